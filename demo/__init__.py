@@ -1,0 +1,1 @@
+"""The live application: sources, detection, tracking, fusion, drawing, sinks."""

@@ -1,0 +1,1 @@
+"""Networks, their weights and manifests, and the commands that train, evaluate and export them."""

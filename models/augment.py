@@ -1,0 +1,93 @@
+"""Make training crops look like a webcam's: every crop is another scale, place, tilt and light."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models.spec import InputSpec
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes; 0 switches one off."""
+
+    flip: float = 0.5  # probability
+    tilt: float = 12.0  # degrees, standard deviation / 2
+    zoom: float = 0.12  # of the size
+    shift: float = 0.05  # of the crop's side
+    light: float = 0.25  # gain, gamma and bias
+    colour: float = 0.12  # gain of single channels
+    gray: float = 0.05  # probability
+    blur: float = 0.25  # probability of a lower resolution
+    noise: float = 0.25  # probability of sensor noise
+    jpeg: float = 0.2  # probability of compression
+    erase: float = 0.15  # probability of a hidden patch
+
+
+WEBCAM = Augmentation()
+NONE = Augmentation(*(0.0,) * 11)
+
+
+def view_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
+    """(2, 3) transform from a chip of margin 0.4 to the central part that `spec` asks for."""
+    zoom = spec.size / (chip_size * (1 + 2 * spec.margin) / 1.8 * spec.view)
+    shift = (spec.size - 1) / 2 - zoom * (chip_size - 1) / 2
+    return np.array([[zoom, 0, shift], [0, zoom, shift]])
+
+
+def random_crop(
+    chip: np.ndarray, spec: InputSpec, amount: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    """One crop (size, size, 3) uint8 of an aligned chip (S, S, 3) uint8, changed at random."""
+    size = spec.size
+    matrix = _random_transform(size, amount, rng) @ np.vstack(
+        [view_transform(len(chip), spec), [0, 0, 1]]
+    )
+    crop = cv2.warpAffine(
+        chip, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    if rng.random() < amount.blur:
+        small = int(size * rng.uniform(0.4, 0.9))
+        crop = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
+        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR)
+    crop = _relit(crop, amount, rng)
+    if rng.random() < amount.noise:
+        noise = rng.integers(-128, 128, crop.shape, np.int16) * int(rng.integers(1, 12)) // 128
+        crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
+    if rng.random() < amount.jpeg:
+        quality = int(rng.integers(25, 80))
+        coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        crop = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    if rng.random() < amount.erase:
+        side = int(size * rng.uniform(0.15, 0.4))
+        x, y = rng.integers(0, size - side, 2)
+        crop[y : y + side, x : x + side] = rng.integers(0, 256, 3)
+    return crop
+
+
+def _random_transform(size: int, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """(3, 3) similarity about the crop's centre, mirrored half of the time."""
+    angle = np.deg2rad(np.clip(rng.normal(0, amount.tilt / 2 + 1e-9), -45, 45))
+    zoom = np.exp(rng.uniform(-amount.zoom, amount.zoom))
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    mirror = -1.0 if rng.random() < amount.flip else 1.0
+    centre = (size - 1) / 2
+    linear = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    offset = centre - linear @ [centre, centre] + rng.uniform(-1, 1, 2) * amount.shift * size
+    return np.vstack([np.column_stack([linear, offset]), [0, 0, 1]])
+
+
+def _relit(crop: np.ndarray, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Random exposure, contrast, gamma and white balance by one look-up table a channel."""
+    if rng.random() < amount.gray:
+        crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if amount.light == 0 and amount.colour == 0:
+        return crop
+    gamma, gain = np.exp(rng.uniform(-amount.light, amount.light, 2))
+    bias = rng.uniform(-amount.light, amount.light) * 0.4
+    channels = np.exp(rng.uniform(-amount.colour, amount.colour, 3))
+    ramp = np.linspace(0, 1, 256)[:, None] ** gamma
+    table = ((ramp - 0.5) * gain + 0.5 + bias) * channels
+    table = np.clip(table * 255, 0, 255).astype(np.uint8)
+    return cv2.LUT(crop, table.reshape(256, 1, 3))

@@ -1,0 +1,195 @@
+"""Labelled pictures: the schema of `labels.csv` beside `images/`, in a zip or a folder.
+
+Columns: file, split, age, gender, and where known race and age_bin ("20-29", "more than 70").
+Age or gender may be empty. Training reads aligned chips from a cache that is filled once per file
+with the live detector and aligner.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from models.align import crop_faces
+from models.mtcnn import Detections, Mtcnn
+from models.spec import InputSpec, ModelError
+
+OLDEST = 116.0  # years, the oldest face of UTKFace
+CHIP = InputSpec(size=128)  # what the cache holds: every network's view is a part of it
+MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of labels.csv. An age known as a range has its ends, an unknown one 0..OLDEST."""
+
+    file: str
+    split: str
+    age_low: float
+    age_high: float
+    male: float  # 1, 0, or nan where unknown
+    race: str
+
+    @property
+    def age(self) -> float:
+        """Years, nan where not known exactly."""
+        return self.age_low if self.age_low == self.age_high else float("nan")
+
+
+class Pictures:
+    """Read a data set's labels and pictures. Raises ModelError where it is not in the schema."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.is_dir():
+            self._zip = None
+        elif zipfile.is_zipfile(path):
+            self._zip = zipfile.ZipFile(path)
+        else:
+            raise ModelError(f"{path} is neither a folder nor a zip file with labels.csv")
+        try:
+            text = self._bytes("labels.csv").decode("utf-8-sig")
+        except (KeyError, FileNotFoundError):
+            raise ModelError(f"{path} has no labels.csv beside images/") from None
+        self.samples = [_sample(row, path) for row in csv.DictReader(io.StringIO(text))]
+
+    def image(self, sample: Sample) -> np.ndarray | None:
+        """The picture (H, W, 3) uint8 BGR, or None where it cannot be decoded."""
+        try:
+            data = self._bytes(f"images/{sample.file}")
+        except (KeyError, FileNotFoundError):
+            return None
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+
+    def _bytes(self, name: str) -> bytes:
+        if self._zip is None:
+            return (self.path / name).read_bytes()
+        return self._zip.read(name)
+
+
+def _sample(row: dict[str, str], path: Path) -> Sample:
+    try:
+        low, high = age_range(row.get("age") or "", row.get("age_bin") or "")
+        gender = (row.get("gender") or "").lower()
+        male = {"male": 1.0, "female": 0.0, "": float("nan")}[gender]
+        return Sample(row["file"], row["split"], low, high, male, row.get("race") or "")
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path}: labels.csv has a row that is not understood: {error}") from None
+
+
+def age_range(age: str, age_bin: str) -> tuple[float, float]:
+    """("34", "") -> 34, 34; ("", "20-29") -> 20, 30; ("", "more than 70") -> 70, OLDEST."""
+    if age:
+        return float(age), float(age)
+    if age_bin.startswith("more than"):
+        return float(age_bin.split()[-1]), OLDEST
+    if age_bin:
+        low, high = age_bin.split("-")
+        return float(low), float(high) + 1
+    return 0.0, OLDEST
+
+
+def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
+    """The largest face of a picture as one row, or no row."""
+    found = detector.detect(image)
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    return found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Chips:
+    """Aligned faces of one or more data sets with their labels, one row each."""
+
+    images: np.ndarray  # (N, 128, 128, 3) uint8 BGR, geometry CHIP
+    age_low: np.ndarray  # (N,) float32, years
+    age_high: np.ndarray  # (N,) float32, years
+    male: np.ndarray  # (N,) float32, 1, 0 or nan
+
+
+def load_chips(paths: list[Path], split: str) -> Chips:
+    """The chips of a split of all data sets, detected and aligned at the first call."""
+    parts = []
+    for path in paths:
+        images, labels = cached_chips(path)
+        rows = np.flatnonzero(labels["splits"] == split)
+        parts.append((images[rows], *(labels[k][rows] for k in ("age_low", "age_high", "male"))))
+    return Chips(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Chips (N, 128, 128, 3), mapped from disk, and label columns of the faces found in a set."""
+    folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
+    if not (folder / "labels.npz").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _fill_cache(path, folder)
+    with np.load(folder / "labels.npz", allow_pickle=False) as labels:
+        return np.load(folder / "chips.npy", mmap_mode="r"), dict(labels)
+
+
+def cache_folder() -> Path:
+    """$AGESTREAM_CACHE, or agestream in the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(os.environ.get("AGESTREAM_CACHE", home / "agestream"))
+
+
+def _fingerprint(path: Path) -> str:
+    stat = path.stat()
+    return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
+
+
+def _fill_cache(path: Path, folder: Path) -> None:
+    pictures = Pictures(path)
+    samples = pictures.samples
+    chips = np.lib.format.open_memmap(
+        folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
+    )
+    found = []
+    for row, (sample, chip) in enumerate(zip(samples, _chips(pictures), strict=True)):
+        if chip is not None:
+            chips[len(found)] = chip
+            found.append(row)
+    kept = [samples[row] for row in found]
+    columns: dict[str, Any] = {
+        "files": np.array([s.file for s in kept]),
+        "splits": np.array([s.split for s in kept]),
+        "age_low": np.array([s.age_low for s in kept], np.float32),
+        "age_high": np.array([s.age_high for s in kept], np.float32),
+        "male": np.array([s.male for s in kept], np.float32),
+    }
+    np.savez(folder / "labels.npz", **columns)
+
+
+def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:
+    detector = Mtcnn(MIN_FACE)
+
+    def chip(image: np.ndarray | None) -> np.ndarray | None:
+        if image is None:
+            return None
+        face = largest_face(detector, image)
+        return crop_faces(image, face.boxes, face.points, CHIP)[0] if len(face) else None
+
+    title = f"aligning {pictures.path.name}"
+    images = (pictures.image(s) for s in tqdm(pictures.samples, title, unit="picture"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in _batches(images, 64):
+            yield from pool.map(chip, batch)
+
+
+def _batches(items: Iterator[Any], count: int) -> Iterator[list[Any]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == count:
+            yield batch
+            batch = []
+    yield batch

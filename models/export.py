@@ -1,0 +1,66 @@
+"""`python -m models.export`: a Keras model as files that run elsewhere, with its manifest."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime as ort
+
+from models.spec import InputSpec, Manifest, ModelError, sha256
+
+TOLERANCE = {"age": 1e-3, "male": 1e-4}  # years, probability: the graph against Keras
+
+
+def write_model(
+    model: keras.Model,
+    name: str,
+    architecture: str,
+    config: dict[str, Any],
+    spec: InputSpec,
+    folder: Path,
+    origin: str,
+    licence: str = "",
+    metrics: dict[str, Any] | None = None,
+) -> Manifest:
+    """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
+    model.save_weights(weights)
+    export_onnx(model, graph)
+    manifest = Manifest(
+        name=name,
+        architecture=architecture,
+        config=config,
+        input=spec,
+        files={
+            "onnx": {"name": graph.name, "sha256": sha256(graph)},
+            "keras": {"name": weights.name, "sha256": sha256(weights)},
+        },
+        outputs=tuple(sorted(model.output)),
+        licence=licence,
+        origin=origin,
+        metrics=metrics or {},
+        folder=folder,
+    )
+    manifest.save()
+    return manifest
+
+
+def export_onnx(model: keras.Model, path: Path) -> None:
+    """Write the graph, after Keras answered for random pixels; then let the graph answer."""
+    shape = model.input_shape[1:]
+    crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
+    expected = {k: np.asarray(v) for k, v in model(crops, training=False).items()}
+    with contextlib.redirect_stdout(io.StringIO()):
+        model.export(path, format="onnx", verbose=False)
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    values = dict(zip(names, session.run(names, {session.get_inputs()[0].name: crops}), strict=True))
+    for output, value in expected.items():
+        difference = float(np.abs(values[output] - value).max())
+        if difference > TOLERANCE[output]:
+            path.unlink()
+            raise ModelError(f"{path.name}: {output} differs from Keras by {difference:.2g}; removed")

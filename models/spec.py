@@ -1,0 +1,95 @@
+"""What a weights file needs beside it: the crops it expects, what its outputs mean, its hash."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class ModelError(Exception):
+    """A model that cannot be used; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The crops a network takes. Written by training, read by `models.align`."""
+
+    size: int = 64  # pixels, height and width
+    align: Literal["points", "box"] = "points"  # similarity transform, or plain box
+    margin: float = 0.4  # of the face's side, added on each side: the chip
+    view: float = 1.0  # central part of the chip's side that the network sees
+    border: Literal["constant", "replicate", "reflect"] = "replicate"  # beyond the picture
+    channels: Literal["bgr", "rgb"] = "bgr"
+    scale: float = 1.0  # network input = pixel (0..255) · scale + offset
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model: one graph, crops in, `age` (N,) years and `male` (N,) probability out."""
+
+    name: str
+    architecture: str  # module of `models`
+    config: dict[str, Any]  # keyword arguments of its `build`
+    input: InputSpec
+    files: dict[str, dict[str, str]]  # kind ("onnx", "keras") -> {"name", "sha256"}
+    outputs: tuple[str, ...] = ("age", "male")
+    licence: str = ""
+    origin: str = ""  # data or source, training command, seed
+    metrics: dict[str, Any] = field(default_factory=dict)
+    folder: Path = WEIGHTS
+
+    def file(self, kind: str) -> Path:
+        """Path of the file of this kind, after its hash was checked."""
+        if kind not in self.files:
+            raise ModelError(f"model {self.name} has no {kind} file; it has {', '.join(self.files)}")
+        entry = self.files[kind]
+        path = self.folder / entry["name"]
+        if not path.is_file():
+            raise ModelError(f"weights file {path} is missing; restore it or run models.export")
+        if sha256(path) != entry["sha256"]:
+            raise ModelError(
+                f"weights file {path} differs from its manifest (sha256); restore the file, or "
+                "convert or train it again"
+            )
+        return path
+
+    def save(self) -> Path:
+        """Write NAME.json beside the weights."""
+        record = asdict(self)
+        del record["folder"]
+        path = self.folder / f"{self.name}.json"
+        path.write_text(json.dumps(record, indent=2) + "\n")
+        return path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def names(folder: Path = WEIGHTS) -> list[str]:
+    """The age and gender models that have a manifest in the folder."""
+    return sorted(path.stem for path in folder.glob("*.json") if path.stem != "mtcnn")
+
+
+def load_manifest(model: str) -> Manifest:
+    """Manifest of a shipped model by its name, or of any other by the path of its .json file."""
+    path = Path(model) if model.endswith(".json") else WEIGHTS / f"{model}.json"
+    if not path.is_file():
+        raise ModelError(
+            f"unknown model {model!r}: choose {', '.join(names())}, or give the path of a "
+            "manifest (.json) that models.convert or models.train wrote"
+        )
+    try:
+        record = json.loads(path.read_text())
+        known = {f.name for f in fields(Manifest)}
+        record = {key: value for key, value in record.items() if key in known}
+        record["input"] = InputSpec(**record["input"])
+        record["outputs"] = tuple(record["outputs"])
+        return Manifest(**record, folder=path.parent)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"manifest {path} is not readable: {error}") from None

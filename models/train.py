@@ -1,0 +1,183 @@
+"""`python -m models.train`: train a network on labelled faces and write weights with a manifest."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.augment import NONE, WEBCAM, Augmentation, random_crop
+from models.dataset import Chips, load_chips
+from models.export import write_model
+from models.spec import InputSpec, ModelError
+from models.zoo import ARCHITECTURES
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "ssrnet-joint": {"architecture": "ssrnet", "config": {"joint": True}},
+    "ssrnet": {"architecture": "ssrnet", "config": {"joint": False}},
+}
+
+
+class Batches(keras.utils.PyDataset):
+    """Augmented crops with their labels; every epoch another order and other changes."""
+
+    def __init__(
+        self,
+        chips: Chips,
+        rows: np.ndarray,
+        spec: InputSpec,
+        batch: int,
+        amount: Augmentation,
+        seed: int,
+        workers: int = 1,
+    ) -> None:
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=16)
+        self.chips, self.rows, self.spec, self.batch, self.amount = chips, rows, spec, batch, amount
+        self.seed, self.epoch = seed, 0
+        self.on_epoch_begin()
+
+    def on_epoch_begin(self) -> None:
+        order = np.random.default_rng((self.seed, self.epoch))
+        self.order = order.permutation(self.rows) if self.amount is not NONE else self.rows
+        self.epoch += 1
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        rows = self.order[index * self.batch : (index + 1) * self.batch]
+        crops = np.stack(
+            [random_crop(self.chips.images[r], self.spec, self.amount, rng) for r in rows]
+        )
+        if self.spec.channels == "rgb":
+            crops = crops[..., ::-1]
+        pixels = crops.astype(np.float32) * self.spec.scale + self.spec.offset
+        ages = np.stack([self.chips.age_low[rows], self.chips.age_high[rows]], axis=1)
+        males = np.nan_to_num(self.chips.male[rows], nan=-1.0)[:, None]
+        return pixels, {"age": ages, "male": males}
+
+
+def years_outside(age_range: Any, age: Any) -> Any:
+    """Years by which `age` (N,) misses [low, high] (N, 2): the absolute error of an exact age."""
+    age = ops.reshape(age, (-1,))
+    return ops.maximum(age_range[:, 0] - age, 0.0) + ops.maximum(age - age_range[:, 1], 0.0)
+
+
+def brier(male: Any, probability: Any) -> Any:
+    """Squared error of the probability, 0 where the gender is unknown (-1): a proper score, so the
+    output is calibrated, and one whose gradient lives on beyond 0 and 1."""
+    error = ops.reshape(probability, (-1,)) - male[:, 0]
+    return ops.where(male[:, 0] < 0, 0.0, ops.square(error))
+
+
+def gender_accuracy(male: Any, probability: Any) -> Any:
+    """Share of faces on the right side of one half."""
+    guess = ops.cast(ops.reshape(probability, (-1,)) >= 0.5, "float32")
+    return ops.cast(ops.equal(guess, male[:, 0]), "float32")
+
+
+def balanced_rows(chips: Chips, power: float, rng: np.random.Generator) -> np.ndarray:
+    """Rows of one epoch, drawn so that rare ages come up more often (weight count^-power)."""
+    middle = np.minimum((chips.age_low + chips.age_high) / 2, 99).astype(int) // 5
+    counts = np.bincount(middle, minlength=20)
+    weights = counts[middle].astype(float) ** -power
+    return rng.choice(len(middle), len(middle), p=weights / weights.sum())
+
+
+def train(
+    name: str,
+    data: list[Path],
+    spec: InputSpec,
+    epochs: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    folder: Path,
+    gender_weight: float = 40.0,
+) -> dict[str, Any]:
+    """Fit a recipe on the train splits, keep the averaged weights, return the val metrics."""
+    keras.utils.set_random_seed(seed)
+    recipe = RECIPES[name]
+    model = ARCHITECTURES[recipe["architecture"]](**recipe["config"])
+    chips, held_out = load_chips(data, "train"), load_chips(data, "val")
+    exact = np.flatnonzero(held_out.age_low == held_out.age_high)
+    batches = Batches(chips, np.arange(len(chips.male)), spec, batch, WEBCAM, seed, workers=2)
+    checks = Batches(held_out, exact, spec, 256, NONE, seed)
+    steps = epochs * len(batches)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        rate / 20, steps, alpha=0.01, warmup_target=rate, warmup_steps=min(500, steps // 10)
+    )
+    model.compile(
+        keras.optimizers.AdamW(
+            schedule, weight_decay=1e-4, clipnorm=5.0, use_ema=True, ema_momentum=0.999
+        ),
+        loss={"age": years_outside, "male": brier},
+        loss_weights={"age": 1.0, "male": gender_weight},
+        metrics={"age": [years_outside], "male": [gender_accuracy]},
+        jit_compile=False,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    history = model.fit(
+        batches,
+        validation_data=checks,
+        epochs=epochs,
+        verbose=2 if not sys.stdout.isatty() else 1,
+        callbacks=[
+            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+            keras.callbacks.CSVLogger(str(folder / f"{name}.csv")),
+        ],
+    ).history
+    return {"model": model, "recipe": recipe, "history": history}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, train, write NAME.json, NAME.onnx and NAME.weights.h5."""
+    parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
+    parser.add_argument("name", choices=sorted(RECIPES), help="what to train")
+    parser.add_argument("--data", nargs="+", type=Path, required=True, help="zips or folders")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--view", type=float, default=0.75, help="part of the 0.4-margin chip seen")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the result")
+    args = parser.parse_args(argv)
+    spec = InputSpec(view=args.view)
+    try:
+        result = train(
+            args.name, args.data, spec, args.epochs, args.batch, args.rate, args.seed, args.out
+        )
+    except ModelError as error:
+        print(f"models.train: {error}", file=sys.stderr)
+        return 2
+    history = result["history"]
+    metrics = {
+        "val_mae": round(history["val_age_years_outside"][-1], 3),
+        "val_gender_accuracy": round(history["val_male_gender_accuracy"][-1], 4),
+    }
+    command = shlex.join(["python", "-m", "models.train", *(argv or sys.argv[1:])])
+    recipe = result["recipe"]
+    write_model(
+        result["model"],
+        args.name,
+        recipe["architecture"],
+        recipe["config"],
+        spec,
+        folder=args.out,
+        origin=f"{command}; Keras on {keras.backend.backend()}, seed {args.seed}",
+        metrics=metrics,
+    )
+    print(metrics)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
