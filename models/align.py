@@ -1,7 +1,7 @@
 """From a frame and its faces to the crops a network was trained on.
 
 Two geometries: the standard chip, a similarity transform of five points (dlib's `get_face_chip`
-framing, from MTCNN's points), and the plain "box + margin on each side" crop of the SSR-Net authors.
+framing, from MTCNN's points), and the "box + margin on each side" crop of the SSR-Net authors.
 Training, evaluation and the live application all crop here.
 """
 
@@ -71,9 +71,9 @@ def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
-    """Apply a (2, 3) transform; faces far larger than the crop are shrunk by areas first, so that
-    no pixel is skipped."""
-    shrink = int(0.5 / max(np.hypot(*matrix[:, 0]), 1e-6))
+    """Apply a (2, 3) transform; what is to shrink to less than half is shrunk by areas first:
+    bilinear sampling would skip pixels, and a large face would look sharper than in training."""
+    shrink = int(1 / max(np.hypot(*matrix[:, 0]), 1e-6))
     if shrink >= 2:
         image, matrix = _shrunk_region(image, matrix, size, shrink)
     return cv2.warpAffine(
@@ -84,7 +84,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.nd
 def _shrunk_region(
     image: np.ndarray, matrix: np.ndarray, size: int, shrink: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the image that the crop sees, `shrink` times smaller, and the transform from it."""
+    """The part of the image that the crop sees, `shrink` times smaller, and its transform."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
     seen = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
@@ -103,14 +103,14 @@ def _shrunk_region(
 
 
 def box_crop(image: np.ndarray, box: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """The SSR-Net authors' crop: margin·w and margin·h on each side, clipped to the frame and
-    stretched to the square."""
+    """The SSR-Net authors' crop: margin·w and margin·h on each side, its last pixel included,
+    clipped to the frame and stretched to the square."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in box)
     grow = ((1 + 2 * spec.margin) * spec.view - 1) / 2
     dx, dy = (x2 - x1) * grow, (y2 - y1) * grow
     left = int(np.clip(x1 - dx, 0, width - 1))
     top = int(np.clip(y1 - dy, 0, height - 1))
-    right = int(np.clip(x2 + dx, left + 1, width))
-    bottom = int(np.clip(y2 + dy, top + 1, height))
+    right = int(np.clip(x2 + dx, left, width - 1)) + 1
+    bottom = int(np.clip(y2 + dy, top, height - 1)) + 1
     return cv2.resize(image[top:bottom, left:right], (spec.size, spec.size))

@@ -1,32 +1,30 @@
-"""`python -m models.convert`: bring weights of other projects in as graphs with a manifest."""
+"""`python -m models.convert`: bring weights of other projects in as graphs with a manifest.
 
+A folder is that of the `mtcnn` package (mtcnn/assets/weights). Files are the Keras 2 weights of the
+SSR-Net authors and of those who trained with their code; only arrays are read from them.
+"""
+
+import argparse
+import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 import numpy as np
 
-from models.spec import InputSpec, Manifest, WEIGHTS, sha256
+from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, sha256
 
-# (kind, weight arrays, kernel/pool/stride) of the three nets as the `mtcnn` package stores them
-POOL_2 = {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
-POOL_3 = {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
-POOL_3_VALID = {"kernel_shape": [3, 3], "strides": [2, 2]}
-MTCNN_TRUNKS: dict[str, list[Any]] = {
-    "pnet": ["conv", POOL_2, "conv", "conv"],
-    "rnet": ["conv", POOL_3, "conv", POOL_3_VALID, "conv", "dense"],
-    "onet": ["conv", POOL_3, "conv", POOL_3_VALID, "conv", POOL_2, "conv", "dense"],
-}
-MTCNN_HEADS = {
-    "pnet": ["offsets", "scores"],
-    "rnet": ["offsets", "scores"],
-    "onet": ["offsets", "points", "scores"],
-}
-# pickle files are only read when they are these very files of mtcnn 1.0.0
+# joblib files are only read when they are these very files of mtcnn 1.0.0
 MTCNN_SHA256 = {
     "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
     "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
     "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
 }
+
+SSRNET_INPUT = InputSpec(size=64, align="box", margin=0.4, view=1.0)  # BGR 0..255
 
 
 def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
@@ -34,11 +32,16 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
     import joblib
     import onnx
 
+    from models.mtcnn_graph import mtcnn_graph
+
+    folder.mkdir(parents=True, exist_ok=True)
     files = {}
-    for net in MTCNN_TRUNKS:
+    for net, digest in MTCNN_SHA256.items():
         path = source / f"{net}.lz4"
-        if sha256(path) != MTCNN_SHA256[net]:
-            raise SystemExit(f"{path} is not the file of mtcnn 1.0.0: refused, it may hold code")
+        if not path.is_file():
+            raise ModelError(f"{path} is missing: give the folder mtcnn/assets/weights")
+        if sha256(path) != digest:
+            raise ModelError(f"{path} is not the file of mtcnn 1.0.0: refused, it may hold code")
         model = mtcnn_graph(net, [np.asarray(a, np.float32) for a in joblib.load(path)])
         target = folder / f"mtcnn-{net}.onnx"
         onnx.save(model, target)
@@ -58,57 +61,117 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
     return manifest
 
 
-def mtcnn_graph(net: str, weights: list[np.ndarray]) -> Any:
-    """One net as an ONNX model: uint8 BGR (N, H, W, 3) in, offsets (N, 4[, h, w]), score of a face
-    (N[, h, w]) and, from O-Net, points (N, 10) out."""
-    from onnx import TensorProto, helper, numpy_helper
+def convert_ssrnet(
+    paths: list[Path],
+    name: str,
+    folder: Path = WEIGHTS,
+    stated: list[str] | None = None,
+    male_is: int | None = None,
+    lambdas: tuple[float, float] = (1.0, 1.0),
+) -> Manifest:
+    """One file, or an age and a gender file, as one model with a manifest.
 
-    weights = list(weights)
-    nodes, constants = [], []
+    `stated`: the files' outputs ("age" or "male") where they do not tell; `male_is`: the label of
+    men in the gender file (1 if not stated); `lambdas`: λ of the bin shifts and of the bin widths.
+    """
+    from models.ssrnet_files import read_ssrnet
 
-    def constant(array: np.ndarray) -> str:
-        name = f"c{len(constants)}"
-        constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
-        return name
+    files = [read_ssrnet(path) for path in paths]
+    outputs = _outputs(paths, [file.output for file in files], stated or [])
+    if len({tuple(file.stage_num) for file in files}) > 1:
+        raise ModelError(f"{paths[0]} and {paths[1]} differ in their bins: convert each by itself")
+    config: dict[str, Any] = {
+        "outputs": outputs,
+        "joint": False,
+        "stage_num": files[0].stage_num,
+        "lambda_local": lambdas[0],
+        "lambda_d": lambdas[1],
+    }
+    if "male" in outputs:
+        config["male_is"] = _male_label(paths[outputs.index("male")], male_is)
+    from models import ssrnet  # seconds: after what can be refused without it
+    from models.export import write_model
 
-    def node(kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        output = output or f"n{len(nodes)}"
-        nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
+    model = ssrnet.build(**config)
+    for file, output in zip(files, outputs, strict=True):
+        for layer, arrays in file.layers.items():
+            target = model.get_layer(f"{output}_{layer}" if len(files) > 1 else layer)
+            for variable in target.weights:
+                variable.assign(arrays[variable.name])
+    origin = "; ".join(_origin(p, o, config) for p, o in zip(paths, outputs, strict=True))
+    licence = "Apache-2.0 (weights of the SSR-Net authors)"
+    return write_model(model, name, "ssrnet", config, SSRNET_INPUT, folder, origin, licence)
 
-    def dense(x: str) -> str:
-        kernel, bias = weights.pop(0), weights.pop(0)
-        return node("Gemm", x, constant(kernel), constant(bias))
 
-    def conv(x: str, first: bool = False) -> str:
-        kernel, bias = weights.pop(0), weights.pop(0)
-        if first:  # (pixel - 127.5) / 128 on RGB becomes arithmetic on BGR pixels
-            bias = bias - kernel.sum((0, 1, 2)) * 127.5 / 128
-            kernel = kernel[:, :, ::-1] / 128
-        kernel = kernel.transpose(3, 2, 0, 1).astype(np.float32)
-        return node("Conv", x, constant(kernel), constant(bias.astype(np.float32)))
-
-    x = node("Transpose", node("Cast", "image", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
-    for index, step in enumerate(MTCNN_TRUNKS[net]):
-        if step == "conv":
-            x = conv(x, first=index == 0)
-            x = node("PRelu", x, constant(weights.pop(0).reshape(-1, 1, 1)))
-        elif step == "dense":  # flattened by the package in the order width, height, channels
-            x = node("Flatten", node("Transpose", x, perm=[0, 3, 2, 1]))
-            x = node("PRelu", dense(x), constant(weights.pop(0)))
-        else:
-            x = node("MaxPool", x, **step)
-    head = conv if net == "pnet" else dense
+def _outputs(paths: list[Path], told: list[str | None], stated: list[str]) -> list[str]:
+    """What the files predict: their layers tell it, else the user."""
+    if stated and len(stated) != len(paths):
+        raise ModelError(f"--output names {len(stated)} outputs for {len(paths)} files")
     outputs = []
-    for name in MTCNN_HEADS[net]:
-        y = head(x)
-        if name == "scores":
-            y = node("Softmax", y, axis=1)
-            node("Gather", y, constant(np.array(1, np.int64)), axis=1, output=name)
+    for i, path in enumerate(paths):
+        output = told[i] or (stated[i] if stated else None)
+        if output is None:
+            raise ModelError(f"{path} does not tell what it predicts: add --output age or male")
+        if stated and stated[i] != output:
+            raise ModelError(f"{path} predicts {output}, not {stated[i]}: leave --output away")
+        if output in outputs:
+            raise ModelError(f"{paths[0]} and {path} are both {output}: give one of each")
+        outputs.append(output)
+    return outputs
+
+
+def _male_label(path: Path, male_is: int | None) -> int:
+    if male_is is None and "morph" in str(path).lower():
+        raise ModelError(f"{path}: MORPH2 gender files have 0 = male: say --male-is 0 (or 1)")
+    return 1 if male_is is None else male_is
+
+
+def _origin(path: Path, output: str, config: dict[str, Any]) -> str:
+    """Where an output comes from, and what its users should know."""
+    text = f"{output}: {path.name} (sha256 {sha256(path)[:12]}) by models.convert"
+    if output == "male":
+        text += f", label {config['male_is']} = male, a regression and no calibrated probability"
+    if re.search("mega(age|face)", str(path).lower()):
+        text += (
+            ", trained on MegaAge-Asian's own framing (the whole picture less 20 rows at the top "
+            "and at the bottom), so that crops with a margin of 0.4 are only near to it"
+        )
+    return text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse and convert."""
+    parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
+    parser.add_argument("source", nargs="+", type=Path, help="FILE.h5 [FILE2.h5], or a folder")
+    parser.add_argument("--as", dest="name", required=True, help="name of the model")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder (default %(default)s)")
+    parser.add_argument(
+        "--output", nargs="+", choices=("age", "male"), help="of each file, where it does not tell"
+    )
+    parser.add_argument("--male-is", type=int, choices=(0, 1), help="men's label in a gender file")
+    parser.add_argument(
+        "--lambdas", nargs=2, type=float, default=(1.0, 1.0), help="local and d, as in file names"
+    )
+    args = parser.parse_args(argv)
+    try:
+        if (args.name == "mtcnn") != args.source[0].is_dir():
+            raise ModelError("the mtcnn package's folder and --as mtcnn go together")
+        if Path(args.name).name != args.name:
+            raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
+        if args.name == "mtcnn":
+            manifest = convert_mtcnn(args.source[0], args.out)
+        elif len(args.source) > 2:
+            raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
         else:
-            node("Identity", y, output=name)
-        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
-    graph = helper.make_graph(nodes, net, [image], outputs, constants)
-    opset = [helper.make_opsetid("", 17)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8, producer_name="agestream")
+            manifest = convert_ssrnet(
+                args.source, args.name, args.out, args.output, args.male_is, tuple(args.lambdas)
+            )
+    except ModelError as error:
+        print(f"models.convert: {error}", file=sys.stderr)
+        return 2
+    print(f"{manifest.folder / manifest.name}.json: {', '.join(manifest.outputs)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

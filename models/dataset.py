@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from models.spec import InputSpec, ModelError
 OLDEST = 116.0  # years, the oldest face of UTKFace
 CHIP = InputSpec(size=128)  # what the cache holds: every network's view is a part of it
 MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
+# what reading a file or a zip's member may raise: damaged, encrypted, not allowed, no UTF-8
+UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -55,21 +58,29 @@ class Pictures:
             self._zip = None
         elif zipfile.is_zipfile(path):
             self._zip = zipfile.ZipFile(path)
-        else:
+        elif path.exists():
             raise ModelError(f"{path} is neither a folder nor a zip file with labels.csv")
+        else:
+            raise ModelError(f"{path} does not exist: give a zip or folder with labels.csv")
         try:
             text = self._bytes("labels.csv").decode("utf-8-sig")
         except (KeyError, FileNotFoundError):
             raise ModelError(f"{path} has no labels.csv beside images/") from None
-        self.samples = [_sample(row, path) for row in csv.DictReader(io.StringIO(text))]
+        except UNREADABLE as error:
+            raise ModelError(f"{path}: labels.csv cannot be read: {error}") from None
+        rows = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        missing = {"file", "split"} - set(rows.fieldnames or ())
+        if missing:
+            raise ModelError(f"{path}: labels.csv has no column {' and '.join(sorted(missing))}")
+        self.samples = [_sample(row, f"{path}: labels.csv line {rows.line_num}") for row in rows]
 
     def image(self, sample: Sample) -> np.ndarray | None:
         """The picture (H, W, 3) uint8 BGR, or None where it cannot be decoded."""
         try:
             data = self._bytes(f"images/{sample.file}")
-        except (KeyError, FileNotFoundError):
+            return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except (KeyError, cv2.error, *UNREADABLE):
             return None
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
 
     def _bytes(self, name: str) -> bytes:
         if self._zip is None:
@@ -77,14 +88,16 @@ class Pictures:
         return self._zip.read(name)
 
 
-def _sample(row: dict[str, str], path: Path) -> Sample:
+def _sample(row: dict[str, str], where: str) -> Sample:
+    age, age_bin, gender = (row.get(name, "").strip() for name in ("age", "age_bin", "gender"))
     try:
-        low, high = age_range(row.get("age") or "", row.get("age_bin") or "")
-        gender = (row.get("gender") or "").lower()
-        male = {"male": 1.0, "female": 0.0, "": float("nan")}[gender]
-        return Sample(row["file"], row["split"], low, high, male, row.get("race") or "")
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: labels.csv has a row that is not understood: {error}") from None
+        low, high = age_range(age, age_bin)
+    except ValueError:
+        raise ModelError(f"{where}: age {age or age_bin!r} is not understood") from None
+    male = {"male": 1.0, "female": 0.0, "": float("nan")}.get(gender.lower())
+    if male is None:
+        raise ModelError(f"{where}: gender {gender!r} is neither male, female nor empty")
+    return Sample(row["file"], row["split"], low, high, male, row.get("race", "").strip())
 
 
 def age_range(age: str, age_bin: str) -> tuple[float, float]:
@@ -143,7 +156,7 @@ def cache_folder() -> Path:
 
 
 def _fingerprint(path: Path) -> str:
-    stat = path.stat()
+    stat = (path / "labels.csv" if path.is_dir() else path).stat()
     return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
 
 
@@ -154,7 +167,7 @@ def _fill_cache(path: Path, folder: Path) -> None:
         folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
     )
     found = []
-    for row, (sample, chip) in enumerate(zip(samples, _chips(pictures), strict=True)):
+    for row, chip in enumerate(_chips(pictures)):
         if chip is not None:
             chips[len(found)] = chip
             found.append(row)

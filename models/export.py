@@ -58,9 +58,12 @@ def export_onnx(model: keras.Model, path: Path) -> None:
         model.export(path, format="onnx", verbose=False)
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    values = dict(zip(names, session.run(names, {session.get_inputs()[0].name: crops}), strict=True))
+    answers = session.run(names, {session.get_inputs()[0].name: crops})
+    values = dict(zip(names, answers, strict=True))
     for output, value in expected.items():
         difference = float(np.abs(values[output] - value).max())
         if difference > TOLERANCE[output]:
             path.unlink()
-            raise ModelError(f"{path.name}: {output} differs from Keras by {difference:.2g}; removed")
+            raise ModelError(
+                f"{path.name}: {output} differs from Keras by {difference:.2g}; removed"
+            )

@@ -49,7 +49,7 @@ class Mtcnn:
     def detect(self, image: np.ndarray) -> Detections:
         """Faces in a BGR image (H, W, 3) uint8."""
         boxes = self._propose(image)
-        boxes, scores = self._reject(image, square(boxes))
+        boxes = self._reject(image, square(boxes))
         found = self.refine(image, square(boxes))
         found = found[found.scores > O_THRESHOLD]
         return found[suppress(found.boxes, found.scores, 0.7, over_smaller=True)]
@@ -68,9 +68,10 @@ class Mtcnn:
     def _propose(self, image: np.ndarray) -> np.ndarray:
         """P-Net's boxes (N, 4) over all pyramid levels."""
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
+        level = image
         for scale in pyramid_scales(*image.shape[:2], self.min_face):
             shape = (int(image.shape[1] * scale), int(image.shape[0] * scale))
-            level = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+            level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
             offsets, face = self._pnet.run(None, {"image": level[None]})
             rows, columns = np.nonzero(face[0] > P_THRESHOLD)
             corners = np.stack([columns, rows], axis=1) * STRIDE
@@ -82,16 +83,15 @@ class Mtcnn:
         all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
         return all_boxes[suppress(all_boxes, all_scores, 0.7)]
 
-    def _reject(self, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """R-Net's boxes (M, 4) and scores (M,): refined, without those that are no face."""
+    def _reject(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """R-Net's boxes (M, 4): refined, without those that are no face."""
         if len(boxes) == 0:
-            return boxes, np.zeros(0)
+            return boxes
         offsets, scores = self._rnet.run(None, {"image": patches(image, boxes, 24)})
         sides = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
         face = scores > R_THRESHOLD
         boxes, scores = (boxes + offsets * sides)[face], scores[face]
-        keep = suppress(boxes, scores, 0.7)
-        return boxes[keep], scores[keep]
+        return boxes[suppress(boxes, scores, 0.7)]
 
 
 def pyramid_scales(height: int, width: int, min_face: float) -> list[float]:

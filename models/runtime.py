@@ -1,6 +1,8 @@
 """Run a model's weights on the device at hand: ONNX Runtime, or TensorFlow for its GPU."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import onnxruntime as ort
 
-from models.spec import Manifest, ModelError
+from models.spec import Manifest, ModelError, load_manifest
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 MAX_BATCH = 64  # faces a call; more are run in turns
@@ -33,21 +35,44 @@ def choose_device(wanted: str) -> Device:
     """The device for "auto", "cpu" or "gpu". Raises ModelError where there is no GPU to be had."""
     if wanted == "cpu":
         return Device("cpu", "onnxruntime", "as asked")
-    available = ort.get_available_providers()
     for provider in GPU_PROVIDERS:
-        if provider in available:
-            return Device("gpu", "onnxruntime", f"ONNX Runtime offers {provider}")
+        if provider in ort.get_available_providers() and _starts(provider):
+            return Device("gpu", "onnxruntime", f"ONNX Runtime runs {provider}")
     if wanted == "auto":
-        return Device("cpu", "onnxruntime", "this ONNX Runtime has no GPU provider")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+        return Device("cpu", "onnxruntime", "this ONNX Runtime has no GPU provider that starts")
+    gpus = []
+    with _stderr_closed(), suppress(ImportError):  # TensorFlow greets before its log level counts
+        import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
+        gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
         return Device("gpu", "tensorflow", "TensorFlow sees a GPU")
     raise ModelError(
-        "no GPU: ONNX Runtime has no GPU provider and TensorFlow sees none; use --device cpu, "
+        "no GPU: no GPU provider of ONNX Runtime starts and TensorFlow sees none; use --device cpu, "
         "or install onnxruntime-gpu and a driver"
     )
+
+
+def _starts(provider: str) -> bool:
+    """Whether a provider runs a graph here: a build that offers it may lack a driver or a library,
+    and ONNX Runtime then falls back to the CPU without a word."""
+    graph = load_manifest("mtcnn").file("pnet")
+    with _stderr_closed():
+        session = open_session(graph, Device("gpu", "onnxruntime", "to see whether it starts"))
+    return provider in session.get_providers()
+
+
+@contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Send what C++ libraries print on standard error to nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def open_session(path: Path, device: Device | None = None) -> ort.InferenceSession:
@@ -72,9 +97,11 @@ class Estimator:
     def __init__(self, manifest: Manifest, device: Device) -> None:
         self.manifest = manifest
         self.input = manifest.input
-        self._network: Network = (
-            _KerasNetwork(manifest) if device.engine == "tensorflow" else _OnnxNetwork(manifest, device)
-        )
+        self._network: Network
+        if device.engine == "tensorflow":
+            self._network = _KerasNetwork(manifest)
+        else:
+            self._network = _OnnxNetwork(manifest, device)
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, 3) uint8 BGR;

@@ -26,6 +26,18 @@ class InputSpec:
     scale: float = 1.0  # network input = pixel (0..255) · scale + offset
     offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        choices = {
+            "align": ("points", "box"),
+            "border": ("constant", "replicate", "reflect"),
+            "channels": ("bgr", "rgb"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
+        if not (self.size >= 1 and self.margin >= 0 and self.view > 0):
+            raise ValueError(f"size {self.size}, margin {self.margin}, view {self.view}: no crop")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -45,7 +57,8 @@ class Manifest:
     def file(self, kind: str) -> Path:
         """Path of the file of this kind, after its hash was checked."""
         if kind not in self.files:
-            raise ModelError(f"model {self.name} has no {kind} file; it has {', '.join(self.files)}")
+            kinds = ", ".join(self.files) or "none"
+            raise ModelError(f"model {self.name} has no {kind} file; it has {kinds}")
         entry = self.files[kind]
         path = self.folder / entry["name"]
         if not path.is_file():
@@ -62,7 +75,7 @@ class Manifest:
         record = asdict(self)
         del record["folder"]
         path = self.folder / f"{self.name}.json"
-        path.write_text(json.dumps(record, indent=2) + "\n")
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         return path
 
 
@@ -80,16 +93,21 @@ def load_manifest(model: str) -> Manifest:
     """Manifest of a shipped model by its name, or of any other by the path of its .json file."""
     path = Path(model) if model.endswith(".json") else WEIGHTS / f"{model}.json"
     if not path.is_file():
+        shipped = f"choose {', '.join(names())}, or " if names() else ""
         raise ModelError(
-            f"unknown model {model!r}: choose {', '.join(names())}, or give the path of a "
-            "manifest (.json) that models.convert or models.train wrote"
+            f"unknown model {model!r}: {shipped}give the path of a manifest (.json) that "
+            "models.convert or models.train wrote"
         )
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Manifest)}
         record = {key: value for key, value in record.items() if key in known}
         record["input"] = InputSpec(**record["input"])
         record["outputs"] = tuple(record["outputs"])
+        for entry in record["files"].values():
+            entry["name"], entry["sha256"]
         return Manifest(**record, folder=path.parent)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except KeyError as error:
+        raise ModelError(f"manifest {path} is not readable: it has no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"manifest {path} is not readable: {error}") from None

@@ -11,6 +11,7 @@ probability of male (V = 1).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import KerasTensor, layers, ops
@@ -24,11 +25,11 @@ MIN_WIDTH = 1e-3  # floor of 1 + λ·Δ: Δ → -1 would drive the bin width to 
 class SoftStagewiseMerge(layers.Layer):
     """Merge [p_1, η_1, Δ_1, p_2, …] into y (N,); outside training y is clipped to the span."""
 
-    def __init__(self, span: float, lambda_local: float, lambda_d: float, **kwargs):
+    def __init__(self, span: float, lambda_local: float, lambda_d: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.span, self.lambda_local, self.lambda_d = span, lambda_local, lambda_d
 
-    def call(self, stages, training=False):
+    def call(self, stages: Sequence[KerasTensor], training: bool = False) -> KerasTensor:
         total, width = 0.0, 1.0
         for p, eta, delta in zip(stages[0::3], stages[1::3], stages[2::3], strict=True):
             bins = p.shape[-1]
@@ -38,10 +39,10 @@ class SoftStagewiseMerge(layers.Layer):
         y = self.span * total
         return y if training else ops.clip(y, 0.0, 100.0 if self.span > 1.0 else 1.0)
 
-    def compute_output_shape(self, input_shapes):
+    def compute_output_shape(self, input_shapes: Sequence[tuple]) -> tuple:
         return (input_shapes[0][0],)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "span": self.span,
@@ -103,6 +104,7 @@ def _head(
     stage_num: Sequence[int],
     lambda_local: float,
     lambda_d: float,
+    male_is: int,
     prefix: str,
 ) -> KerasTensor:
     """The classifier block: three stages from coarse (last taps) to fine, then the merge."""
@@ -110,6 +112,9 @@ def _head(
     stages: list[KerasTensor] = []
     for stage, (bins, (x, s)) in enumerate(zip(stage_num, reversed(taps), strict=True), start=1):
         stages += _stage(x, s, stage, bins, prefix)
+    if output == "male" and male_is == 0:
+        female = SoftStagewiseMerge(span, lambda_local, lambda_d, name="female")(stages)
+        return layers.Rescaling(-1.0, 1.0, name=output)(female)
     return SoftStagewiseMerge(span, lambda_local, lambda_d, name=output)(stages)
 
 
@@ -119,12 +124,14 @@ def build(
     stage_num: Sequence[int] = (3, 3, 3),
     lambda_local: float = 1.0,
     lambda_d: float = 1.0,
+    male_is: int = 1,
 ) -> keras.Model:
     """SSR-Net on crops (N, 64, 64, 3), BGR 0..255.
 
     One output, "age" or "male", is a net of the paper (40,915 parameters). Two share one trunk
     (`joint`, 45,014 parameters) or are two whole nets side by side. Returns a dict of (N,) arrays:
-    "age" in years 0..100, "male" a probability.
+    "age" in years 0..100, "male" a probability. `male_is` 0 is for weights that were trained on
+    0 = male, 1 = female (the authors' MORPH2 gender files).
     """
     image = keras.Input((64, 64, 3), name="image")
     trunk = _trunk(image, "") if joint else None
@@ -132,5 +139,5 @@ def build(
     for output in outputs:
         prefix = f"{output}_" if len(outputs) > 1 else ""
         taps = trunk if trunk is not None else _trunk(image, prefix)
-        heads[output] = _head(taps, output, stage_num, lambda_local, lambda_d, prefix)
+        heads[output] = _head(taps, output, stage_num, lambda_local, lambda_d, male_is, prefix)
     return keras.Model(image, heads, name="ssrnet")

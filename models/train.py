@@ -117,7 +117,7 @@ def train(
     )
     model.compile(
         keras.optimizers.AdamW(
-            schedule, weight_decay=1e-4, clipnorm=5.0, use_ema=True, ema_momentum=0.999
+            schedule, weight_decay=1e-4, clipnorm=5.0, use_ema=True, ema_momentum=0.998
         ),
         loss={"age": years_outside, "male": brier},
         loss_weights={"age": 1.0, "male": gender_weight},

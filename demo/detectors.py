@@ -1,0 +1,58 @@
+"""The detectors by name; all return `models.mtcnn.Detections`."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from demo.errors import UserError
+from models.mtcnn import Detections, Mtcnn, square
+
+DLIB_SMALLEST = 80.0  # pixels, the side of dlib's HOG window
+DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was trained on
+
+
+class Detector(Protocol):
+    """Finds faces in BGR images (H, W, 3) uint8."""
+
+    def detect(self, image: np.ndarray) -> Detections:
+        """All faces of the image, best score first."""
+        ...
+
+    def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        """Boxes (N, 4) near faces, moved onto them: one row each, a low score where no face is."""
+        ...
+
+
+class DlibHog:
+    """dlib's HOG detector for the boxes, MTCNN's third net for the five points."""
+
+    def __init__(self, min_face: float) -> None:
+        try:
+            import dlib
+        except ImportError:
+            raise UserError(
+                "--detector dlib needs dlib: pip install dlib-bin (or use --detector mtcnn)"
+            ) from None
+        self._hog = dlib.get_frontal_face_detector()
+        self._mtcnn = Mtcnn(min_face)
+        self._zoom = DLIB_SMALLEST / max(min_face, DLIB_SMALLEST / 2)
+
+    def detect(self, image: np.ndarray) -> Detections:
+        """Faces from 40 pixels, or `min_face` if that is more: the frame is scaled for dlib."""
+        scaled = cv2.resize(image, None, fx=self._zoom, fy=self._zoom)
+        found = self._hog(np.ascontiguousarray(scaled[..., ::-1]), 0)
+        corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
+        boxes = np.array(corners, np.float64).reshape(-1, 4) / self._zoom
+        centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+        half *= DLIB_BOX_SCALE
+        refined = self._mtcnn.refine(image, square(np.hstack([centres - half, centres + half])))
+        return refined[np.argsort(-refined.scores, kind="stable")]
+
+    def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        """As MTCNN refines."""
+        return self._mtcnn.refine(image, boxes)
+
+
+DETECTORS: dict[str, Callable[[float], Detector]] = {"mtcnn": Mtcnn, "dlib": DlibHog}

@@ -1,0 +1,138 @@
+"""The overlay: boxes in their id's colour, labels, and the figures in a corner."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from demo.frames import Faces
+
+DARK, LIGHT, PANEL = (24, 24, 24), (255, 255, 255), (40, 36, 32)
+COLOURS = [  # BGR, told apart on light and dark ground; an id keeps its own
+    (66, 165, 255),
+    (230, 180, 60),
+    (110, 205, 90),
+    (190, 120, 240),
+    (80, 220, 250),
+    (225, 140, 110),
+    (120, 110, 250),
+    (190, 215, 70),
+    (160, 190, 255),
+    (235, 130, 190),
+]
+FONT = cv2.FontFace("sans")
+REGULAR, BOLD = 400, 600
+
+
+def draw_faces(image: np.ndarray, faces: Faces) -> None:
+    """Draw every confirmed face onto a BGR image (H, W, 3) uint8, in place; the largest last."""
+    size = text_size(image)
+    sides = faces.boxes[:, 3] - faces.boxes[:, 1]
+    taken: list[tuple[int, int, int, int]] = []
+    for row in np.argsort(sides, kind="stable"):
+        if faces.ids[row] < 1:
+            continue
+        colour = id_colour(int(faces.ids[row]))
+        x1, y1, x2, y2 = np.rint(faces.boxes[row]).astype(int).tolist()
+        _box(image, (x1, y1, x2, y2), colour, max(2, size // 7))
+        tag = _label(
+            f"{faces.ids[row]}",
+            face_text(float(faces.ages[row]), float(faces.males[row])),
+            size,
+            colour,
+        )
+        place = _place(image, tag, (x1, y1, x2, y2), taken)
+        _paste(image, tag, *place)
+        taken.append((*place, place[0] + tag.shape[1], place[1] + tag.shape[0]))
+
+
+def draw_figures(image: np.ndarray, text: str) -> None:
+    """Write a line on a dark panel in the upper left corner, in place."""
+    _paste(image, _panel(text, max(11, round(text_size(image) * 0.8))), 0, 0)
+
+
+def text_size(image: np.ndarray) -> int:
+    """Pixels: legible at any frame size."""
+    return int(np.clip(round(min(image.shape[:2]) / 34), 13, 96))
+
+
+def id_colour(track: int) -> tuple[int, int, int]:
+    """BGR, the same for the same id."""
+    return COLOURS[track % len(COLOURS)]
+
+
+def face_text(age: float, male: float) -> str:
+    """ "female 34"; "…" while nothing is known."""
+    words = []
+    if np.isfinite(male):
+        words.append("male" if male >= 0.5 else "female")
+    if np.isfinite(age):
+        words.append(f"{age:.0f}")
+    return " ".join(words) or "…"
+
+
+def _box(
+    image: np.ndarray, box: tuple[int, int, int, int], colour: tuple[int, int, int], width: int
+) -> None:
+    """A thin frame with strong corners, edged dark so that it shows on any ground."""
+    x1, y1, x2, y2 = box
+    arm = max(4, min(x2 - x1, y2 - y1) // 4)
+    thin = max(1, width // 2)
+    for shade, edge in ((DARK, 2), (colour, 0)):
+        thickness = width + edge
+        cv2.rectangle(image, (x1, y1), (x2, y2), shade, thin + edge, cv2.LINE_AA)
+        for x, dx in ((x1, arm), (x2, -arm)):
+            for y, dy in ((y1, arm), (y2, -arm)):
+                corner = np.array([[x + dx, y], [x, y], [x, y + dy]], np.int32)
+                cv2.polylines(image, [corner], False, shade, thickness, cv2.LINE_AA)
+
+
+def _place(
+    image: np.ndarray,
+    tag: np.ndarray,
+    box: tuple[int, int, int, int],
+    taken: list[tuple[int, int, int, int]],
+) -> tuple[int, int]:
+    """Upper left corner of a label: above its box, else below, else inside; clear of others."""
+    height, width = tag.shape[:2]
+    x = int(np.clip(box[0], 0, max(image.shape[1] - width, 0)))
+    options = [box[1] - height - 2, box[3] + 2, box[1] + 2]
+    inside = [y for y in options if 0 <= y <= image.shape[0] - height] or [0]
+    for y in inside:
+        if not any(
+            x < right and left < x + width and y < bottom and top < y + height
+            for left, top, right, bottom in taken
+        ):
+            return x, y
+    return x, inside[0]
+
+
+@lru_cache(maxsize=256)
+def _label(track: str, text: str, size: int, colour: tuple[int, int, int]) -> np.ndarray:
+    """The id on a dark ground, then what is known, on the id's colour."""
+    shade = tuple(int(c * 0.45) for c in colour)
+    return np.hstack(
+        [_text(track, size, LIGHT, shade, BOLD), _text(text, size, DARK, colour, BOLD)]
+    )
+
+
+@lru_cache(maxsize=8)
+def _panel(text: str, size: int) -> np.ndarray:
+    return _text(text, size, LIGHT, PANEL, REGULAR)
+
+
+def _text(
+    text: str, size: int, colour: tuple[int, ...], ground: tuple[int, ...], weight: int
+) -> np.ndarray:
+    """A strip (h, w, 3) uint8 of text with a margin around it."""
+    pad = max(3, size // 4)
+    _, _, width, _ = cv2.getTextSize((10_000, 100), text, (0, 0), FONT, size, weight)
+    strip = np.full((size + 2 * pad, width + 2 * pad, 3), ground, np.uint8)
+    cv2.putText(strip, text, (pad, pad + round(size * 0.86)), colour, FONT, size, weight)
+    return strip
+
+
+def _paste(image: np.ndarray, strip: np.ndarray, x: int, y: int) -> None:
+    """Copy a strip into the image, cut off at its edges."""
+    part = image[y : y + strip.shape[0], x : x + strip.shape[1]]
+    part[:] = strip[: part.shape[0], : part.shape[1]]

@@ -1,0 +1,109 @@
+"""From a frame to faces with steady labels: detect, track, crop, estimate, fuse."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from demo.detectors import Detector
+from demo.frames import Faces, Frame, replace
+from demo.fuse import Fusion
+from demo.quality import qualities
+from demo.timing import Stopwatch
+from models.align import crop_faces
+from models.mtcnn import Detections, square, suppress
+from models.runtime import Estimator
+from models.spec import InputSpec
+from trackers.sort import Sort
+
+START_SCORE = 0.9  # a face that nobody knows must be this sure
+KEEP_SCORE = 0.6  # one that is tracked may be less: heads tilt and turn
+LOST_SECONDS = 1.0  # an id outlives a gap of this length
+SAME_FACE = 0.45  # overlap from which two boxes are one face
+FALLBACK_FPS = 25.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How often the whole frame is searched; in between, tracked boxes are measured alone."""
+
+    detect_every: int = 3  # frames
+
+
+class Pipeline:
+    """Holds the state of one source; `process` its frames in order."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        estimator: Estimator,
+        spec: InputSpec,
+        fps: float | None,
+        settings: Settings,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._detector, self._estimator, self._spec = detector, estimator, spec
+        self._settings, self._stopwatch = settings, stopwatch
+        max_age = max(round(LOST_SECONDS * (fps or FALLBACK_FPS)), 2 * settings.detect_every)
+        self._tracker = Sort(max_age=max_age)
+        self._fusion = Fusion()
+        self._frames = 0
+
+    def process(self, frame: Frame) -> Faces:
+        """The faces measured in this frame; age and gender are nan until they are known."""
+        watch = self._stopwatch
+        self._tracker.predict()
+        with watch.stage("detect"):
+            found = self._measure(frame.image)
+        with watch.stage("track"):
+            ids = self._tracker.update(found.boxes)
+            faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
+        with watch.stage("estimate"):
+            ages, males = estimate(frame.image, faces, self._estimator, self._spec)
+        height, width = frame.image.shape[:2]
+        ages, males = self._fusion.add(ids, ages, males, qualities(faces, width, height))
+        self._fusion.forget(self._tracker.tracks.ids.tolist())
+        self._frames += 1
+        return replace(faces, ages=ages, males=males)
+
+    def _measure(self, image: np.ndarray) -> Detections:
+        """Boxes measured in this frame: by a search of the whole, or around the predicted ones."""
+        tracks = self._tracker.tracks
+        known = self._detector.refine(image, square(tracks.boxes.astype(np.float64)))
+        known = known[known.scores >= KEEP_SCORE]
+        if self._frames % self._settings.detect_every == 0:
+            found = self._detector.detect(image)
+            found = found[found.scores >= START_SCORE]
+            known = Detections(
+                np.concatenate([found.boxes, known.boxes]),
+                np.concatenate([found.scores, known.scores]),
+                np.concatenate([found.points, known.points]),
+            )
+        return known[suppress(known.boxes, known.scores, SAME_FACE)]
+
+
+class PhotoPipeline:
+    """Every frame is a picture of its own: ids count its faces, nothing is smoothed."""
+
+    def __init__(
+        self, detector: Detector, estimator: Estimator, spec: InputSpec, stopwatch: Stopwatch
+    ) -> None:
+        self._detector, self._estimator, self._spec = detector, estimator, spec
+        self._stopwatch = stopwatch
+
+    def process(self, frame: Frame) -> Faces:
+        """The faces of the photo with ages and genders."""
+        with self._stopwatch.stage("detect"):
+            found = self._detector.detect(frame.image)
+            found = found[found.scores >= START_SCORE]
+        faces = Faces.detected(found.boxes, found.scores, found.points)
+        with self._stopwatch.stage("estimate"):
+            ages, males = estimate(frame.image, faces, self._estimator, self._spec)
+        ids = np.arange(1, len(faces) + 1, dtype=np.int64)
+        return replace(faces, ids=ids, ages=ages, males=males)
+
+
+def estimate(
+    image: np.ndarray, faces: Faces, estimator: Estimator, spec: InputSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ages (N,) in years and probabilities of male (N,) of all faces, in one batch."""
+    return estimator(crop_faces(image, faces.boxes, faces.points, spec))

@@ -1,0 +1,115 @@
+"""One run: every frame of a source through the pipeline and into the sinks."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from demo.draw import draw_faces, draw_figures
+from demo.frames import Faces, Frame
+from demo.sinks import PAUSE, QUIT, SNAPSHOT, Sink, Window, save_picture
+from demo.sources import Source
+from demo.timing import Stopwatch
+
+KEY_SECONDS = 0.03  # wait for a key while paused
+PHOTO_SECONDS = 3.0  # a photo stays in the window
+
+
+@dataclass
+class Result:
+    """What a run did."""
+
+    frames: int = 0
+    quit: bool = False  # by a key or the window
+    interrupted: bool = False  # by a signal
+
+
+def run(
+    source: Source,
+    process: Callable[[Frame], Faces],
+    sinks: Sequence[Sink],
+    window: Window | None,
+    stopwatch: Stopwatch,
+    max_frames: int | None,
+    notify: Callable[[str], None],
+) -> Result:
+    """Work until the source ends, `max_frames` are done or the user quits; close everything.
+
+    Ctrl-C is a way to quit: sinks are closed and what they hold is complete.
+    """
+    result = Result()
+    with ExitStack() as stack:
+        stack.enter_context(source)
+        for sink in sinks:
+            stack.enter_context(sink)
+        shown = stack.enter_context(window) if window else None
+        progress = stack.enter_context(_progress(source, max_frames))
+        try:
+            for frame in source:
+                faces = process(frame)
+                drawn = _drawn(frame, faces, stopwatch, source.photos)
+                with stopwatch.stage("write"):
+                    for sink in sinks:
+                        sink.write(frame, faces, drawn)
+                stopwatch.frame_done()
+                result.frames += 1
+                progress.update()
+                if shown and _show(shown, frame, faces, drawn, source, notify):
+                    result.quit = True
+                    break
+                if result.frames == max_frames:
+                    break
+        except KeyboardInterrupt:
+            result.interrupted = True
+    return result
+
+
+def _progress(source: Source, max_frames: int | None) -> tqdm:
+    """A bar with rate and time left for files; silent for live sources, which have no end."""
+    counts = [n for n in (source.count, max_frames) if n]
+    return tqdm(
+        total=min(counts) if counts else None,
+        desc=Path(source.name).name[:30],
+        unit="photo" if source.photos else "frame",
+        disable=source.live,
+        smoothing=0.1,
+        mininterval=0.1 if sys.stderr.isatty() else 5.0,
+    )
+
+
+def _drawn(frame: Frame, faces: Faces, stopwatch: Stopwatch, photo: bool) -> np.ndarray:
+    with stopwatch.stage("draw"):
+        drawn = frame.image.copy()
+        draw_faces(drawn, faces)
+        if not photo and stopwatch.line:
+            draw_figures(drawn, stopwatch.line)
+    return drawn
+
+
+def _show(
+    window: Window,
+    frame: Frame,
+    faces: Faces,
+    drawn: np.ndarray,
+    source: Source,
+    notify: Callable[[str], None],
+) -> bool:
+    """Show a frame and obey the keys; True to quit."""
+    window.write(frame, faces, drawn)
+    command = window.command(PHOTO_SECONDS if source.photos else 0.0)
+    paused = False
+    while command or paused:
+        if command == QUIT:
+            return True
+        if command == SNAPSHOT:
+            path = Path(f"snapshot-{frame.index:06d}.png")
+            save_picture(path, drawn)
+            notify(f"saved {path}")
+        if command == PAUSE:
+            paused = not paused
+        command = window.command(KEY_SECONDS)
+    return False

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from demo.fuse import KNOWN, MEMORY, Fusion
+
+
+def feed(fusion: Fusion, age: float, male: float, quality: float = 1.0, track: int = 1):
+    ages, males = fusion.add(*(np.array([v], float) for v in (track, age, male, quality)))
+    return ages[0], males[0]
+
+
+def test_nothing_is_shown_before_two_good_crops():
+    fusion = Fusion()
+    assert np.isnan(feed(fusion, 30, 0.9)).all()
+    assert feed(fusion, 32, 0.9) == pytest.approx((31.0, 0.9))
+
+
+def test_poor_crops_count_by_their_quality():
+    fusion = Fusion()
+    for _ in range(3):
+        assert np.isnan(feed(fusion, 30, 0.9, quality=0.5)).all()
+    assert feed(fusion, 30, 0.9, quality=0.5) == pytest.approx((30.0, 0.9))
+    feed(fusion, 90, 0.1, quality=0.0)
+    assert feed(fusion, 30, 0.9, quality=0.5) == pytest.approx((30.0, 0.9))
+
+
+def test_the_age_is_the_mean_of_the_whole_life_not_of_the_first_crops():
+    fusion = Fusion()
+    samples = 40 + np.random.default_rng(0).uniform(-2, 2, 100)
+    for age in samples:
+        shown = feed(fusion, age, 0.9)
+    assert shown[0] == pytest.approx(samples.mean(), abs=1e-3)
+
+
+def test_an_outlier_moves_the_age_little():
+    fusion = Fusion()
+    for _ in range(50):
+        feed(fusion, 30.0, 0.9)
+    before = feed(fusion, 30.0, 0.9)[0]
+    after = feed(fusion, 95.0, 0.9)[0]
+    assert after - before < 2 * 10.0 / 50
+
+
+def test_one_doubtful_crop_does_not_flip_the_gender():
+    fusion = Fusion()
+    for _ in range(10):
+        feed(fusion, 30, 0.7)
+    for male in (0.0, 0.0, 0.0, 0.1, 0.2):
+        assert feed(fusion, 30, male)[1] >= 0.5
+
+
+def test_lasting_evidence_does_flip_it():
+    fusion = Fusion()
+    for _ in range(5):
+        feed(fusion, 30, 0.6)
+    for _ in range(40):
+        shown = feed(fusion, 30, 0.0)
+    assert shown[1] < 0.5
+
+
+def test_people_do_not_share_memory_and_unconfirmed_faces_have_none():
+    fusion = Fusion()
+    ids = np.array([2, -1, 5])
+    for _ in range(int(KNOWN)):
+        ages, males = fusion.add(
+            ids, np.array([20.0, 50.0, 70.0]), np.array([0.9, 0.5, 0.1]), np.ones(3)
+        )
+    assert ages[[0, 2]].tolist() == [20.0, 70.0]
+    assert males[[0, 2]] == pytest.approx([0.9, 0.1])
+    assert np.isnan(ages[1])
+    assert len(fusion) == 2
+
+
+def test_memory_is_dropped_with_the_track():
+    fusion = Fusion()
+    feed(fusion, 30, 0.9, track=1)
+    feed(fusion, 30, 0.9, track=2)
+    fusion.forget([2, 3])
+    assert len(fusion) == 1
+
+
+def test_a_model_without_an_output_leaves_it_unknown():
+    fusion = Fusion()
+    for _ in range(3):
+        shown = feed(fusion, 30, np.nan)
+    assert shown[0] == 30
+    assert np.isnan(shown[1])
+
+
+def test_an_old_start_is_forgotten():
+    fusion = Fusion()
+    for _ in range(int(MEMORY)):
+        feed(fusion, 20, 0.9)
+    for _ in range(int(MEMORY) * 5):
+        shown = feed(fusion, 22, 0.9)
+    assert shown[0] == pytest.approx(22, abs=0.05)

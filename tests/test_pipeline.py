@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from demo.detectors import DETECTORS
+from demo.frames import Frame
+from demo.pipeline import PhotoPipeline, Pipeline, Settings
+from demo.timing import Stopwatch
+from models.spec import InputSpec
+from trackers.boxes import iou
+
+
+class ByBrightness:
+    """Tells an age from a crop: its mean brightness; everyone is male with 0.8."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.batches.append(len(crops))
+        return crops.mean(axis=(1, 2, 3)) / 4, np.full(len(crops), 0.8)
+
+
+@pytest.fixture(scope="module", params=sorted(DETECTORS))
+def detector(request):
+    if request.param == "dlib":
+        pytest.importorskip("dlib")
+    return DETECTORS[request.param](24)
+
+
+def frames(two_people, count=20):
+    return [Frame(two_people(k), k, k / 25, "clip") for k in range(count)]
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_two_moving_people_keep_their_ids_and_every_frame_is_measured(detector, two_people, every):
+    estimator = ByBrightness()
+    pipeline = Pipeline(detector, estimator, InputSpec(), 25.0, Settings(every), Stopwatch())
+    first = None
+    for frame in frames(two_people):
+        faces = pipeline.process(frame)
+        order = np.argsort(faces.boxes[:, 0])
+        assert faces.ids[order].tolist() in ([1, 2], [2, 1])
+        first = faces.ids[order].tolist() if first is None else first
+        assert faces.ids[order].tolist() == first
+        moved = 3 * frame.index * np.array([[-1, 0, -1, 0], [1, 0, 1, 0]])
+        if frame.index == 0:
+            start = faces.boxes[order]
+        assert iou(faces.boxes[order], start + moved).diagonal().min() > 0.7
+    assert estimator.batches == [2] * 20
+
+
+def test_labels_come_after_two_good_crops_and_are_steady(detector, two_people):
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(2), Stopwatch())
+    ages = []
+    for frame in frames(two_people):
+        faces = pipeline.process(frame)
+        ages.append(faces.ages[np.argsort(faces.ids)])
+    ages = np.array(ages)
+    assert np.isnan(ages[0]).all()
+    assert np.isfinite(ages[3:]).all()
+    assert ages[3:].std(axis=0).max() < 1.0
+    assert (faces.males >= 0.5).all()
+
+
+def test_a_person_who_left_is_forgotten_and_one_who_comes_is_new(detector, two_people):
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 5.0, Settings(1), Stopwatch())
+    for frame in frames(two_people, 3):
+        pipeline.process(frame)
+    empty = np.full((270, 480, 3), 90, np.uint8)
+    for k in range(3, 12):
+        assert len(pipeline.process(Frame(empty, k, k / 5, "clip"))) == 0
+    assert len(pipeline._fusion) == 0
+    ids = set()
+    for k in range(12, 20):
+        ids |= set(pipeline.process(Frame(two_people(0), k, k / 5, "clip")).ids.tolist())
+    assert ids - {-1} == {3, 4}
+
+
+def test_photos_are_not_smoothed_and_number_their_faces(detector, two_people):
+    pipeline = PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch())
+    for _ in range(2):
+        faces = pipeline.process(frames(two_people, 1)[0])
+        assert faces.ids.tolist() == [1, 2]
+        assert np.isfinite(faces.ages).all()
+
+
+def test_a_frame_without_faces_is_ordinary(detector):
+    blank = Frame(np.zeros((120, 160, 3), np.uint8), 0, 0.0, "clip")
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
+    assert len(pipeline.process(blank)) == 0
+    assert len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0

@@ -1,0 +1,158 @@
+import csv
+import json
+import os
+
+import av
+import numpy as np
+import pytest
+
+from demo.errors import UserError
+from demo.frames import Faces, Frame, replace
+from demo.sinks import CSV_COLUMNS, Log, PhotoRecorder, VideoRecorder
+
+
+def faces() -> Faces:
+    found = Faces.detected(
+        np.array([[1, 2, 30.04, 40], [5, 6, 7, 8]], np.float32),
+        np.array([0.99, 0.9], np.float32),
+        np.zeros((2, 5, 2), np.float32),
+    )
+    return replace(
+        found,
+        ids=np.array([3, -1]),
+        ages=np.array([31.256, np.nan], np.float32),
+        males=np.array([0.25, np.nan], np.float32),
+    )
+
+
+def frame(index: int, height: int = 48, width: int = 64, time: float | None = None) -> Frame:
+    image = np.full((height, width, 3), index * 10 % 256, np.uint8)
+    return Frame(image, index, index / 10 if time is None else time, "clip")
+
+
+def recorded(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times = [float(p.time) for p in container.decode(stream)]
+        return (stream.width, stream.height), float(stream.average_rate), times
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_a_recording_has_every_frame_at_the_rate_and_size_of_the_source(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    with VideoRecorder(path, 10.0, live=False) as recorder:
+        for k in range(25):
+            recorder.write(frame(k), faces(), frame(k).image)
+    size, rate, times = recorded(path)
+    assert size == (64, 48)
+    assert rate == 10
+    assert times == pytest.approx([k / 10 for k in range(25)], abs=2e-3)
+
+
+def test_a_live_recording_keeps_the_time_of_each_frame(tmp_path):
+    path = tmp_path / "live.mp4"
+    seconds = [0.0, 0.5, 0.6, 2.0, 2.04]
+    with VideoRecorder(path, 30.0, live=True) as recorder:
+        for k, second in enumerate(seconds):
+            recorder.write(frame(k, time=second), faces(), frame(k).image)
+    assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
+
+
+def test_odd_sides_are_padded_by_one_pixel(tmp_path):
+    path = tmp_path / "odd.mp4"
+    with VideoRecorder(path, 10.0, live=False) as recorder:
+        recorder.write(frame(0, 47, 63), faces(), frame(0, 47, 63).image)
+    assert recorded(path)[0] == (64, 48)
+
+
+def test_a_recording_that_was_never_closed_is_playable(tmp_path):
+    path = tmp_path / "killed.mp4"
+    recorder = VideoRecorder(path, 10.0, live=False)
+    recorder.__enter__()
+    noise = np.random.default_rng(0)
+    for k in range(80):
+        recorder.write(frame(k), faces(), noise.integers(0, 255, (48, 64, 3), np.uint8))
+    killed = tmp_path / "copy.mp4"
+    killed.write_bytes(path.read_bytes())
+    recorder.__exit__(None, None, None)
+    assert len(recorded(killed)[2]) >= 20
+    assert len(recorded(path)[2]) == 80
+
+
+def test_a_json_log_has_one_object_a_frame(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with Log(path) as log:
+        log.write(frame(0), faces(), frame(0).image)
+        log.write(frame(1), faces()[:0], frame(1).image)
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first == {
+        "source": "clip",
+        "frame": 0,
+        "time": 0.0,
+        "faces": [
+            {"id": 3, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.99, "age": 31.26, "male": 0.25},
+            {"id": -1, "box": [5.0, 6.0, 7.0, 8.0], "score": 0.9, "age": None, "male": None},
+        ],
+    }
+    assert second == {"source": "clip", "frame": 1, "time": 0.1, "faces": []}
+
+
+def test_a_csv_log_has_one_row_a_face(tmp_path):
+    path = tmp_path / "log.csv"
+    with Log(path) as log:
+        log.write(frame(0), faces(), frame(0).image)
+    header, *rows = csv.reader(path.open())
+    assert header == CSV_COLUMNS
+    assert rows[0] == "clip,0,0.0,3,1.0,2.0,30.0,40.0,0.99,31.26,0.25".split(",")
+    assert rows[1] == "clip,0,0.0,-1,5.0,6.0,7.0,8.0,0.9,,".split(",")
+
+
+def test_a_log_is_complete_to_the_last_frame_while_it_is_written(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with Log(path) as log:
+        for k in range(3):
+            log.write(frame(k), faces(), frame(k).image)
+            assert len(path.read_text().splitlines()) == k + 1
+
+
+def test_photos_are_written_under_their_names_but_never_over_the_originals(tmp_path, astronaut):
+    original = tmp_path / "face.png"
+    original.write_bytes(b"the original")
+    photo = Frame(astronaut, 0, 0.0, str(original))
+    with PhotoRecorder(tmp_path / "out" / "deep") as recorder:
+        recorder.write(photo, faces(), astronaut)
+    assert (tmp_path / "out" / "deep" / "face.png").stat().st_size > 100_000
+    with pytest.raises(UserError, match="overwrite"), PhotoRecorder(tmp_path) as recorder:
+        recorder.write(photo, faces(), astronaut)
+    assert original.read_bytes() == b"the original"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "complaint"),
+    [
+        (lambda p: VideoRecorder(p, 25.0, False), "x.txt", "must end in"),
+        (lambda p: VideoRecorder(p, 25.0, False), "none/x.mp4", "there is no folder"),
+        (Log, "x.log", "must end in"),
+        (Log, "none/x.csv", "there is no folder"),
+        (PhotoRecorder, "x.mp4", "into a folder"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, make, name, complaint):
+    with pytest.raises(UserError, match=complaint):
+        make(tmp_path / name)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_clear_line(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.symlink_to("/dev/full")
+    with pytest.raises(UserError, match="cannot log to .*No space left"), Log(path) as log:
+        log.write(frame(0), faces(), frame(0).image)
+    video = tmp_path / "out.mkv"
+    video.symlink_to("/dev/full")
+    with (
+        pytest.raises(UserError, match="cannot record to .*No space left"),
+        VideoRecorder(video, 10.0, live=False) as recorder,
+    ):
+        for k in range(200):
+            recorder.write(frame(k), faces(), frame(k).image)

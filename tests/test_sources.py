@@ -1,0 +1,119 @@
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo.errors import UserError
+from demo.sources import LiveSource, PhotoSource, VideoSource, open_source
+
+
+def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):
+    with open_source(str(clip)) as source:
+        frames = list(source)
+    assert [f.index for f in frames] == list(range(20))
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
+    assert source.fps == 25
+    assert source.count == 20
+    assert source.warning is None
+    for frame in frames[::7]:
+        assert frame.image.shape == (270, 480, 3)
+        assert np.abs(frame.image.astype(int) - two_people(frame.index)).mean() < 5
+
+
+def test_a_slow_reader_loses_no_frame_of_a_file(clip):
+    pause = threading.Event()
+    with open_source(str(clip)) as source:
+        indices = [frame.index for frame in source if not pause.wait(0.01)]
+    assert indices == list(range(20))
+
+
+def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
+    with open_source(str(cut)) as source:
+        count = sum(1 for _ in source)
+    assert 5 <= count < 20
+    assert source.warning.startswith(f"the video breaks off after frame {count - 1}")
+
+
+def test_leaving_early_stops_the_reader(clip):
+    with open_source(str(clip)) as source:
+        next(iter(source))
+    assert not any(t.name == "reader" and t.is_alive() for t in threading.enumerate())
+
+
+def test_a_folder_gives_its_photos_by_name_and_passes_over_broken_ones(astronaut, tmp_path):
+    for name in ("b.png", "a.jpg"):
+        cv2.imwrite(str(tmp_path / name), astronaut)
+    (tmp_path / "c.jpg").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("ignored")
+    with open_source(str(tmp_path)) as source:
+        frames = list(source)
+    assert isinstance(source, PhotoSource)
+    assert [Path(f.source).name for f in frames] == ["a.jpg", "b.png"]
+    assert source.count == 3
+    assert "c.jpg" in source.warning
+
+
+def test_a_photo_is_one_frame(astronaut, tmp_path):
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), astronaut)
+    with open_source(str(path)) as source:
+        (frame,) = source
+    assert (frame.image == astronaut).all()
+    assert frame.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("nothing.mp4", None, "no such file"),
+        ("text.mp4", b"hello", "cannot read .*text.mp4 as a video"),
+        ("empty.mp4", b"", "cannot read .*empty.mp4 as a video"),
+    ],
+)
+def test_what_cannot_be_opened_is_named_in_one_line(tmp_path, name, content, complaint):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=complaint) as error:
+        open_source(str(tmp_path / name))
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_photos_and_a_broken_photo_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no photos in"):
+        open_source(str(tmp_path))
+    broken = tmp_path / "x.jpg"
+    broken.write_text("no picture")
+    with pytest.raises(UserError, match="not a picture"), open_source(str(broken)) as source:
+        list(source)
+
+
+def test_an_absent_camera_is_one_clear_line():
+    with pytest.raises(UserError, match="cannot open camera 99: .* another program"):
+        open_source("99")
+
+
+def test_a_live_source_gives_the_newest_frame_and_counts_the_others(clip):
+    source = LiveSource("clip", lambda: cv2.VideoCapture(str(clip)), "hint")
+    busy = threading.Event()
+    indices = []
+    with source:
+        for frame in source:
+            indices.append(frame.index)
+            assert frame.time >= 0
+            busy.wait(0.05)
+    assert 1 <= len(indices) < 20
+    assert len(indices) + source.dropped == 20
+
+
+def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatch):
+    def broken(self):
+        raise RuntimeError("our bug")
+        yield
+
+    monkeypatch.setattr(VideoSource, "_decode", broken)
+    with pytest.raises(RuntimeError, match="our bug"), open_source(str(clip)) as source:
+        list(source)
