@@ -69,10 +69,10 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--detect-every",
         type=_positive,
-        default=3,
+        default=8,
         metavar="N",
-        help="search the whole frame every N frames; in between every known face is measured anew "
-        "where it is expected (3). 1 finds new faces at once and is slowest",
+        help="search the whole frame for new faces every N frames (8); known faces are measured in "
+        "every frame all the same. 1 finds a new face at once and is slowest",
     )
     how.add_argument(
         "--min-face",

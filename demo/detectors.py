@@ -20,6 +20,10 @@ class Detector(Protocol):
         """All faces of the image, best score first."""
         ...
 
+    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        """Faces in the surroundings of boxes (N, 4), of about their size."""
+        ...
+
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Boxes (N, 4) near faces, moved onto them: one row each, a low score where no face is."""
         ...
@@ -37,6 +41,8 @@ class DlibHog:
             ) from None
         self._hog = dlib.get_frontal_face_detector()
         self._mtcnn = Mtcnn(min_face)
+        self.refine = self._mtcnn.refine
+        self.detect_near = self._mtcnn.detect_near
         self._zoom = DLIB_SMALLEST / max(min_face, DLIB_SMALLEST / 2)
 
     def detect(self, image: np.ndarray) -> Detections:
@@ -49,10 +55,6 @@ class DlibHog:
         half *= DLIB_BOX_SCALE
         refined = self._mtcnn.refine(image, square(np.hstack([centres - half, centres + half])))
         return refined[np.argsort(-refined.scores, kind="stable")]
-
-    def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """As MTCNN refines."""
-        return self._mtcnn.refine(image, boxes)
 
 
 DETECTORS: dict[str, Callable[[float], Detector]] = {"mtcnn": Mtcnn, "dlib": DlibHog}

@@ -18,6 +18,7 @@ from trackers.sort import Sort
 START_SCORE = 0.9  # a face that nobody knows must be this sure
 KEEP_SCORE = 0.6  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
+FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
 SAME_FACE = 0.45  # overlap from which two boxes are one face
 FALLBACK_FPS = 25.0
 
@@ -26,7 +27,7 @@ FALLBACK_FPS = 25.0
 class Settings:
     """How often the whole frame is searched; in between, tracked boxes are measured alone."""
 
-    detect_every: int = 3  # frames
+    detect_every: int = 8  # frames
 
 
 class Pipeline:
@@ -66,19 +67,18 @@ class Pipeline:
         return replace(faces, ages=ages, males=males)
 
     def _measure(self, image: np.ndarray) -> Detections:
-        """Boxes measured in this frame: by a search of the whole, or around the predicted ones."""
-        tracks = self._tracker.tracks
-        known = self._detector.refine(image, square(tracks.boxes.astype(np.float64)))
-        known = known[known.scores >= KEEP_SCORE]
-        if self._frames % self._settings.detect_every == 0:
+        """Faces measured in this frame: known ones where they are expected, those lost there in
+        their surroundings and, every few frames, new ones in the whole frame."""
+        expected = square(self._tracker.tracks.boxes.astype(np.float64))
+        known = self._detector.refine(image, expected)
+        kept = known.scores >= KEEP_SCORE
+        near = self._detector.detect_near(image, expected[~kept])
+        parts = [known[kept], near]
+        if self._frames < FIRST_FRAMES or self._frames % self._settings.detect_every == 0:
             found = self._detector.detect(image)
-            found = found[found.scores >= START_SCORE]
-            known = Detections(
-                np.concatenate([found.boxes, known.boxes]),
-                np.concatenate([found.scores, known.scores]),
-                np.concatenate([found.points, known.points]),
-            )
-        return known[suppress(known.boxes, known.scores, SAME_FACE)]
+            parts.insert(0, found[found.scores >= START_SCORE])
+        together = Detections.concatenate(parts)
+        return together[suppress(together.boxes, together.scores, SAME_FACE)]
 
 
 class PhotoPipeline:

@@ -1,6 +1,7 @@
 """One run: every frame of a source through the pipeline and into the sinks."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def run(
         stack.enter_context(source)
         for sink in sinks:
             stack.enter_context(sink)
-        shown = stack.enter_context(window) if window else None
+        show = _Show(stack.enter_context(window), source, notify) if window else None
         progress = stack.enter_context(_progress(source, max_frames))
         try:
             for frame in source:
@@ -58,7 +59,7 @@ def run(
                 stopwatch.frame_done()
                 result.frames += 1
                 progress.update()
-                if shown and _show(shown, frame, faces, drawn, source, notify):
+                if show and show(frame, faces, drawn):
                     result.quit = True
                     break
                 if result.frames == max_frames:
@@ -90,26 +91,30 @@ def _drawn(frame: Frame, faces: Faces, stopwatch: Stopwatch, photo: bool) -> np.
     return drawn
 
 
-def _show(
-    window: Window,
-    frame: Frame,
-    faces: Faces,
-    drawn: np.ndarray,
-    source: Source,
-    notify: Callable[[str], None],
-) -> bool:
-    """Show a frame and obey the keys; True to quit."""
-    window.write(frame, faces, drawn)
-    command = window.command(PHOTO_SECONDS if source.photos else 0.0)
-    paused = False
-    while command or paused:
-        if command == QUIT:
-            return True
-        if command == SNAPSHOT:
-            path = Path(f"snapshot-{frame.index:06d}.png")
-            save_picture(path, drawn)
-            notify(f"saved {path}")
-        if command == PAUSE:
-            paused = not paused
-        command = window.command(KEY_SECONDS)
-    return False
+class _Show:
+    """The window as a viewer uses it: files play at their own rate, keys pause, save and quit."""
+
+    def __init__(self, window: Window, source: Source, notify: Callable[[str], None]) -> None:
+        self._window, self._notify = window, notify
+        self._photos = source.photos
+        self._interval = 1 / source.fps if source.fps and not source.live else 0.0  # seconds
+        self._due = time.monotonic()
+
+    def __call__(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> bool:
+        """Show a frame and obey the keys; True to quit."""
+        self._window.write(frame, faces, drawn)
+        now = time.monotonic()
+        self._due = max(self._due + self._interval, now)
+        command = self._window.command(PHOTO_SECONDS if self._photos else self._due - now)
+        paused = False
+        while command or paused:
+            if command == QUIT:
+                return True
+            if command == SNAPSHOT:
+                path = Path(f"snapshot-{frame.index:06d}.png")
+                save_picture(path, drawn)
+                self._notify(f"saved {path}")
+            if command == PAUSE:
+                paused = not paused
+            command = self._window.command(KEY_SECONDS)
+        return False

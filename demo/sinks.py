@@ -232,8 +232,9 @@ class Window:
 
     def __init__(self, title: str) -> None:
         self._title = title
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # fonts it never uses
         try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error:
             raise UserError("this OpenCV has no window support: use --no-display") from None
         self._sized = False
@@ -242,7 +243,8 @@ class Window:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        cv2.destroyWindow(self._title)
+        if self._is_open():
+            cv2.destroyWindow(self._title)
 
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
         """Show a frame."""
@@ -255,9 +257,13 @@ class Window:
         """QUIT, PAUSE or SNAPSHOT if a key asked for it within `wait` seconds, QUIT if the window
         was closed."""
         key = cv2.waitKey(max(1, round(wait * 1e3))) & 0xFF
-        if self._sized and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
-            return QUIT
-        return KEYS.get(key)
+        return KEYS.get(key) if self._is_open() else QUIT
+
+    def _is_open(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # the last window was closed and the toolkit is gone
+            return False
 
 
 def display_exists() -> bool:

@@ -169,7 +169,8 @@ class VideoSource:
             self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
         elif self.count is not None and index + 1 < 0.98 * self.count - 1:
             self.warning = (
-                f"the video breaks off after frame {index} of {self.count}: the file is truncated or damaged"
+                f"the video breaks off after frame {index} of {self.count}: "
+                "the file is truncated or damaged"
             )
 
     def _decode(self) -> Iterator[tuple[np.ndarray, float]]:

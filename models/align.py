@@ -64,7 +64,8 @@ def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:
     src_centred = src - src_mean
     spread = (np.abs(src_centred) ** 2).sum(axis=1)
     spread = np.where(spread > 0, spread, np.nan)
-    a = (src_centred.conj() * dst_centred).sum(axis=1) / spread
+    with np.errstate(invalid="ignore"):  # unknown points: the transform is nan as well
+        a = (src_centred.conj() * dst_centred).sum(axis=1) / spread
     b = dst.mean() - a * src_mean[:, 0]
     rows = [[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]
     return np.moveaxis(np.array(rows, np.float64), -1, 0)

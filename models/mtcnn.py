@@ -1,5 +1,5 @@
 """MTCNN: Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks
-(Zhang et al. 2016), with the weights of the `mtcnn` package, run by ONNX Runtime.
+(Zhang et al. 2016), with the weights of the `mtcnn` package, run by OpenVINO.
 
 P-Net proposes on an image pyramid, R-Net and O-Net refine crops of the proposals, O-Net adds five
 points. The graphs take uint8 BGR pixels: channel order and scaling are folded into their first
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.runtime import open_session
+from models.runtime import open_detector_network
 from models.spec import load_manifest
 
 CELL = 12  # pixels, P-Net's field of view
 STRIDE = 2  # pixels between its cells
 PYRAMID_STEP = 0.709  # 1 / √2, as published
-P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
+P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.7, 0.7, 0.8  # the package's, but for the first 0.6
+NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
+NEAR_SIZES = (24, 32, 44)  # pixels, of the surroundings: faces of 1.2, 0.9 and 0.65 box sides
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
 
 
@@ -35,6 +37,12 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @classmethod
+    def concatenate(cls, parts: list["Detections"]) -> "Detections":
+        """The rows of all parts, one after the other."""
+        columns = ("boxes", "scores", "points")
+        return cls(*(np.concatenate([getattr(part, c) for part in parts]) for c in columns))
+
 
 class Mtcnn:
     """Find faces from `min_face` pixels on, at any frame size."""
@@ -42,55 +50,76 @@ class Mtcnn:
     def __init__(self, min_face: float = 24.0) -> None:
         self.min_face = max(float(min_face), CELL)
         manifest = load_manifest("mtcnn")
-        self._pnet = open_session(manifest.file("pnet"))
-        self._rnet = open_session(manifest.file("rnet"))
-        self._onet = open_session(manifest.file("onet"))
+        self._pnet = open_detector_network(manifest.file("pnet"), rough=True)
+        self._rnet = open_detector_network(manifest.file("rnet"), rough=True)
+        self._onet = open_detector_network(manifest.file("onet"))
 
     def detect(self, image: np.ndarray) -> Detections:
         """Faces in a BGR image (H, W, 3) uint8."""
-        boxes = self._propose(image)
-        boxes = self._reject(image, square(boxes))
-        found = self.refine(image, square(boxes))
-        found = found[found.scores > O_THRESHOLD]
-        return found[suppress(found.boxes, found.scores, 0.7, over_smaller=True)]
+        return self._cascade(image, self._propose(image))
+
+    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        """Faces close to boxes (N, 4) where one was expected, of about that size: all three nets,
+        but only on the surroundings."""
+        proposals, scores = [np.zeros((0, 4))], [np.zeros(0)]
+        regions = _grown(square(boxes), NEAR) if len(boxes) else boxes
+        for size in NEAR_SIZES:
+            if len(regions):
+                where, cells, cell_scores = self._cells(patches(image, regions, size))
+                zoom = (regions[where, 2:] - regions[where, :2]) / size
+                proposals.append(cells * np.tile(zoom, 2) + np.tile(regions[where, :2], 2))
+                scores.append(cell_scores)
+        return self._cascade(image, _best(proposals, scores))
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """O-Net alone on square-ish boxes (N, 4) around faces: one row per box, in their order."""
         if len(boxes) == 0:
             return _clipped(image, np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
-        crops = patches(image, boxes, 48)
-        offsets, landmarks, scores = self._onet.run(None, {"image": crops})
+        found = self._onet(patches(image, boxes, 48))
         sides = boxes[:, 2:] - boxes[:, :2] + 1
-        points = landmarks.reshape(-1, 2, 5).transpose(0, 2, 1)  # xxxxxyyyyy
+        points = found["points"].reshape(-1, 2, 5).transpose(0, 2, 1)  # xxxxxyyyyy
         points = points * sides[:, None] + boxes[:, None, :2] - 1
-        return _clipped(image, boxes + offsets * np.tile(sides, 2), scores, points)
+        boxes = boxes + found["offsets"] * np.tile(sides, 2)
+        return _clipped(image, boxes, found["scores"], points)
 
     def _propose(self, image: np.ndarray) -> np.ndarray:
         """P-Net's boxes (N, 4) over all pyramid levels."""
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
+        height, width = image.shape[:2]
         level = image
-        for scale in pyramid_scales(*image.shape[:2], self.min_face):
-            shape = (int(image.shape[1] * scale), int(image.shape[0] * scale))
+        for scale in pyramid_scales(height, width, self.min_face):
+            shape = (int(width * scale), int(height * scale))
             level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
-            offsets, face = self._pnet.run(None, {"image": level[None]})
-            rows, columns = np.nonzero(face[0] > P_THRESHOLD)
-            corners = np.stack([columns, rows], axis=1) * STRIDE
-            cells = np.hstack([corners, corners + CELL]) + offsets[0, :, rows, columns] * CELL
-            cell_scores = face[0, rows, columns]
+            _, cells, cell_scores = self._cells(level[None])
             keep = suppress(cells, cell_scores, 0.5)
-            boxes.append(cells[keep] / scale)
+            boxes.append(cells[keep] * np.tile([width / shape[0], height / shape[1]], 2))
             scores.append(cell_scores[keep])
-        all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
-        return all_boxes[suppress(all_boxes, all_scores, 0.7)]
+        return _best(boxes, scores)
+
+    def _cells(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """P-Net's cells with a face in images (B, h, w, 3) uint8: image (N,), box (N, 4), score."""
+        found = self._pnet(images)
+        offsets, scores = found["offsets"], found["scores"]
+        where, rows, columns = np.nonzero(scores > P_THRESHOLD)
+        corners = np.stack([columns, rows], axis=1) * STRIDE
+        boxes = np.hstack([corners, corners + CELL]) + offsets[where, :, rows, columns] * CELL
+        return where, boxes, scores[where, rows, columns]
+
+    def _cascade(self, image: np.ndarray, proposals: np.ndarray) -> Detections:
+        """R-Net and O-Net on proposals (N, 4)."""
+        boxes = self._reject(image, square(proposals))
+        found = self.refine(image, square(boxes))
+        found = found[found.scores > O_THRESHOLD]
+        return found[suppress(found.boxes, found.scores, 0.7, over_smaller=True)]
 
     def _reject(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """R-Net's boxes (M, 4): refined, without those that are no face."""
         if len(boxes) == 0:
             return boxes
-        offsets, scores = self._rnet.run(None, {"image": patches(image, boxes, 24)})
+        found = self._rnet(patches(image, boxes, 24))
         sides = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
-        face = scores > R_THRESHOLD
-        boxes, scores = (boxes + offsets * sides)[face], scores[face]
+        face = found["scores"] > R_THRESHOLD
+        boxes, scores = (boxes + found["offsets"] * sides)[face], found["scores"][face]
         return boxes[suppress(boxes, scores, 0.7)]
 
 
@@ -136,25 +165,33 @@ def square(boxes: np.ndarray) -> np.ndarray:
 def suppress(
     boxes: np.ndarray, scores: np.ndarray, threshold: float, over_smaller: bool = False
 ) -> np.ndarray:
-    """Non-maximum suppression: rows kept, best score first. Overlap is intersection over union, or
-    over the smaller of both boxes."""
+    """Non-maximum suppression: rows kept, best score first. A box goes if any better one overlaps
+    it, kept or not, as in the `mtcnn` package. Overlap is intersection over union, or over the
+    smaller of both boxes."""
     order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes[order].T
-    area = (x2 - x1) * (y2 - y1)
-    kept = []
-    rest = np.arange(len(order))
-    while len(rest):
-        best, rest = rest[0], rest[1:]
-        kept.append(best)
-        width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest])
-        height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest])
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        if over_smaller:
-            whole = np.minimum(area[best], area[rest])
-        else:
-            whole = area[best] + area[rest] - shared
-        rest = rest[shared <= threshold * whole]
-    return order[np.array(kept, int)]
+    x1, y1, x2, y2 = boxes[order].astype(np.float32).T
+    width = np.minimum.outer(x2, x2) - np.maximum.outer(x1, x1)
+    height = np.minimum.outer(y2, y2) - np.maximum.outer(y1, y1)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)  # (N, N)
+    area = shared.diagonal()
+    if over_smaller:
+        whole = np.minimum(area[:, None], area)
+    else:
+        whole = area[:, None] + area - shared
+    beaten = np.triu(shared > threshold * whole, k=1).any(axis=0)
+    return order[~beaten]
+
+
+def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
+    """All proposals (N, 4), of overlapping ones only the best."""
+    every = np.concatenate(boxes)
+    return every[suppress(every, np.concatenate(scores), 0.7)]
+
+
+def _grown(boxes: np.ndarray, factor: float) -> np.ndarray:
+    """Boxes (N, 4) scaled about their centres."""
+    centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    return np.hstack([centres - factor * half, centres + factor * half])
 
 
 def _clipped(

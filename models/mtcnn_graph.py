@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 POOL_2 = {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
 POOL_3 = {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
@@ -24,7 +24,8 @@ def mtcnn_graph(net: str, weights: list[np.ndarray]) -> ModelProto:
     """One net as an ONNX model: uint8 BGR (N, H, W, 3) in, offsets (N, 4[, h, w]), score of a face
     (N[, h, w]) and, from O-Net, points (N, 10) out."""
     weights = list(weights)
-    nodes, constants = [], []
+    nodes: list[NodeProto] = []
+    constants: list[TensorProto] = []
 
     def constant(array: np.ndarray) -> str:
         name = f"c{len(constants)}"

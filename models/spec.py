@@ -104,8 +104,10 @@ def load_manifest(model: str) -> Manifest:
         record = {key: value for key, value in record.items() if key in known}
         record["input"] = InputSpec(**record["input"])
         record["outputs"] = tuple(record["outputs"])
-        for entry in record["files"].values():
-            entry["name"], entry["sha256"]
+        record["files"] = {
+            kind: {"name": str(entry["name"]), "sha256": str(entry["sha256"])}
+            for kind, entry in record["files"].items()
+        }
         return Manifest(**record, folder=path.parent)
     except KeyError as error:
         raise ModelError(f"manifest {path} is not readable: it has no {error}") from None

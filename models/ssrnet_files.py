@@ -68,7 +68,7 @@ def read_ssrnet(path: Path) -> SsrnetFile:
 
 def their_names(layers: list[str]) -> dict[str, str]:
     """Name in models.ssrnet -> name in the file, for as many as there are."""
-    names = {}
+    names: dict[str, str] = {}
     for kind, ours in NUMBERED.items():
         # the first is "conv2d_1", or "conv2d" in later versions, or any number in a long session
         numbers = [re.fullmatch(rf"{kind}(?:_(\d+))?", layer) for layer in layers]

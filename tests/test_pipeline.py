@@ -88,4 +88,6 @@ def test_a_frame_without_faces_is_ordinary(detector):
     blank = Frame(np.zeros((120, 160, 3), np.uint8), 0, 0.0, "clip")
     pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
     assert len(pipeline.process(blank)) == 0
-    assert len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0
+    assert (
+        len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0
+    )

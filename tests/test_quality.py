@@ -33,7 +33,7 @@ def test_a_tilted_face_counts_like_an_upright_one():
 
 
 def test_a_face_half_outside_counts_half():
-    points = FRONTAL + [0, 240] - [FRONTAL[:, 0].mean(), 0]
+    points = FRONTAL + np.array([-FRONTAL[:, 0].mean(), 240], np.float32)
     assert quality(points) == pytest.approx(0.5, abs=1e-5)
 
 

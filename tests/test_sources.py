@@ -92,7 +92,7 @@ def test_a_folder_without_photos_and_a_broken_photo_are_refused(tmp_path):
 
 
 def test_an_absent_camera_is_one_clear_line():
-    with pytest.raises(UserError, match="cannot open camera 99: .* another program"):
+    with pytest.raises(UserError, match=r"cannot open camera 99: .* another program"):
         open_source("99")
 
 

@@ -1,0 +1,276 @@
+"""Weights of other projects: the SSR-Net authors' files and the mtcnn package's."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from models import convert, ssrnet
+from models.runtime import Device, Estimator, choose_device
+from models.spec import WEIGHTS, ModelError, load_manifest, sha256
+from models.ssrnet_files import NUMBERED, keras2_layers, read_ssrnet
+from models.zoo import load_keras
+
+ENGINES = [name for name in ("openvino", "onnxruntime") if importlib.util.find_spec(name)]
+NAMED = {"p": "pred_age_stage", "eta": "local_delta_stage", "delta_s": "delta_s"}
+
+
+def authors_arrays(stage_num: tuple[int, ...] = (3, 3, 3), first: int = 1) -> dict:
+    """A net with random weights under the authors' names, the unnamed layers counted from `first`:
+    {"conv2d_5": {"kernel": …, "bias": …}, …}."""
+    rng = np.random.default_rng(0)
+    theirs = {our + str(k): f"{their}{k}" for our, their in NAMED.items() for k in (1, 2, 3)}
+    for kind, ours in NUMBERED.items():
+        theirs |= {our: f"{kind}_{first + i}" for i, our in enumerate(ours)}
+    return {
+        theirs[layer.name]: {
+            w.name: rng.normal(size=tuple(w.shape)).astype(np.float32) for w in layer.weights
+        }
+        for layer in ssrnet.build(["age"], stage_num=stage_num).layers
+        if layer.weights
+    }
+
+
+def write_keras2(path: Path, layers: dict, root: str = "/") -> Path:
+    """A file as Keras 2 writes it, with layers that have no weights among the others."""
+    with h5py.File(path, "w") as file:
+        group = file.require_group(root)
+        group.attrs["layer_names"] = [b"input_1", *(name.encode() for name in layers), b"flatten_1"]
+        for empty in ("input_1", "flatten_1"):
+            group.create_group(empty).attrs["weight_names"] = np.zeros(0, "S1")
+        for name, weights in layers.items():
+            names = [f"{name}/{weight}:0" for weight in weights]
+            group.create_group(name).attrs["weight_names"] = [n.encode() for n in names]
+            for full, array in zip(names, weights.values(), strict=True):
+                group[name][full] = array
+    return path
+
+
+@pytest.fixture
+def refusal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., str]:
+    """Run the command and return the one line that it prints on standard error."""
+
+    def run(*arguments: str | Path) -> str:
+        command = [*map(str, arguments), "--as", "refused", "--out", str(tmp_path / "out")]
+        assert convert.main(command) == 2
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+        return message
+
+    return run
+
+
+# Reading the authors' files
+
+
+def test_every_array_finds_its_layer(tmp_path: Path) -> None:
+    arrays = authors_arrays()
+    file = read_ssrnet(write_keras2(tmp_path / "net.h5", arrays))
+    assert (file.output, file.stage_num) == ("age", [3, 3, 3])
+    expected = {
+        "x_conv1": "conv2d_1",
+        "s_conv1": "conv2d_5",
+        "s_tap1": "conv2d_9",
+        "x_tap3": "conv2d_14",
+        "x_bn4": "batch_normalization_4",
+        "s_mix1": "dense_1",
+        "x_mix2": "dense_5",
+        "feature3": "dense_9",
+        "p2": "pred_age_stage2",
+        "eta3": "local_delta_stage3",
+        "delta_s1": "delta_s1",
+    }
+    for ours, theirs in expected.items():
+        for name, array in arrays[theirs].items():
+            np.testing.assert_array_equal(file.layers[ours][name], array)
+
+
+def test_layers_may_be_counted_from_any_number_and_lie_in_a_whole_model(tmp_path: Path) -> None:
+    usual = read_ssrnet(write_keras2(tmp_path / "a.h5", authors_arrays()))
+    late = write_keras2(tmp_path / "b.h5", authors_arrays(first=95), root="model_weights")
+    unnumbered = {k.removesuffix("_0"): v for k, v in authors_arrays(first=0).items()}
+    assert "conv2d" in unnumbered
+    for path in (late, write_keras2(tmp_path / "c.h5", unnumbered)):
+        for ours, weights in read_ssrnet(path).layers.items():
+            for name, array in weights.items():
+                np.testing.assert_array_equal(array, usual.layers[ours][name])
+
+
+def test_the_numbers_of_bins_are_read_from_the_file(tmp_path: Path) -> None:
+    path = write_keras2(tmp_path / "net.h5", authors_arrays((5, 4, 2)))
+    assert read_ssrnet(path).stage_num == [5, 4, 2]
+
+
+def test_a_gender_file_is_known_by_its_layers(tmp_path: Path) -> None:
+    arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
+    assert read_ssrnet(write_keras2(tmp_path / "net.h5", arrays)).output == "male"
+
+
+# Refusals
+
+
+def test_a_layer_of_another_shape_is_refused_with_both_shapes(
+    tmp_path: Path, refusal: Callable
+) -> None:
+    arrays = authors_arrays()
+    arrays["conv2d_6"]["kernel"] = np.zeros((3, 3, 16, 24), np.float32)
+    message = refusal(write_keras2(tmp_path / "net.h5", arrays))
+    assert "conv2d_6 has kernel (3, 3, 16, 24)" in message
+    assert "s_conv2 takes kernel (3, 3, 16, 16)" in message
+
+
+def test_a_missing_layer_is_refused_with_what_it_takes(tmp_path: Path, refusal: Callable) -> None:
+    arrays = authors_arrays()
+    del arrays["local_delta_stage2"]
+    message = refusal(write_keras2(tmp_path / "net.h5", arrays))
+    assert "it has no layer where eta2 takes kernel (6, 3)" in message
+
+
+def test_a_layer_too_many_is_refused(tmp_path: Path, refusal: Callable) -> None:
+    arrays = authors_arrays() | {"conv2d_15": {"kernel": np.zeros((1, 1, 3, 3), np.float32)}}
+    assert "no layer conv2d_15" in refusal(write_keras2(tmp_path / "net.h5", arrays))
+
+
+def test_other_files_are_refused_by_name(tmp_path: Path, refusal: Callable) -> None:
+    text = tmp_path / "text.h5"
+    text.write_text("no weights")
+    model = ssrnet.build(["age"])
+    model.save_weights(tmp_path / "three.weights.h5")
+    assert "text.h5 is not a weights file of Keras 2" in refusal(text)
+    assert "is not a weights file of Keras 2" in refusal(tmp_path / "three.weights.h5")
+    assert "nowhere.h5 does not exist" in refusal(tmp_path / "nowhere.h5")
+    assert "--as mtcnn go together" in refusal(tmp_path)
+
+
+def test_what_a_file_predicts_must_be_known(tmp_path: Path, refusal: Callable) -> None:
+    age = write_keras2(tmp_path / "age.h5", authors_arrays())
+    untold = {k.replace("pred_age_", "pred_x_"): v for k, v in authors_arrays().items()}
+    other = write_keras2(tmp_path / "other.h5", untold)
+    assert "other.h5 does not tell what it predicts: add --output" in refusal(other)
+    assert "age.h5 predicts age, not male" in refusal(age, "--output", "male")
+    assert "are both age" in refusal(age, age)
+    assert "are both age" in refusal(age, other, "--output", "age", "age")
+    assert "3 files" in refusal(age, age, age)
+
+
+def test_gender_files_of_morph2_need_their_label(tmp_path: Path, refusal: Callable) -> None:
+    arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
+    path = write_keras2(tmp_path / "morph2_gender.h5", arrays)
+    assert "say --male-is 0" in refusal(path)
+
+
+# Converted models
+
+
+def test_a_converted_file_is_the_same_net(tmp_path: Path) -> None:
+    untold = {
+        k.replace("pred_age_", "pred_x_"): {n: 0.2 * w for n, w in v.items()}
+        for k, v in authors_arrays((4, 3, 2)).items()
+    }
+    for name, weights in untold.items():
+        if name.startswith("batch"):
+            weights["moving_variance"] = np.abs(weights["moving_variance"]) + 900
+    path = write_keras2(tmp_path / "net.h5", untold)
+    command = [str(path), "--as", "net", "--out", str(tmp_path), "--output", "male"]
+    assert convert.main([*command, "--male-is", "0"]) == 0
+    manifest = load_manifest(str(tmp_path / "net.json"))
+    assert manifest.outputs == ("male",)
+    assert manifest.config["male_is"] == 0
+    assert manifest.config["stage_num"] == [4, 3, 2]
+    assert "label 0 = male" in manifest.origin
+    by_hand = ssrnet.build(["male"], stage_num=(4, 3, 2))
+    for layer, weights in read_ssrnet(path).layers.items():
+        by_hand.get_layer(layer).set_weights(list(weights.values()))
+    crops = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), np.uint8)
+    female = np.asarray(by_hand(crops.astype(np.float32), training=False)["male"])
+    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    assert np.isnan(ages).all()
+    assert len(set(males.tolist())) > 5
+    np.testing.assert_allclose(males, 1 - female, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> dict[str, np.ndarray]:
+    with np.load(shared / "upstream" / "golden.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"age": "ssrnet_age_imdb", "male": "ssrnet_gender_imdb"},
+        {"age": "ssrnet_age_megaage"},
+    ],
+    ids=["age and gender", "MegaAge"],
+)
+def test_the_authors_files_answer_as_with_the_authors_code(
+    files: dict[str, str], shared: Path, golden: dict, tmp_path: Path
+) -> None:
+    paths = [str(shared / "upstream" / f"{name}.h5") for name in files.values()]
+    assert convert.main([*paths, "--as", "theirs", "--out", str(tmp_path)]) == 0
+    manifest = load_manifest(str(tmp_path / "theirs.json"))
+    assert manifest.input.align == "box"
+    assert (manifest.input.size, manifest.input.margin, manifest.input.view) == (64, 0.4, 1.0)
+    images = golden["images"]
+    by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
+    for output, name in files.items():
+        np.testing.assert_allclose(np.asarray(by_keras[output]), golden[name], atol=1e-3)
+    for engine in ENGINES:
+        ages, males = Estimator(manifest, Device("cpu", engine, "a test"))(images)
+        by_engine = {"age": ages, "male": males}
+        for output, name in files.items():
+            np.testing.assert_allclose(by_engine[output], golden[name], atol=1e-3)
+    assert ("20 rows" in manifest.origin) == ("ssrnet_age_megaage" in files.values())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["densenet_reg_13_64", "mobilenet_reg_0.25_64", "c3ae_imdb_v89"])
+def test_files_of_other_nets_are_refused(name: str, shared: Path, refusal: Callable) -> None:
+    assert "does not fit SSR-Net" in refusal(shared / "upstream" / f"{name}.h5")
+
+
+@pytest.mark.shared
+def test_keras2_layers_hold_all_40_915_parameters(shared: Path) -> None:
+    layers = keras2_layers(shared / "upstream" / "ssrnet_age_imdb.h5")
+    assert sum(array.size for weights in layers.values() for array in weights.values()) == 40_915
+
+
+# The detector
+
+
+def mtcnn_weights() -> Path | None:
+    """The weights folder of the mtcnn package, found without importing it (and TensorFlow)."""
+    package = importlib.util.find_spec("mtcnn")
+    if package is None or not package.submodule_search_locations:
+        return None
+    return Path(package.submodule_search_locations[0]) / "assets" / "weights"
+
+
+@pytest.mark.skipif(mtcnn_weights() is None, reason="the mtcnn package is not installed")
+def test_the_committed_detector_is_that_of_the_mtcnn_package(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("lz4")
+    assert convert.main([str(mtcnn_weights()), "--as", "mtcnn", "--out", str(tmp_path)]) == 0
+    for net in ("pnet", "rnet", "onet"):
+        fresh, committed = (
+            onnx.load(folder / f"mtcnn-{net}.onnx").graph for folder in (tmp_path, WEIGHTS)
+        )
+        assert [n.op_type for n in fresh.node] == [n.op_type for n in committed.node]
+        for ours, theirs in zip(committed.initializer, fresh.initializer, strict=True):
+            np.testing.assert_array_equal(
+                onnx.numpy_helper.to_array(ours), onnx.numpy_helper.to_array(theirs)
+            )
+
+
+def test_other_files_than_those_of_the_mtcnn_package_are_not_unpickled(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"pnet.lz4 is missing"):
+        convert.convert_mtcnn(tmp_path, tmp_path)
+    (tmp_path / "pnet.lz4").write_bytes(b"a pickle")
+    assert sha256(tmp_path / "pnet.lz4") != convert.MTCNN_SHA256["pnet"]
+    with pytest.raises(ModelError, match="refused, it may hold code"):
+        convert.convert_mtcnn(tmp_path, tmp_path)

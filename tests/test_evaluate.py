@@ -1,0 +1,332 @@
+"""The evaluation: its arithmetic by hand, and a small data set through the live path."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import cv2
+import numpy as np
+import pytest
+
+from models import evaluate
+from models.align import crop_faces
+from models.dataset import MIN_FACE, Pictures
+from models.mtcnn import Mtcnn
+from models.runtime import Estimator, choose_device
+from models.spec import InputSpec, Manifest, ModelError, load_manifest
+
+nan = float("nan")
+SPEC = InputSpec(view=0.75)
+
+
+def results(
+    ages: list[float],
+    guessed_ages: list[float],
+    males: list[float] | None = None,
+    guessed_males: list[float] | None = None,
+    races: list[str] | None = None,
+) -> evaluate.Results:
+    unknown = [nan] * len(ages)
+    return evaluate.Results(
+        np.array(ages, float),
+        np.array(males or unknown, float),
+        np.array(races or [""] * len(ages)),
+        np.array(guessed_ages, float),
+        np.array(guessed_males or unknown, float),
+        np.ones(len(ages), bool),
+    )
+
+
+# Arithmetic
+
+
+def test_errors_count_up_to_and_with_the_year() -> None:
+    found = evaluate.metrics(results([30, 30, 30, 30, 30], [33, 25, 37, 37.5, 30]))
+    assert found == {
+        "n": 5,
+        "mae": 4.5,  # 3, 5, 7, 7.5, 0
+        "cs3": 0.4,
+        "cs5": 0.6,
+        "cs7": 0.8,
+        "gender_accuracy": None,
+    }
+
+
+def test_one_half_is_male() -> None:
+    found = evaluate.metrics(results([nan] * 4, [nan] * 4, [1, 1, 0, 0], [0.5, 0.49, 0.5, 0.1]))
+    assert found["gender_accuracy"] == 0.5
+    assert found["mae"] is None
+
+
+def test_faces_without_a_label_do_not_count() -> None:
+    found = evaluate.metrics(results([20, nan, 40], [22, 90, 44], [1, 0, nan], [0.9, 0.8, 0.9]))
+    assert (found["n"], found["mae"], found["cs3"]) == (3, 3.0, 0.5)
+    assert found["gender_accuracy"] == 0.5
+
+
+def test_groups_hold_their_own_faces_only() -> None:
+    ages = [0, 3.5, 4, 8, 76, 101, nan]
+    guesses = [1, 5.5, 4, 12, 70, 100, 3]
+    males, races = [1, 1, 0, 0, 1, nan, 0], ["x", "y", "x", "", "y", "x", "y"]
+    groups = evaluate.groups(results(ages, guesses, males, [0.6] * 7, races))
+    assert {name: (g["n"], g["mae"]) for name, g in groups["by_age"].items()} == {
+        "0-3": (2, 1.5),
+        "4-8": (2, 2.0),
+        "76+": (2, 3.5),
+    }
+    assert {name: (g["n"], g["mae"]) for name, g in groups["by_gender"].items()} == {
+        "female": (3, 2.0),
+        "male": (3, 3.0),
+    }
+    assert {name: (g["n"], g["mae"]) for name, g in groups["by_race"].items()} == {
+        "x": (3, 0.6667),
+        "y": (3, 4.0),
+    }
+    assert groups["by_gender"]["female"]["gender_accuracy"] == 0.0
+
+
+def test_the_age_bands_leave_no_gap() -> None:
+    lows, highs = zip(*evaluate.AGE_BANDS, strict=True)
+    assert [low - 1 for low in lows[1:]] == list(highs[:-1])
+    assert (lows[0], highs[-1]) == (0, None)
+
+
+# A data set of six pictures through the whole command
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """An untrained joint SSR-Net with random weights that answers differently to every crop."""
+    from models import ssrnet
+    from models.export import write_model
+
+    net = ssrnet.build()
+    rng = np.random.default_rng(5)
+    net.set_weights([_weights(w, rng) for w in net.weights])
+    folder = tmp_path_factory.mktemp("models")
+    return write_model(net, "untrained", "ssrnet", {}, SPEC, folder, origin="a test")
+
+
+def _weights(variable: Any, rng: np.random.Generator) -> np.ndarray:
+    shape = tuple(variable.shape)
+    if variable.name == "moving_variance":
+        return np.full(shape, 400.0)
+    return rng.uniform(-0.2, 1, shape) / max(np.prod(shape[:-1]), 3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Path:
+    """Three faces, a blank picture, one that cannot be decoded, one that is not there."""
+    path = tmp_path_factory.mktemp("data")
+    (path / "images").mkdir()
+    portrait = astronaut[0:300, 80:380]
+    faces = {"a.png": portrait, "b.png": portrait[:, ::-1], "c.png": portrait // 2}
+    for name, image in {**faces, "blank.png": np.full((90, 120, 3), 70, np.uint8)}.items():
+        cv2.imwrite(str(path / "images" / name), image)
+    (path / "images" / "broken.jpg").write_bytes(b"no picture")
+    rows = [
+        "file,note,split,age,gender,race",
+        "a.png,x,test,30,female,white",
+        "b.png,,test,50,,white",
+        "c.png,,test,,female,black",
+        "blank.png,,test,20,male,",
+        "broken.jpg,,test,20,male,",
+        "missing.png,,test,20,male,",
+        "a.png,,val,,,",
+    ]
+    (path / "labels.csv").write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def run(model: Manifest, folder: Path, capsys: pytest.CaptureFixture) -> Callable[..., Any]:
+    """The command with --json; returns the object it prints."""
+
+    def command(
+        *options: str, data: Path = folder, name: str = str(model.folder / "untrained.json")
+    ) -> Any:
+        assert evaluate.main([name, "--data", str(data), "--json", *options]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 1
+        return json.loads(lines[0], parse_constant=_not_json)
+
+    return command
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def estimates(model: Manifest, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Ages and males of the pictures' only faces, of whole pictures where there is none."""
+    detector, crops = Mtcnn(MIN_FACE), []
+    for image in images:
+        face = detector.detect(image)
+        assert len(face) <= 1
+        if len(face):
+            crops.append(crop_faces(image, face.boxes, face.points, SPEC)[0])
+        else:
+            crops.append(cv2.resize(image, (64, 64)))
+    return Estimator(model, choose_device("cpu"))(np.stack(crops))
+
+
+def test_every_picture_is_counted_once(run: Callable, model: Manifest, folder: Path) -> None:
+    report = run()
+    names = ("a.png", "b.png", "c.png", "blank.png")
+    images = [cv2.imread(str(folder / "images" / name)) for name in names]
+    ages, males = estimates(model, images)
+    assert len(set(ages.tolist())) == 4
+    errors = np.abs(ages[[0, 1, 3]] - [30, 50, 20])
+    right = (males[[0, 2, 3]] >= 0.5) == [False, False, True]
+    assert (report["n"], report["faces_found"], report["unreadable"]) == (4, 3, 2)
+    assert report["mae"] == pytest.approx(errors.mean(), abs=1e-3)
+    for years in (3, 5, 7):
+        assert report[f"cs{years}"] == pytest.approx((errors <= years).mean(), abs=1e-3)
+    assert report["gender_accuracy"] == pytest.approx(right.mean(), abs=1e-3)
+    assert report["by_age"]["46-60"]["mae"] == pytest.approx(errors[1], abs=1e-3)
+    assert {k: v["n"] for k, v in report["by_gender"].items()} == {"female": 2, "male": 1}
+    assert {k: v["n"] for k, v in report["by_race"].items()} == {"black": 1, "white": 2}
+    assert (report["model"], report["split"], report["chips"]) == ("untrained", "test", False)
+    assert report["data"] == str(folder)
+    assert report["seconds"] > 0
+
+
+def test_a_zip_holds_the_same_pictures(run: Callable, folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in [folder / "labels.csv", *sorted((folder / "images").iterdir())]:
+            archive.write(file, str(file.relative_to(folder)))
+    from_folder, from_zip = run(), run(data=tmp_path / "set.zip")
+    for report in (from_folder, from_zip):
+        del report["data"], report["seconds"]
+    assert from_zip == from_folder
+
+
+def test_chips_are_taken_whole(run: Callable, model: Manifest, folder: Path) -> None:
+    report = run("--chips")
+    images = [cv2.imread(str(folder / "images" / f"{name}.png")) for name in "ab"]
+    # 300 pixels to 64: shrunk by areas
+    crops = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
+    ages, _ = Estimator(model, choose_device("cpu"))(np.stack(crops))
+    assert (report["n"], report["chips"], report["faces_found"]) == (4, True, None)
+    assert report["by_race"]["white"]["mae"] == pytest.approx(
+        np.abs(ages - [30, 50]).mean(), abs=1e-3
+    )
+
+
+def test_what_is_not_labelled_is_null(run: Callable) -> None:
+    report = run("--split", "val")
+    assert report["n"] == report["faces_found"] == 1
+    assert [report[name] for name in evaluate.METRICS] == [None] * 5
+    assert report["by_age"] == report["by_gender"] == report["by_race"] == {}
+
+
+def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
+    from models import ssrnet
+    from models.export import write_model
+
+    config = {"outputs": ["age"]}
+    write_model(ssrnet.build(**config), "ages", "ssrnet", config, SPEC, tmp_path, origin="a test")
+    report = run(name=str(tmp_path / "ages.json"))
+    assert report["gender_accuracy"] is None
+    assert report["by_gender"]["female"]["gender_accuracy"] is None
+    assert report["mae"] is not None
+
+
+def test_a_limit_spreads_over_the_split(folder: Path) -> None:
+    pictures = Pictures(folder)
+    chosen = evaluate.chosen_samples(pictures, "test", 3)
+    assert [sample.file for sample in chosen] == ["a.png", "c.png", "broken.jpg"]
+    assert len(evaluate.chosen_samples(pictures, "test", 60)) == 6
+
+
+def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.CaptureFixture) -> None:
+    name = str(model.folder / "untrained.json")
+    assert evaluate.main([name, "--data", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "4 pictures, 3 faces found, 2 unreadable" in lines[0]
+    assert lines[1].split() == ["n", "mae", "cs3", "cs5", "cs7", "gender"]
+    assert lines[2].split()[:2] == ["all", "4"]
+    assert [line.split()[0] for line in lines[3:]] == [
+        "16-25", "26-35", "46-60", "female", "male", "black", "white",
+    ]  # fmt: skip
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--split", "dev"], ["no split 'dev'", "test, val"]),
+        (["--data", "nowhere.zip"], ["nowhere.zip does not exist"]),
+        (["--data", __file__], [__file__, "neither a folder nor a zip"]),
+        (["--data", str(Path(__file__).parent)], ["has no labels.csv beside images/"]),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    options: list[str],
+    words: list[str],
+    model: Manifest,
+    folder: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    name = str(model.folder / "untrained.json")
+    assert evaluate.main([name, "--data", str(folder), *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert all(word in err for word in words)
+
+
+def test_an_unknown_model_is_told_in_one_line(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("no-such-model", "mtcnn"):
+        assert evaluate.main([name, "--data", str(folder)]) == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert name in err
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("", "labels.csv has no column file and split"),
+        ("file,age\na.png,3\n", "labels.csv has no column split"),
+        ("file,split,age\n", "labels.csv has no rows"),
+        ("file,split,age\na.png,test,old\n", "line 2: age 'old' is not understood"),
+        ("file,split,gender\na.png,test,boy\n", "line 2: gender 'boy' is neither male, female"),
+        ("file,split\n\xff\n", "labels.csv cannot be read"),
+        ("file,split\nb.png,test\n", "none of the 1 pictures of split 'test' could be read"),
+    ],
+)
+def test_a_data_set_that_cannot_be_used_is_refused(
+    labels: str, reason: str, model: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "labels.csv").write_bytes(labels.encode("latin-1"))
+    name = str(model.folder / "untrained.json")
+    assert evaluate.main([name, "--data", str(tmp_path)]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_damaged_picture_in_a_zip_is_unreadable(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labels.csv", "file,split\na.png,test\n")
+        archive.writestr("images/a.png", b"0123456789" * 9)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"0123456789", b"0123456780", 1))  # the checksum fails
+    pictures = Pictures(path)
+    assert pictures.image(pictures.samples[0]) is None
+
+
+def test_weights_that_were_changed_are_refused(model: Manifest, folder: Path) -> None:
+    manifest = load_manifest(str(model.folder / "untrained.json"))
+    graph = manifest.folder / "untrained.onnx"
+    kept = graph.read_bytes()
+    try:
+        graph.write_bytes(kept + b" ")
+        with pytest.raises(ModelError, match="differs from its manifest"):
+            Estimator(manifest, choose_device("cpu"))
+    finally:
+        graph.write_bytes(kept)

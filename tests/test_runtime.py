@@ -1,0 +1,74 @@
+"""Devices and batches: what runs where, and that a batch is only a batch."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from models.runtime import Device, choose_device, network_input, open_network
+from models.spec import InputSpec, Manifest, ModelError, load_manifest
+
+ENGINES = [name for name in ("openvino", "onnxruntime") if find_spec(name)]
+
+
+@pytest.fixture
+def gpu_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ONNX Runtime that offers CUDA on a machine on which it cannot start."""
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: offered)
+
+
+def test_the_cpu_is_used_as_asked() -> None:
+    engine = "openvino" if find_spec("openvino") else "onnxruntime"
+    assert choose_device("cpu") == Device("cpu", engine, "as asked")
+
+
+@pytest.mark.usefixtures("gpu_build")
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_gpu_that_does_not_start_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # not installed
+    device = choose_device("auto")
+    assert device.kind == "cpu"
+    assert "no GPU provider" in device.reason
+    with pytest.raises(ModelError, match=r"no GPU.*use --device cpu"):
+        choose_device("gpu")
+
+
+def test_pixels_reach_the_network_as_the_manifest_says() -> None:
+    crops = np.array([[[[10, 20, 30]]]], np.uint8)
+    as_they_are = Manifest("m", "ssrnet", {}, InputSpec(size=1), {})
+    turned = Manifest("m", "ssrnet", {}, InputSpec(1, channels="rgb", scale=0.5, offset=-1), {})
+    assert network_input(crops, as_they_are).tolist() == [[[[10, 20, 30]]]]
+    assert network_input(crops, turned).tolist() == [[[[14, 9, 4]]]]
+    assert network_input(crops, turned).dtype == np.float32
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_serves_several_threads(engine: str) -> None:
+    network = open_network(load_manifest("mtcnn").file("onet"), Device("cpu", engine, "a test"))
+    images = np.random.default_rng(0).integers(0, 256, (8, 30, 48, 48, 3), np.uint8)
+    alone = [network(batch)["points"] for batch in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = [found["points"] for found in pool.map(network, images)]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_the_engines_agree() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), np.uint8)
+    graph = load_manifest("mtcnn").file("onet")
+    first, *others = (open_network(graph, Device("cpu", e, "a test"))(images) for e in ENGINES)
+    for other in others:
+        for name, values in first.items():
+            np.testing.assert_allclose(other[name], values, atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_that_is_no_graph_is_told_in_one_line(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelError, match=r"broken\.onnx is not a usable ONNX graph") as error:
+        open_network(tmp_path / "broken.onnx", Device("cpu", engine, "a test"))
+    assert "\n" not in str(error.value)

@@ -1,0 +1,98 @@
+"""Manifests: what is wrong with a model is said in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, load_manifest, sha256
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Manifest:
+    """A model of one file in a folder of its own."""
+    weights = tmp_path / "small.onnx"
+    weights.write_bytes(b"weights")
+    files = {"onnx": {"name": weights.name, "sha256": sha256(weights)}}
+    spec = InputSpec(size=48, align="box", view=0.75)
+    manifest = Manifest("small", "ssrnet", {"joint": True}, spec, files, folder=tmp_path)
+    manifest.save()
+    return manifest
+
+
+def refusal(path: Path | str) -> str:
+    """The one line with which a model is refused."""
+    with pytest.raises(ModelError) as error:
+        load_manifest(str(path)).file("onnx")
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def changed(manifest: Manifest, **values: Any) -> Path:
+    """The manifest's file with other values."""
+    path = manifest.folder / "small.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    return path
+
+
+def test_a_manifest_comes_back_as_it_was_saved(saved: Manifest) -> None:
+    assert load_manifest(str(saved.folder / "small.json")) == saved
+    assert saved.file("onnx").read_bytes() == b"weights"
+
+
+def test_weights_that_differ_from_their_manifest_are_refused(saved: Manifest) -> None:
+    (saved.folder / "small.onnx").write_bytes(b"Weights")
+    message = refusal(saved.folder / "small.json")
+    assert str(saved.folder / "small.onnx") in message
+    assert "sha256" in message
+
+
+def test_missing_weights_are_named(saved: Manifest) -> None:
+    (saved.folder / "small.onnx").unlink()
+    assert f"{saved.folder / 'small.onnx'} is missing" in refusal(saved.folder / "small.json")
+
+
+def test_a_kind_of_weights_that_a_model_does_not_have_is_named(saved: Manifest) -> None:
+    with pytest.raises(ModelError, match="small has no keras file; it has onnx"):
+        saved.file("keras")
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "no/such/folder/model.json"])
+def test_an_unknown_model_is_refused_with_what_there_is(name: str) -> None:
+    message = refusal(name)
+    assert repr(name) in message
+    assert "manifest (.json)" in message
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", "", '{"name": "small"}', "\xff\xfe"])
+def test_a_broken_manifest_is_not_readable(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(text.encode("latin-1"))
+    assert f"manifest {path} is not readable" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"input": {"size": 64, "align": "eyes"}}, "align is 'eyes', not points or box"),
+        ({"input": {"channels": "gray"}}, "channels is 'gray', not bgr or rgb"),
+        ({"input": {"view": 0}}, "view 0: no crop"),
+        ({"input": {"zoom": 2}}, "zoom"),
+        ({"files": {"onnx": {"name": "small.onnx"}}}, "it has no 'sha256'"),
+    ],
+)
+def test_values_that_mean_nothing_are_named(saved: Manifest, values: dict, reason: str) -> None:
+    assert reason in refusal(changed(saved, **values))
+
+
+def test_values_of_a_later_version_are_passed_over(saved: Manifest) -> None:
+    assert load_manifest(str(changed(saved, colour="blue"))) == saved
+
+
+def test_every_shipped_manifest_finds_its_weights() -> None:
+    manifests = [load_manifest(path.stem) for path in WEIGHTS.glob("*.json")]
+    assert "mtcnn" in {manifest.name for manifest in manifests}
+    for manifest in manifests:
+        assert all(manifest.file(kind).is_file() for kind in manifest.files)

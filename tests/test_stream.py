@@ -1,0 +1,141 @@
+"""The command as a user types it, on the bundled clip and with the shipped weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+
+import stream
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIP = ROOT / "assets" / "demo.mp4"
+
+
+def run(capsys, *arguments: object) -> tuple[int, list[str]]:
+    """Exit code and the lines that the command itself printed."""
+    code = stream.main(["--no-display", *map(str, arguments)])
+    lines = capsys.readouterr().err.splitlines()
+    return code, [line.removeprefix("stream: ") for line in lines if line.startswith("stream: ")]
+
+
+def read_log(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_bundled_clip_is_annotated_and_logged(tmp_path, capsys):
+    code, lines = run(
+        capsys,
+        "-s",
+        CLIP,
+        "-o",
+        tmp_path / "a.mp4",
+        "--log",
+        tmp_path / "a.jsonl",
+        "--max-frames",
+        60,
+    )
+    assert code == 0
+    assert f"wrote {tmp_path / 'a.mp4'}" in lines
+    with av.open(str(tmp_path / "a.mp4")) as recording:
+        video = recording.streams.video[0]
+        assert (video.width, video.height, video.average_rate) == (960, 540, 25)
+        assert sum(1 for _ in recording.decode(video)) == 60
+    log = read_log(tmp_path / "a.jsonl")
+    assert [entry["frame"] for entry in log] == list(range(60))
+    for entry in log[10:]:
+        assert sorted(face["id"] for face in entry["faces"]) == [1, 2]
+        assert all(face["male"] < 0.5 and 15 < face["age"] < 60 for face in entry["faces"])
+
+
+def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, astronaut):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.jpg"):
+        cv2.imwrite(str(photos / name), astronaut)
+    code, _ = run(capsys, "-s", photos, "-o", tmp_path / "out", "--log", tmp_path / "log.jsonl")
+    assert code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg"]
+    log = read_log(tmp_path / "log.jsonl")
+    assert [Path(entry["source"]).name for entry in log] == ["a.png", "b.jpg"]
+    for entry in log:
+        (face,) = entry["faces"]
+        assert face["id"] == 1
+        assert face["male"] < 0.5
+
+
+def test_a_csv_log_can_be_asked_for(tmp_path, capsys):
+    assert run(capsys, "-s", CLIP, "--log", tmp_path / "a.csv", "--max-frames", 3)[0] == 0
+    assert (tmp_path / "a.csv").read_text().startswith("source,frame,time,id,x1")
+
+
+def test_both_detectors_see_both_people(tmp_path, capsys):
+    pytest.importorskip("dlib")
+    for detector in ("mtcnn", "dlib"):
+        log = tmp_path / f"{detector}.jsonl"
+        run(capsys, "-s", CLIP, "--detector", detector, "--log", log, "--max-frames", 10)
+        assert [len(entry["faces"]) for entry in read_log(log)] == [2] * 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["-s", "nothing.mp4"], "no such file or folder: nothing.mp4"),
+        (["-s", CLIP, "--model", "nonsense"], "unknown model 'nonsense': choose "),
+        (["-s", CLIP, "-o", "/nowhere/a.mp4"], "there is no folder /nowhere"),
+        (["-s", CLIP, "--log", "a.txt"], "must end in .jsonl or .csv"),
+        (["-s", "97"], "cannot open camera 97: "),
+        (["-s", "rtsp://127.0.0.1:9/nothing"], "cannot open stream rtsp://127.0.0.1:9/nothing"),
+        (["-s", CLIP, "--device", "gpu"], "no GPU: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, complaint):
+    code, lines = run(capsys, *arguments)
+    assert code == 2
+    assert len(lines) == 1
+    assert complaint in lines[0]
+
+
+def test_without_camera_a_newcomer_is_told_the_command_that_works(capsys):
+    if cv2.VideoCapture(0).isOpened():
+        pytest.skip("this machine has a camera")
+    code, (line,) = run(capsys)
+    assert code == 2
+    assert line.endswith("try: python stream.py -s assets/demo.mp4")
+
+
+def test_ctrl_c_leaves_a_playable_recording_and_a_complete_log(tmp_path):
+    video, log = tmp_path / "a.mp4", tmp_path / "a.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "stream.py", "-s", CLIP, "-o", video, "--log", log, "--no-display"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") > 20):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == stream.INTERRUPTED
+    frames = [entry["frame"] for entry in read_log(log)]
+    assert frames == list(range(len(frames)))
+    with av.open(str(video)) as recording:
+        assert abs(sum(1 for _ in recording.decode(video=0)) - len(frames)) <= 1
+
+
+def test_the_live_path_imports_no_training_framework():
+    code = (
+        "import sys, stream; stream.main(['--no-display', '-s', 'assets/demo.mp4',"
+        " '--max-frames', '2']); "
+        "print(sorted({'tensorflow', 'keras', 'torch', 'jax', 'mtcnn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ
+    )
+    assert done.stdout.strip() == "[]"
