@@ -10,15 +10,17 @@ MEMORY = 200.0  # greatest weight of the past: a wrong start is forgotten after 
 CLIP = 2.0  # deviations from the running age at which a sample's pull is capped
 START_DEVIATION = 10.0  # years, of single estimates before the track has shown its own
 MIN_DEVIATION = 1.0  # years
+SETTLED = 20.0  # weight of evidence from which one crop in REFRESH frames is enough
+REFRESH = 4  # frames
 DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
 
 
 @dataclass(slots=True)
 class _Person:
     weight: float = 0.0
-    age: float = 0.0
+    age: float = np.nan
     variance: float = START_DEVIATION**2
-    male: float = 0.5
+    male: float = np.nan
     is_male: bool | None = None
 
     def add(self, age: float, male: float, quality: float) -> None:
@@ -28,15 +30,19 @@ class _Person:
         self.weight = min(self.weight + quality, MEMORY)
         share = quality / self.weight
         if np.isfinite(age):
-            limit = CLIP * max(self.variance**0.5, MIN_DEVIATION)
-            pull = age - self.age if share == 1.0 else min(max(age - self.age, -limit), limit)
-            self.age += share * pull
-            if share < 1.0:
-                # the start value counts like one crop
-                self.variance += quality / (self.weight + 1.0) * (pull * pull - self.variance)
+            self._add_age(age, share)
         if np.isfinite(male):
-            self.male += share * (male - self.male)
+            self.male = male if np.isnan(self.male) else self.male + share * (male - self.male)
             self._decide()
+
+    def _add_age(self, age: float, share: float) -> None:
+        if np.isnan(self.age):
+            self.age = age
+            return
+        limit = CLIP * max(self.variance**0.5, MIN_DEVIATION)
+        pull = min(max(age - self.age, -limit), limit)
+        self.age += share * pull
+        self.variance += share * (pull * pull - self.variance)
 
     def _decide(self) -> None:
         certainty = max(self.male, 1 - self.male)
@@ -52,29 +58,38 @@ class _Person:
 
 
 class Fusion:
-    """Per-id memory. `add` what a frame says, `forget` ids that no longer live."""
+    """Per-id memory: `add` what a frame says, `forget` ids that no longer live."""
 
     def __init__(self) -> None:
         self._people: dict[int, _Person] = {}
 
+    def wants(self, ids: np.ndarray, frame: int) -> np.ndarray:
+        """Mask (N,) of the confirmed ids for which another crop is worth its time: all whose label
+        is not settled, of the others every REFRESH-th a frame."""
+        return np.array([self._wants(track, frame) for track in ids.tolist()], bool)
+
+    def _wants(self, track: int, frame: int) -> bool:
+        person = self._people.get(track)
+        settled = person is not None and person.weight >= SETTLED
+        return track >= 1 and (not settled or (track + frame) % REFRESH == 0)
+
     def add(
         self, ids: np.ndarray, ages: np.ndarray, males: np.ndarray, qualities: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Fused ages (N,) and probabilities of male (N,) for the rows of a frame: nan for ids
-        below 1 and until enough good crops were seen. Qualities are weights 0..1."""
-        fused_ages = np.full(len(ids), np.nan, np.float32)
-        fused_males = np.full(len(ids), np.nan, np.float32)
-        for row, (track, age, male, quality) in enumerate(
-            zip(ids.tolist(), ages.tolist(), males.tolist(), qualities.tolist(), strict=True)
-        ):
-            if track < 1:
-                continue
-            person = self._people.setdefault(track, _Person())
-            person.add(age, male, quality)
-            if person.weight >= KNOWN:
-                fused_ages[row] = person.age if np.isfinite(age) else np.nan
-                fused_males[row] = person.shown_male if np.isfinite(male) else np.nan
-        return fused_ages, fused_males
+    ) -> None:
+        """Count the estimates of confirmed ids; qualities are weights 0..1."""
+        columns = (ids.tolist(), ages.tolist(), males.tolist(), qualities.tolist())
+        for track, age, male, quality in zip(*columns, strict=True):
+            self._people.setdefault(track, _Person()).add(age, male, quality)
+
+    def labels(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fused ages (N,) and probabilities of male (N,): nan until enough good crops were seen."""
+        ages = np.full(len(ids), np.nan, np.float32)
+        males = np.full(len(ids), np.nan, np.float32)
+        for row, track in enumerate(ids.tolist()):
+            person = self._people.get(track)
+            if person is not None and person.weight >= KNOWN:
+                ages[row], males[row] = person.age, person.shown_male
+        return ages, males
 
     def forget(self, living: Iterable[int]) -> None:
         """Drop every id that is not among the living."""

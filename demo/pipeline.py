@@ -19,6 +19,7 @@ START_SCORE = 0.9  # a face that nobody knows must be this sure
 KEEP_SCORE = 0.6  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
+NEAR_FRAMES, NEAR_EVERY = 3, 4  # a lost face is looked for at once, later now and then
 SAME_FACE = 0.45  # overlap from which two boxes are one face
 FALLBACK_FPS = 25.0
 
@@ -59,9 +60,11 @@ class Pipeline:
             ids = self._tracker.update(found.boxes)
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
-            ages, males = estimate(frame.image, faces, self._estimator, self._spec)
-        height, width = frame.image.shape[:2]
-        ages, males = self._fusion.add(ids, ages, males, qualities(faces, width, height))
+            wanted = faces[self._fusion.wants(ids, self._frames)]
+            ages, males = estimate(frame.image, wanted, self._estimator, self._spec)
+            height, width = frame.image.shape[:2]
+            self._fusion.add(wanted.ids, ages, males, qualities(wanted, width, height))
+            ages, males = self._fusion.labels(ids)
         self._fusion.forget(self._tracker.tracks.ids.tolist())
         self._frames += 1
         return replace(faces, ages=ages, males=males)
@@ -69,11 +72,13 @@ class Pipeline:
     def _measure(self, image: np.ndarray) -> Detections:
         """Faces measured in this frame: known ones where they are expected, those lost there in
         their surroundings and, every few frames, new ones in the whole frame."""
-        expected = square(self._tracker.tracks.boxes.astype(np.float64))
+        tracks = self._tracker.tracks
+        expected = square(tracks.boxes.astype(np.float64))
         known = self._detector.refine(image, expected)
         kept = known.scores >= KEEP_SCORE
-        near = self._detector.detect_near(image, expected[~kept])
-        parts = [known[kept], near]
+        gap = tracks.time_since_update
+        near = expected[~kept & ((gap <= NEAR_FRAMES) | (gap % NEAR_EVERY == 0))]
+        parts = [known[kept], self._detector.detect_near(image, near)]
         if self._frames < FIRST_FRAMES or self._frames % self._settings.detect_every == 0:
             found = self._detector.detect(image)
             parts.insert(0, found[found.scores >= START_SCORE])

@@ -84,7 +84,7 @@ def _progress(source: Source, max_frames: int | None) -> tqdm:
 
 def _drawn(frame: Frame, faces: Faces, stopwatch: Stopwatch, photo: bool) -> np.ndarray:
     with stopwatch.stage("draw"):
-        drawn = frame.image.copy()
+        drawn = frame.image  # nobody needs the bare picture any more
         draw_faces(drawn, faces)
         if not photo and stopwatch.line:
             draw_figures(drawn, stopwatch.line)

@@ -65,7 +65,7 @@ class VideoRecorder:
 
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
         """Queue a picture. Raises UserError where an earlier one could not be written."""
-        self._worker.put((drawn.copy(), frame.index, frame.time))
+        self._worker.put((drawn, frame.index, frame.time))
 
     def _open(self, height: int, width: int) -> None:
         fragmented = self._path.suffix.lower() in {".mp4", ".mov"}

@@ -50,8 +50,8 @@ class Mtcnn:
     def __init__(self, min_face: float = 24.0) -> None:
         self.min_face = max(float(min_face), CELL)
         manifest = load_manifest("mtcnn")
-        self._pnet = open_detector_network(manifest.file("pnet"), rough=True)
-        self._rnet = open_detector_network(manifest.file("rnet"), rough=True)
+        self._pnet = open_detector_network(manifest.file("pnet"))
+        self._rnet = open_detector_network(manifest.file("rnet"))
         self._onet = open_detector_network(manifest.file("onet"))
 
     def detect(self, image: np.ndarray) -> Detections:
@@ -174,10 +174,7 @@ def suppress(
     height = np.minimum.outer(y2, y2) - np.maximum.outer(y1, y1)
     shared = np.maximum(width, 0) * np.maximum(height, 0)  # (N, N)
     area = shared.diagonal()
-    if over_smaller:
-        whole = np.minimum(area[:, None], area)
-    else:
-        whole = area[:, None] + area - shared
+    whole = np.minimum(area[:, None], area) if over_smaller else area[:, None] + area - shared
     beaten = np.triu(shared > threshold * whole, k=1).any(axis=0)
     return order[~beaten]
 

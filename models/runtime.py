@@ -80,12 +80,12 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def open_detector_network(path: Path, rough: bool = False) -> Network:
+def open_detector_network(path: Path) -> Network:
     """An ONNX file of a detector on the processor: OpenVINO runs MTCNN's narrow layers in less than
-    half the time of ONNX Runtime, which steps in where OpenVINO is not installed. A `rough` network
-    may compute in bfloat16 where the processor is faster at it."""
+    half the time of ONNX Runtime, which steps in where OpenVINO is not installed. It computes in
+    bfloat16 where the processor is faster at that."""
     if find_spec("openvino"):
-        return _opened(path, lambda: _OpenvinoNetwork(path, "bf16" if rough else "f32"))
+        return _opened(path, lambda: _OpenvinoNetwork(path))
     return _opened(path, lambda: _OnnxNetwork(path, "cpu"))
 
 
@@ -137,7 +137,7 @@ def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:
 
 
 class _OpenvinoNetwork:
-    def __init__(self, path: Path, precision: str) -> None:
+    def __init__(self, path: Path) -> None:
         import openvino
 
         core = openvino.Core()
@@ -147,7 +147,7 @@ class _OpenvinoNetwork:
             graph,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": precision,  # bf16 moves ages by 0.15 years
+                "INFERENCE_PRECISION_HINT": "bf16",  # moves a point by 0.1 pixels at most
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": THREADS,
                 "ENABLE_CPU_PINNING": False,  # the reader and the writer need the cores as well

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from demo.fuse import KNOWN, MEMORY, Fusion
+from demo.fuse import KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 
 
 def feed(fusion: Fusion, age: float, male: float, quality: float = 1.0, track: int = 1):
-    ages, males = fusion.add(*(np.array([v], float) for v in (track, age, male, quality)))
+    ids = np.array([track])
+    fusion.add(ids, *(np.array([v], float) for v in (age, male, quality)))
+    ages, males = fusion.labels(ids)
     return ages[0], males[0]
 
 
@@ -58,17 +60,26 @@ def test_lasting_evidence_does_flip_it():
     assert shown[1] < 0.5
 
 
-def test_people_do_not_share_memory_and_unconfirmed_faces_have_none():
+def test_people_do_not_share_memory_and_an_unknown_id_has_no_label():
     fusion = Fusion()
-    ids = np.array([2, -1, 5])
     for _ in range(int(KNOWN)):
-        ages, males = fusion.add(
-            ids, np.array([20.0, 50.0, 70.0]), np.array([0.9, 0.5, 0.1]), np.ones(3)
-        )
+        fusion.add(np.array([2, 5]), np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
+    ages, males = fusion.labels(np.array([2, -1, 5]))
     assert ages[[0, 2]].tolist() == [20.0, 70.0]
     assert males[[0, 2]] == pytest.approx([0.9, 0.1])
     assert np.isnan(ages[1])
     assert len(fusion) == 2
+
+
+def test_settled_people_are_looked_at_less_often_and_not_all_at_once():
+    fusion = Fusion()
+    ids = np.array([1, 2, -1])
+    assert fusion.wants(ids, 0).tolist() == [True, True, False]
+    for _ in range(int(SETTLED)):
+        fusion.add(ids[:2], np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
+    wanted = np.array([fusion.wants(ids, frame) for frame in range(2 * REFRESH)])
+    assert wanted.sum(axis=0).tolist() == [2, 2, 0]
+    assert wanted.sum(axis=1).max() == 1
 
 
 def test_memory_is_dropped_with_the_track():
