@@ -9,7 +9,7 @@ import numpy as np
 from demo.errors import UserError
 from models.mtcnn import Detections, Mtcnn, square
 
-DLIB_SMALLEST = 80.0  # pixels, the side of dlib's HOG window
+DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window
 DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was trained on
 
 
@@ -32,7 +32,7 @@ class Detector(Protocol):
 class DlibHog:
     """dlib's HOG detector for the boxes, MTCNN's third net for the five points."""
 
-    def __init__(self, min_face: float) -> None:
+    def __init__(self, min_face: float | None = None, one_shape: bool = True) -> None:
         try:
             import dlib
         except ImportError:
@@ -40,13 +40,13 @@ class DlibHog:
                 "--detector dlib needs dlib: pip install dlib-bin (or use --detector mtcnn)"
             ) from None
         self._hog = dlib.get_frontal_face_detector()
-        self._mtcnn = Mtcnn(min_face)
+        self._mtcnn = Mtcnn(min_face, one_shape)
         self.refine = self._mtcnn.refine
         self.detect_near = self._mtcnn.detect_near
-        self._zoom = DLIB_SMALLEST / max(min_face, DLIB_SMALLEST / 2)
+        self._zoom = DLIB_WINDOW / max(min_face or 0.0, DLIB_WINDOW / 2)
 
     def detect(self, image: np.ndarray) -> Detections:
-        """Faces from 40 pixels, or `min_face` if that is more: the frame is scaled for dlib."""
+        """Faces from 40 pixels, or from `min_face` if that is more, which is faster."""
         scaled = cv2.resize(image, None, fx=self._zoom, fy=self._zoom)
         found = self._hog(np.ascontiguousarray(scaled[..., ::-1]), 0)
         corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
@@ -57,4 +57,4 @@ class DlibHog:
         return refined[np.argsort(-refined.scores, kind="stable")]
 
 
-DETECTORS: dict[str, Callable[[float], Detector]] = {"mtcnn": Mtcnn, "dlib": DlibHog}
+DETECTORS: dict[str, Callable[[float | None, bool], Detector]] = {"mtcnn": Mtcnn, "dlib": DlibHog}

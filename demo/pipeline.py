@@ -81,7 +81,7 @@ class Pipeline:
         parts = [known[kept], self._detector.detect_near(image, near)]
         if self._frames < FIRST_FRAMES or self._frames % self._settings.detect_every == 0:
             found = self._detector.detect(image)
-            parts.insert(0, found[found.scores >= START_SCORE])
+            parts.append(found[found.scores >= START_SCORE])
         together = Detections.concatenate(parts)
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
 

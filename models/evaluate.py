@@ -175,7 +175,9 @@ def report_of(args: argparse.Namespace) -> dict[str, Any]:
     pictures = Pictures(args.data)
     samples = chosen_samples(pictures, args.split, args.limit)
     estimator = Estimator(manifest, choose_device(args.device))
-    results = evaluate(estimator, pictures, samples, None if args.chips else Mtcnn(MIN_FACE))
+    results = evaluate(
+        estimator, pictures, samples, None if args.chips else Mtcnn(MIN_FACE, one_shape=False)
+    )
     if not len(results):
         raise ModelError(
             f"{args.data}: none of the {len(samples)} pictures of split {args.split!r} could be "

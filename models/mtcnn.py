@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.runtime import open_detector_network
+from models.runtime import THREADS, open_detector_network
 from models.spec import load_manifest
 
 CELL = 12  # pixels, P-Net's field of view
 STRIDE = 2  # pixels between its cells
 PYRAMID_STEP = 0.709  # 1 / √2, as published
 P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.7, 0.7, 0.8  # the package's, but for the first 0.6
+SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (24, 32, 44)  # pixels, of the surroundings: faces of 1.2, 0.9 and 0.65 box sides
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
@@ -45,14 +46,16 @@ class Detections:
 
 
 class Mtcnn:
-    """Find faces from `min_face` pixels on, at any frame size."""
+    """Find faces from `min_face` pixels on, at any image size."""
 
-    def __init__(self, min_face: float = 24.0) -> None:
-        self.min_face = max(float(min_face), CELL)
+    def __init__(self, min_face: float | None = None, one_shape: bool = True) -> None:
+        """`min_face` None: 20 pixels, or in large images a 34th of the shorter side. `one_shape`:
+        the images are frames of a video, not pictures of many shapes."""
+        self.min_face = None if min_face is None else max(float(min_face), CELL)
         manifest = load_manifest("mtcnn")
-        self._pnet = open_detector_network(manifest.file("pnet"))
-        self._rnet = open_detector_network(manifest.file("rnet"))
-        self._onet = open_detector_network(manifest.file("onet"))
+        self._pnet = open_detector_network(manifest.file("pnet"), one_shape, THREADS)
+        self._rnet = open_detector_network(manifest.file("rnet"), one_shape)
+        self._onet = open_detector_network(manifest.file("onet"), one_shape)
 
     def detect(self, image: np.ndarray) -> Detections:
         """Faces in a BGR image (H, W, 3) uint8."""
@@ -87,7 +90,8 @@ class Mtcnn:
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
         height, width = image.shape[:2]
         level = image
-        for scale in pyramid_scales(height, width, self.min_face):
+        min_face = self.min_face or max(SMALLEST, min(height, width) * SMALLEST_PART)
+        for scale in pyramid_scales(height, width, min_face):
             shape = (int(width * scale), int(height * scale))
             level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
             _, cells, cell_scores = self._cells(level[None])

@@ -16,6 +16,7 @@ from models.spec import Manifest, ModelError, load_manifest
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 THREADS = min(4, os.cpu_count() or 1)  # these networks gain nothing from more
+ONE_THREAD = 1_000_000  # bytes of a graph: smaller ones lose more by sharing than they gain
 MAX_BATCH = 64  # rows a call; more are run in turns
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_BATCH)
 
@@ -80,12 +81,15 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def open_detector_network(path: Path) -> Network:
-    """An ONNX file of a detector on the processor: OpenVINO runs MTCNN's narrow layers in less than
-    half the time of ONNX Runtime, which steps in where OpenVINO is not installed. It computes in
-    bfloat16 where the processor is faster at that."""
-    if find_spec("openvino"):
-        return _opened(path, lambda: _OpenvinoNetwork(path))
+def open_detector_network(path: Path, one_shape: bool, threads: int = 1) -> Network:
+    """An ONNX file of a detector on the processor; other threads need the cores as well.
+
+    For frames of one shape OpenVINO, which runs MTCNN's narrow layers in less than half the time of
+    ONNX Runtime, in bfloat16 where the processor is faster at that. For pictures of many shapes,
+    each of which it would compile, and where it is not installed: ONNX Runtime.
+    """
+    if one_shape and find_spec("openvino"):
+        return _opened(path, lambda: _OpenvinoNetwork(path, threads))
     return _opened(path, lambda: _OnnxNetwork(path, "cpu"))
 
 
@@ -137,30 +141,38 @@ def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:
 
 
 class _OpenvinoNetwork:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         import openvino
 
         core = openvino.Core()
         graph = core.read_model(path)
         self._names = [output.any_name for output in graph.outputs]
-        model = core.compile_model(
+        self._model = core.compile_model(
             graph,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": "bf16",  # moves a point by 0.1 pixels at most
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": THREADS,
-                "ENABLE_CPU_PINNING": False,  # the reader and the writer need the cores as well
+                "INFERENCE_NUM_THREADS": threads,
+                "ENABLE_CPU_PINNING": False,  # reader and writer may take any core
             },
         )
-        self._model = model
         self._of_thread = threading.local()  # a request serves one call at a time
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         if not hasattr(self._of_thread, "request"):
             self._of_thread.request = self._model.create_infer_request()
-        values = self._of_thread.request.infer([batch], share_inputs=True).to_tuple()
-        return dict(zip(self._names, values, strict=True))
+        parts = [batch[k : k + MAX_BATCH] for k in range(0, len(batch), MAX_BATCH)]
+        columns = zip(*(self._run(part) for part in parts), strict=True)
+        return dict(zip(self._names, map(np.concatenate, columns), strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run a batch padded to one of few sizes: each new shape costs a compilation."""
+        size = next(size for size in BATCH_SIZES if size >= len(batch))
+        padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
+        padded[: len(batch)] = batch
+        values = self._of_thread.request.infer([padded], share_inputs=True).to_tuple()
+        return [value[: len(batch)] for value in values]
 
 
 class _OnnxNetwork:
@@ -180,7 +192,7 @@ def _onnx_session(path: Path, kind: str) -> Any:
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = THREADS if path.stat().st_size > ONE_THREAD else 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if kind == "gpu":

@@ -24,7 +24,7 @@ class ByBrightness:
 def detector(request):
     if request.param == "dlib":
         pytest.importorskip("dlib")
-    return DETECTORS[request.param](24)
+    return DETECTORS[request.param](24, True)
 
 
 def frames(two_people, count=20):
