@@ -175,9 +175,6 @@ def start(args: argparse.Namespace) -> int:
             raise UserError(f"{error} Without one, try: python stream.py -s {clip}") from None
         raise
 
-    say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
-    if spec != manifest.input:
-        say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     detector = DETECTORS[args.detector](args.min_face, not source.photos)
     estimator = Estimator(manifest, device)
     stopwatch = Stopwatch()
@@ -202,6 +199,9 @@ def start(args: argparse.Namespace) -> int:
             window = Window(f"AgeStream - {source.name}")
         else:
             say("no display here: running without a window (as with --no-display)")
+    say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
+    if spec != manifest.input:
+        say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     result = run(source, process, sinks, window, stopwatch, args.max_frames, say)
 
     for path in filter(None, (args.output, args.log)):

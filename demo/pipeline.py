@@ -15,7 +15,8 @@ from models.runtime import Estimator
 from models.spec import InputSpec
 from trackers.sort import Sort
 
-START_SCORE = 0.9  # a face that nobody knows must be this sure
+PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for
+START_SCORE = 0.9  # one that is new in a video: it has to be found again before it counts
 KEEP_SCORE = 0.6  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
@@ -99,7 +100,7 @@ class PhotoPipeline:
         """The faces of the photo with ages and genders."""
         with self._stopwatch.stage("detect"):
             found = self._detector.detect(frame.image)
-            found = found[found.scores >= START_SCORE]
+            found = found[found.scores >= PHOTO_SCORE]
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):
             ages, males = estimate(frame.image, faces, self._estimator, self._spec)

@@ -12,10 +12,10 @@ REFRESH = 10  # frames between two new lines: one that flickers is not read
 
 
 class Stopwatch:
-    """Milliseconds a stage, over the last frames, and the rate of finished frames."""
+    """Milliseconds a stage, over the last `window` frames, and the rate of finished frames."""
 
-    def __init__(self) -> None:
-        self._stages: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))
+    def __init__(self, window: int | None = WINDOW) -> None:
+        self._stages: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=window))
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._frames = 0
         self._line = ""
@@ -56,3 +56,7 @@ class Stopwatch:
     def means(self) -> dict[str, float]:
         """Mean milliseconds of every stage, in the order of their first run."""
         return {name: float(np.mean(times)) for name, times in self._stages.items()}
+
+    def times(self) -> dict[str, list[float]]:
+        """Milliseconds of every stage in each frame of the window (None: of all)."""
+        return {name: list(times) for name, times in self._stages.items()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.align import BORDERS
 from models.spec import InputSpec
 
 
@@ -45,7 +46,7 @@ def random_crop(
         [view_transform(len(chip), spec), [0, 0, 1]]
     )
     crop = cv2.warpAffine(
-        chip, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        chip, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=BORDERS[spec.border]
     )
     if rng.random() < amount.blur:
         small = int(size * rng.uniform(0.4, 0.9))

@@ -52,7 +52,11 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
         config={},
         input=InputSpec(size=48, margin=0.0, scale=1 / 128, offset=-127.5 / 128),
         files=files,
-        outputs=("boxes", "scores", "points"),
+        outputs={
+            "offsets": "of the box's corners, in its sides",
+            "scores": "probability of a face, 0 to 1",
+            "points": "in the box's sides: x of all five, then y",
+        },
         licence="MIT",
         origin="weights of the mtcnn 1.0.0 package (Iván de Paz Centeno), after Zhang et al. 2016",
         folder=folder,

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
-from models.spec import InputSpec, ModelError
+from models.spec import InputSpec, ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 CHIP = InputSpec(size=128)  # what the cache holds: every network's view is a part of it
@@ -149,6 +149,14 @@ def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         return np.load(folder / "chips.npy", mmap_mode="r"), dict(labels)
 
 
+def describe(path: Path) -> dict[str, Any]:
+    """What a manifest says of a data set: its hash (of labels.csv, if a folder) and the faces that
+    were found in each split."""
+    splits, counts = np.unique(cached_chips(path)[1]["splits"], return_counts=True)
+    faces = dict(zip(splits.tolist(), counts.tolist(), strict=True))
+    return {"sha256": sha256(path / "labels.csv" if path.is_dir() else path), "faces": faces}
+
+
 def cache_folder() -> Path:
     """$AGESTREAM_CACHE, or agestream in the user's cache folder."""
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -156,6 +164,8 @@ def cache_folder() -> Path:
 
 
 def _fingerprint(path: Path) -> str:
+    if not path.exists():
+        raise ModelError(f"no such data set: {path}")
     stat = (path / "labels.csv" if path.is_dir() else path).stat()
     return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
 

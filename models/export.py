@@ -1,4 +1,4 @@
-"""`python -m models.export`: a Keras model as files that run elsewhere, with its manifest."""
+"""A Keras model as files that run elsewhere, beside its manifest."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import onnxruntime as ort
 
-from models.spec import InputSpec, Manifest, ModelError, sha256
+from models.spec import MEANINGS, InputSpec, Manifest, ModelError, sha256
 
 TOLERANCE = {"age": 1e-3, "male": 1e-4}  # years, probability: the graph against Keras
 
@@ -23,13 +23,16 @@ def write_model(
     folder: Path,
     origin: str,
     licence: str = "",
+    data: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
-    model.save_weights(weights)
-    export_onnx(model, graph)
+    bare = type(model).from_config(model.get_config())  # without the optimizer's state
+    bare.set_weights(model.get_weights())
+    bare.save_weights(weights)
+    export_onnx(bare, graph)
     manifest = Manifest(
         name=name,
         architecture=architecture,
@@ -39,9 +42,10 @@ def write_model(
             "onnx": {"name": graph.name, "sha256": sha256(graph)},
             "keras": {"name": weights.name, "sha256": sha256(weights)},
         },
-        outputs=tuple(sorted(model.output)),
+        outputs={output: MEANINGS[output] for output in sorted(model.output)},
         licence=licence,
         origin=origin,
+        data=data or {},
         metrics=metrics or {},
         folder=folder,
     )

@@ -9,6 +9,9 @@ from typing import Any, Literal
 WEIGHTS = Path(__file__).parent / "weights"
 
 
+MEANINGS = {"age": "years, 0 to 100", "male": "probability of male, 0 to 1"}
+
+
 class ModelError(Exception):
     """A model that cannot be used; the message is one line for the user."""
 
@@ -48,9 +51,10 @@ class Manifest:
     config: dict[str, Any]  # keyword arguments of its `build`
     input: InputSpec
     files: dict[str, dict[str, str]]  # kind ("onnx", "keras") -> {"name", "sha256"}
-    outputs: tuple[str, ...] = ("age", "male")
+    outputs: dict[str, str]  # name -> what its numbers mean
     licence: str = ""
-    origin: str = ""  # data or source, training command, seed
+    origin: str = ""  # source, or training command, back end and seed
+    data: dict[str, Any] = field(default_factory=dict)  # file -> its sha256 and rows by split
     metrics: dict[str, Any] = field(default_factory=dict)
     folder: Path = WEIGHTS
 
@@ -62,7 +66,9 @@ class Manifest:
         entry = self.files[kind]
         path = self.folder / entry["name"]
         if not path.is_file():
-            raise ModelError(f"weights file {path} is missing; restore it or run models.export")
+            raise ModelError(
+                f"weights file {path} is missing; restore it, or convert or train it again"
+            )
         if sha256(path) != entry["sha256"]:
             raise ModelError(
                 f"weights file {path} differs from its manifest (sha256); restore the file, or "
@@ -103,7 +109,7 @@ def load_manifest(model: str) -> Manifest:
         known = {f.name for f in fields(Manifest)}
         record = {key: value for key, value in record.items() if key in known}
         record["input"] = InputSpec(**record["input"])
-        record["outputs"] = tuple(record["outputs"])
+        record["outputs"] = dict(record["outputs"])
         record["files"] = {
             kind: {"name": str(entry["name"]), "sha256": str(entry["sha256"])}
             for kind, entry in record["files"].items()

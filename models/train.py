@@ -14,11 +14,12 @@ import numpy as np
 from keras import ops
 
 from models.augment import NONE, WEBCAM, Augmentation, random_crop
-from models.dataset import Chips, load_chips
+from models.dataset import Chips, describe, load_chips
 from models.export import write_model
-from models.spec import InputSpec, ModelError
-from models.zoo import ARCHITECTURES
+from models.spec import InputSpec, ModelError, load_manifest
+from models.zoo import ARCHITECTURES, load_keras
 
+GENDER_WEIGHT = 40.0  # years of age error that a squared error of 1 in the probability weighs
 RECIPES: dict[str, dict[str, Any]] = {
     "ssrnet-joint": {"architecture": "ssrnet", "config": {"joint": True}},
     "ssrnet": {"architecture": "ssrnet", "config": {"joint": False}},
@@ -36,16 +37,20 @@ class Batches(keras.utils.PyDataset):
         batch: int,
         amount: Augmentation,
         seed: int,
+        chances: np.ndarray | None = None,
         workers: int = 1,
     ) -> None:
+        """`rows` of `chips`; with `chances`, as many rows are drawn anew every epoch."""
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=16)
         self.chips, self.rows, self.spec, self.batch, self.amount = chips, rows, spec, batch, amount
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self.chances = seed, 0, chances
         self.on_epoch_begin()
 
     def on_epoch_begin(self) -> None:
-        order = np.random.default_rng((self.seed, self.epoch))
-        self.order = order.permutation(self.rows) if self.amount is not NONE else self.rows
+        rng = np.random.default_rng((self.seed, self.epoch))
+        self.order = self.rows
+        if self.chances is not None:
+            self.order = rng.choice(self.rows, len(self.rows), p=self.chances)
         self.epoch += 1
 
     def __len__(self) -> int:
@@ -84,12 +89,26 @@ def gender_accuracy(male: Any, probability: Any) -> Any:
     return ops.cast(ops.equal(guess, male[:, 0]), "float32")
 
 
-def balanced_rows(chips: Chips, power: float, rng: np.random.Generator) -> np.ndarray:
-    """Rows of one epoch, drawn so that rare ages come up more often (weight count^-power)."""
-    middle = np.minimum((chips.age_low + chips.age_high) / 2, 99).astype(int) // 5
-    counts = np.bincount(middle, minlength=20)
-    weights = counts[middle].astype(float) ** -power
-    return rng.choice(len(middle), len(middle), p=weights / weights.sum())
+def age_chances(chips: Chips, power: float) -> np.ndarray:
+    """Chance (N,) of every row to be drawn: a band of five years that has few faces comes up more
+    often, by its count to the power of -`power`."""
+    middle = (chips.age_low + chips.age_high) / 2
+    band = (np.minimum(middle, 99) // 5).astype(int)
+    weights = np.bincount(band, minlength=20)[band].astype(float) ** -power
+    return np.asarray(weights / weights.sum())
+
+
+def start_from(model: keras.Model, source: keras.Model) -> None:
+    """Copy weights by layer name. A net of its own for age or gender takes the layers of a joint
+    trunk where it has none under its own name. Raises ModelError where nothing fits."""
+    layers = {layer.name: layer for layer in source.layers if layer.weights}
+    for layer in model.layers:
+        given = layers.get(layer.name) or layers.get(layer.name.partition("_")[2])
+        if not layer.weights:
+            continue
+        if given is None or [w.shape for w in given.weights] != [w.shape for w in layer.weights]:
+            raise ModelError(f"--init: {source.name} has nothing that fits layer {layer.name}")
+        layer.set_weights(given.get_weights())
 
 
 def train(
@@ -101,15 +120,21 @@ def train(
     rate: float,
     seed: int,
     folder: Path,
-    gender_weight: float = 40.0,
+    init: str | None,
+    balance: float,
 ) -> dict[str, Any]:
     """Fit a recipe on the train splits, keep the averaged weights, return the val metrics."""
     keras.utils.set_random_seed(seed)
     recipe = RECIPES[name]
     model = ARCHITECTURES[recipe["architecture"]](**recipe["config"])
+    if init is not None:
+        start_from(model, load_keras(load_manifest(init)))
     chips, held_out = load_chips(data, "train"), load_chips(data, "val")
     exact = np.flatnonzero(held_out.age_low == held_out.age_high)
-    batches = Batches(chips, np.arange(len(chips.male)), spec, batch, WEBCAM, seed, workers=2)
+    if not len(exact):
+        raise ModelError("the val splits hold no face whose age is known exactly")
+    rows, chances = np.arange(len(chips.male)), age_chances(chips, balance)
+    batches = Batches(chips, rows, spec, batch, WEBCAM, seed, chances, workers=2)
     checks = Batches(held_out, exact, spec, 256, NONE, seed)
     steps = epochs * len(batches)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -120,7 +145,7 @@ def train(
             schedule, weight_decay=1e-4, clipnorm=5.0, use_ema=True, ema_momentum=0.998
         ),
         loss={"age": years_outside, "male": brier},
-        loss_weights={"age": 1.0, "male": gender_weight},
+        loss_weights={"age": 1.0, "male": GENDER_WEIGHT},
         metrics={"age": [years_outside], "male": [gender_accuracy]},
         jit_compile=False,
     )
@@ -147,13 +172,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--view", type=float, default=0.75, help="part of the 0.4-margin chip seen")
+    parser.add_argument(
+        "--balance", type=float, default=0.3, help="0: ages as they come, 1: all equally often"
+    )
+    parser.add_argument("--init", metavar="NAME", help="model whose weights are the start")
+    parser.add_argument("--licence", default="", help="of the weights, for their manifest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the result")
     args = parser.parse_args(argv)
     spec = InputSpec(view=args.view)
     try:
         result = train(
-            args.name, args.data, spec, args.epochs, args.batch, args.rate, args.seed, args.out
+            args.name,
+            args.data,
+            spec,
+            args.epochs,
+            args.batch,
+            args.rate,
+            args.seed,
+            args.out,
+            args.init,
+            args.balance,
         )
     except ModelError as error:
         print(f"models.train: {error}", file=sys.stderr)
@@ -173,6 +212,8 @@ def main(argv: list[str] | None = None) -> int:
         spec,
         folder=args.out,
         origin=f"{command}; Keras on {keras.backend.backend()}, seed {args.seed}",
+        licence=args.licence,
+        data={path.name: describe(path) for path in args.data},
         metrics=metrics,
     )
     print(metrics)

@@ -177,7 +177,7 @@ def test_a_converted_file_is_the_same_net(tmp_path: Path) -> None:
     command = [str(path), "--as", "net", "--out", str(tmp_path), "--output", "male"]
     assert convert.main([*command, "--male-is", "0"]) == 0
     manifest = load_manifest(str(tmp_path / "net.json"))
-    assert manifest.outputs == ("male",)
+    assert list(manifest.outputs) == ["male"]
     assert manifest.config["male_is"] == 0
     assert manifest.config["stage_num"] == [4, 3, 2]
     assert "label 0 = male" in manifest.origin

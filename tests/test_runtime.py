@@ -38,8 +38,8 @@ def test_a_gpu_that_does_not_start_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_pixels_reach_the_network_as_the_manifest_says() -> None:
     crops = np.array([[[[10, 20, 30]]]], np.uint8)
-    as_they_are = Manifest("m", "ssrnet", {}, InputSpec(size=1), {})
-    turned = Manifest("m", "ssrnet", {}, InputSpec(1, channels="rgb", scale=0.5, offset=-1), {})
+    as_they_are = Manifest("m", "ssrnet", {}, InputSpec(size=1), {}, {})
+    turned = Manifest("m", "ssrnet", {}, InputSpec(1, channels="rgb", scale=0.5, offset=-1), {}, {})
     assert network_input(crops, as_they_are).tolist() == [[[[10, 20, 30]]]]
     assert network_input(crops, turned).tolist() == [[[[14, 9, 4]]]]
     assert network_input(crops, turned).dtype == np.float32
@@ -57,7 +57,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.mark.usefixtures("engine")
 def test_a_network_serves_several_threads() -> None:
-    network = open_detector_network(load_manifest("mtcnn").file("onet"))
+    network = open_detector_network(load_manifest("mtcnn").file("onet"), one_shape=True)
     images = np.random.default_rng(0).integers(0, 256, (8, 30, 48, 48, 3), np.uint8)
     alone = [network(batch)["points"] for batch in images]
     with ThreadPoolExecutor(4) as pool:
@@ -68,17 +68,17 @@ def test_a_network_serves_several_threads() -> None:
 def test_the_engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), np.uint8)
     graph = load_manifest("mtcnn").file("onet")
-    installed = open_detector_network(graph)(images)
+    installed = open_detector_network(graph, one_shape=True)(images)
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
-    other = open_detector_network(graph)(images)
+    other = open_detector_network(graph, one_shape=True)(images)
     assert set(installed) == set(other) == {"offsets", "points", "scores"}
     for name, values in installed.items():
-        np.testing.assert_allclose(other[name], values, atol=1e-4)
+        np.testing.assert_allclose(other[name], values, atol=5e-3)
 
 
 @pytest.mark.usefixtures("engine")
 def test_a_file_that_is_no_graph_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"broken\.onnx is not a usable ONNX graph") as error:
-        open_detector_network(tmp_path / "broken.onnx")
+        open_detector_network(tmp_path / "broken.onnx", one_shape=True)
     assert "\n" not in str(error.value)

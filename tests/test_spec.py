@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, load_manifest, sha256
+from models.spec import MEANINGS, WEIGHTS, InputSpec, Manifest, ModelError, load_manifest, sha256
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def saved(tmp_path: Path) -> Manifest:
     weights.write_bytes(b"weights")
     files = {"onnx": {"name": weights.name, "sha256": sha256(weights)}}
     spec = InputSpec(size=48, align="box", view=0.75)
-    manifest = Manifest("small", "ssrnet", {"joint": True}, spec, files, folder=tmp_path)
+    manifest = Manifest("small", "ssrnet", {"joint": True}, spec, files, MEANINGS, folder=tmp_path)
     manifest.save()
     return manifest
 

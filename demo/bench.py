@@ -1,0 +1,233 @@
+"""`python -m demo.bench CLIP`: how fast this machine is, stage by stage, and what that costs.
+
+Every run decodes, detects, tracks, estimates and draws each frame, without window or recording.
+`--against reference` also runs the loop that people use today on the same frames: the `mtcnn`
+package and Keras' `Model.predict` on every one of them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from demo.detectors import DETECTORS
+from demo.draw import draw_faces, draw_figures
+from demo.errors import UserError
+from demo.frames import Faces
+from demo.pipeline import Pipeline, Settings
+from demo.sources import Source, open_source
+from demo.timing import Stopwatch
+from models.runtime import Estimator, choose_device
+from models.spec import ModelError, load_manifest
+from trackers.boxes import iou
+
+ROOT = Path(__file__).resolve().parents[1]
+SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap
+PACKAGES = ("numpy", "opencv-python", "openvino", "onnxruntime", "av")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass over the clip."""
+
+    fps: float
+    faces_per_second: float
+    stages: dict[str, dict[str, float]]  # name -> p50, p95 in milliseconds
+    frame_p95_ms: float  # from the decoded frame to the overlay
+    boxes: list[np.ndarray]  # of every frame, (N, 4)
+
+
+def run_clip(args: argparse.Namespace) -> list[Run]:
+    """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
+    detector = DETECTORS[args.detector](args.min_face, True)
+    manifest = load_manifest(args.model)
+    estimator = Estimator(manifest, choose_device(args.device))
+    runs = []
+    for _ in tqdm(range(args.runs + 1), "runs", disable=args.json):
+        stopwatch = Stopwatch(window=None)
+        with _source(args.clip) as source:
+            settings = Settings(detect_every=args.detect_every)
+            pipeline = Pipeline(
+                detector, estimator, manifest.input, source.fps, settings, stopwatch
+            )
+            runs.append(_run(source, pipeline, stopwatch))
+    return runs[1:]
+
+
+def _source(clip: str) -> Source:
+    source = open_source(clip)
+    if source.live or source.photos:
+        raise UserError(f"{clip} is not a video file: the benchmark needs the same frames each run")
+    return source
+
+
+def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
+    boxes, busy, faces_seen = [], [], 0
+    start = time.perf_counter()
+    for frame in source:
+        decoded = time.perf_counter()
+        faces = pipeline.process(frame)
+        with stopwatch.stage("draw"):
+            draw_faces(frame.image, faces)
+            draw_figures(frame.image, stopwatch.line)
+        stopwatch.frame_done()
+        busy.append((time.perf_counter() - decoded) * 1e3)
+        boxes.append(faces.boxes)
+        faces_seen += len(faces)
+    seconds = time.perf_counter() - start
+    stages = {
+        name: {"p50": float(np.percentile(ms, 50)), "p95": float(np.percentile(ms, 95))}
+        for name, ms in stopwatch.times().items()
+    }
+    return Run(
+        len(boxes) / seconds, faces_seen / seconds, stages, float(np.percentile(busy, 95)), boxes
+    )
+
+
+def run_reference(args: argparse.Namespace) -> tuple[float, list[np.ndarray]]:
+    """Frames a second of the loop that people use today, and its sure boxes on every frame."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from mtcnn import MTCNN  # type: ignore[import-untyped]
+
+    from models.align import crop_faces
+    from models.runtime import network_input
+    from models.zoo import load_keras
+
+    manifest = load_manifest(args.model)
+    network, detector = load_keras(manifest), MTCNN()
+    detector.detect_faces(np.zeros((64, 64, 3), np.uint8))
+    boxes, seconds = [], 0.0
+    with _source(args.clip) as source:
+        for frame in tqdm(source, "reference", source.count, disable=args.json):
+            start = time.perf_counter()
+            rgb = np.ascontiguousarray(frame.image[..., ::-1])
+            rows = detector.detect_faces(rgb, box_format="xyxy", output_type="numpy")
+            rows = np.asarray(rows, np.float32).reshape(-1, 16)
+            rows = rows[rows[:, 5] > SURE]
+            points = np.stack([rows[:, 6:11], rows[:, 11:16]], axis=2)
+            crops = crop_faces(frame.image, rows[:, 1:5], points, manifest.input)
+            faces = Faces.detected(rows[:, 1:5], rows[:, 5], points)
+            if len(crops):
+                network.predict(network_input(crops, manifest), verbose=0)
+            draw_faces(frame.image, faces)
+            seconds += time.perf_counter() - start
+            boxes.append(rows[:, 1:5])
+    return len(boxes) / seconds, boxes
+
+
+def agreement(boxes: list[np.ndarray], reference: list[np.ndarray]) -> tuple[float, float]:
+    """Share of the reference's faces that were found, and of our boxes that it does not have."""
+    found = wanted = extra = given = 0
+    for ours, theirs in zip(boxes, reference, strict=True):
+        overlap = iou(theirs, ours)
+        found += int((overlap.max(axis=1, initial=0) >= SAME).sum())
+        extra += int((overlap.max(axis=0, initial=0) < SAME).sum())
+        wanted, given = wanted + len(theirs), given + len(ours)
+    return found / max(wanted, 1), extra / max(given, 1)
+
+
+def first_frame_seconds(args: argparse.Namespace) -> float:
+    """From the start of the process to its end after one annotated frame."""
+    command = [sys.executable, str(ROOT / "stream.py"), "-s", args.clip, "--max-frames", "1"]
+    command += ["--no-display", "--model", args.model, "--detector", args.detector]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def report(args: argparse.Namespace) -> dict[str, Any]:
+    """Everything that is measured, as one object."""
+    first_frame = float(np.median([first_frame_seconds(args) for _ in range(3)]))
+    runs = run_clip(args)
+    middle = sorted(runs, key=lambda run: run.fps)[len(runs) // 2]
+    result: dict[str, Any] = {
+        "clip": args.clip,
+        **{k: v for k, v in asdict(middle).items() if k != "boxes"},
+        "fps_of_runs": [run.fps for run in runs],
+        "first_frame_s": first_frame,
+        "rss_mb": _peak_rss(),
+        "recall": None,
+        "extra": None,
+        "ratio_to_reference": None,
+        "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
+        "model": args.model,
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+    }
+    if args.against == "reference":
+        reference_fps, reference = run_reference(args)
+        recall, extra = agreement(middle.boxes, reference)
+        result |= {"recall": recall, "extra": extra, "reference_fps": reference_fps}
+        result["ratio_to_reference"] = middle.fps / reference_fps
+    return result
+
+
+def _peak_rss() -> float | None:
+    """Greatest resident memory of this process in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def table(result: dict[str, Any]) -> str:
+    """The report as text."""
+    rows = [
+        f"{result['clip']}: {result['fps']:.1f} fps (runs: "
+        f"{', '.join(f'{fps:.1f}' for fps in result['fps_of_runs'])}), "
+        f"{result['faces_per_second']:.0f} faces a second",
+        f"{'stage':<10}{'p50 ms':>8}{'p95 ms':>8}",
+    ]
+    rows += [f"{name:<10}{t['p50']:>8.1f}{t['p95']:>8.1f}" for name, t in result["stages"].items()]
+    rows.append(f"{'frame':<10}{'':>8}{result['frame_p95_ms']:>8.1f}")
+    memory = f"{result['rss_mb']:.0f} MB" if result["rss_mb"] else "unknown"
+    rows.append(f"first frame after {result['first_frame_s']:.2f} s, memory {memory}")
+    if result["recall"] is not None:
+        rows.append(
+            f"reference loop {result['reference_fps']:.2f} fps: {result['ratio_to_reference']:.1f} "
+            f"times as fast, {result['recall']:.1%} of its faces found, "
+            f"{result['extra']:.1%} of ours are not among them"
+        )
+    return "\n".join([*rows, f"on {result['machine']}"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clip", help="video file")
+    parser.add_argument("--against", choices=["reference"], help="compare with today's loop")
+    parser.add_argument("--runs", type=int, default=3, help="timed passes; the median counts (3)")
+    parser.add_argument("--json", action="store_true", help="print one object")
+    parser.add_argument("--detector", choices=sorted(DETECTORS), default="mtcnn")
+    parser.add_argument("--detect-every", type=int, default=Settings.detect_every, metavar="N")
+    parser.add_argument("--min-face", type=float, metavar="PX")
+    parser.add_argument("--model", default="ssrnet-joint")
+    parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="cpu")
+    args = parser.parse_args(argv)
+    try:
+        result = report(args)
+    except (UserError, ModelError) as error:
+        print(f"demo.bench: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(result, indent=2) if args.json else table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

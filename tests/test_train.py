@@ -1,0 +1,75 @@
+import csv
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from models import ssrnet
+from models.augment import NONE, WEBCAM, random_crop, view_transform
+from models.dataset import CHIP
+from models.runtime import Estimator, choose_device
+from models.spec import InputSpec, ModelError, load_manifest
+from models.train import brier, main, start_from, years_outside
+
+
+def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
+    ranges = np.array([[30, 30], [20, 30], [20, 30], [20, 30]], np.float32)
+    loss = years_outside(ranges, np.array([[33.0], [25.0], [18.0], [31.5]], np.float32))
+    assert np.asarray(loss).tolist() == [3.0, 0.0, 2.0, 1.5]
+
+
+def test_an_unknown_gender_costs_nothing():
+    males = np.array([[1], [0], [-1]], np.float32)
+    loss = brier(males, np.array([[0.5], [0.2], [0.9]], np.float32))
+    assert np.asarray(loss) == pytest.approx([0.25, 0.04, 0.0])
+
+
+def test_without_augmentation_a_crop_is_the_view_of_the_chip():
+    rng = np.random.default_rng(0)
+    chip = rng.integers(0, 256, (CHIP.size, CHIP.size, 3), np.uint8)
+    spec = InputSpec(view=0.75)
+    plain = cv2.warpAffine(
+        chip, view_transform(CHIP.size, spec), (64, 64), borderMode=cv2.BORDER_REPLICATE
+    )
+    assert np.abs(random_crop(chip, spec, NONE, rng).astype(int) - plain).max() <= 1
+    assert (random_crop(chip, spec, WEBCAM, rng) != plain).any()
+
+
+def test_two_nets_start_from_a_joint_one_and_answer_alike():
+    joint = ssrnet.build()
+    pair = ssrnet.build(joint=False)
+    start_from(pair, joint)
+    crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
+    for output, value in joint(crops).items():
+        np.testing.assert_allclose(pair(crops)[output], value, rtol=1e-5)
+
+
+def test_a_start_that_does_not_fit_is_refused():
+    with pytest.raises(ModelError, match="nothing that fits layer"):
+        start_from(ssrnet.build(), keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
+
+
+def test_training_writes_a_model_that_runs_live(tmp_path, monkeypatch, astronaut):
+    monkeypatch.setenv("AGESTREAM_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "faces"
+    (folder / "images").mkdir(parents=True)
+    cv2.imwrite(str(folder / "images" / "face.png"), astronaut[0:256, 96:352])
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "split", "age", "gender"])
+        rows.writerows([["face.png", split, 34, "female"] for split in ("train", "val")])
+    arguments = ["ssrnet-joint", "--data", folder, "--epochs", 2, "--out", tmp_path / "run"]
+    assert main([str(a) for a in arguments]) == 0
+    manifest = load_manifest(str(tmp_path / "run" / "ssrnet-joint.json"))
+    assert manifest.input == InputSpec(view=0.75)
+    assert "--epochs 2" in manifest.origin
+    ages, males = Estimator(manifest, choose_device("cpu"))(np.zeros((2, 64, 64, 3), np.uint8))
+    assert np.isfinite(ages).all()
+    assert np.isfinite(males).all()
+    assert (tmp_path / "run" / "ssrnet-joint.csv").read_text().count("\n") == 3
+
+
+def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert main(["ssrnet-joint", "--data", str(tmp_path / "none.zip")]) == 2
+    assert "none.zip" in capsys.readouterr().err.splitlines()[-1]
