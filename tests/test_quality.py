@@ -23,7 +23,7 @@ def test_a_small_face_counts_by_its_eye_distance():
 
 def test_a_turned_face_counts_by_how_far_the_nose_left_the_middle():
     turned = FRONTAL.copy()
-    turned[2, 0] = 0.325 * 24
+    turned[2, 0] = 0.65 * 24
     assert quality(turned + 200) == pytest.approx(0.5, abs=1e-5)
 
 
