@@ -10,13 +10,14 @@ MEMORY = 200.0  # greatest weight of the past: a wrong start is forgotten after 
 CLIP = 2.0  # deviations from the running age at which a sample's pull is capped
 START_DEVIATION = 10.0  # years, of single estimates before the track has shown its own
 MIN_DEVIATION = 1.0  # years
-SETTLED = 20.0  # weight of evidence from which one crop in REFRESH frames is enough
+SETTLED = 12  # crops after which one in REFRESH frames is enough
 REFRESH = 4  # frames
 DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
 
 
 @dataclass(slots=True)
 class _Person:
+    crops: int = 0
     weight: float = 0.0
     age: float = np.nan
     variance: float = START_DEVIATION**2
@@ -25,6 +26,7 @@ class _Person:
 
     def add(self, age: float, male: float, quality: float) -> None:
         """Count one crop's estimate with weight `quality`; an unknown (nan) one changes nothing."""
+        self.crops += 1
         if quality <= 0:
             return
         self.weight = min(self.weight + quality, MEMORY)
@@ -70,7 +72,7 @@ class Fusion:
 
     def _wants(self, track: int, frame: int) -> bool:
         person = self._people.get(track)
-        settled = person is not None and person.weight >= SETTLED
+        settled = person is not None and person.crops >= SETTLED
         return track >= 1 and (not settled or (track + frame) % REFRESH == 0)
 
     def add(

@@ -17,7 +17,7 @@ from trackers.sort import Sort
 
 PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for
 START_SCORE = 0.9  # one that is new in a video: it has to be found again before it counts
-KEEP_SCORE = 0.6  # one that is tracked may be less: heads tilt and turn
+KEEP_SCORE = 0.75  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
 NEAR_FRAMES, NEAR_EVERY = 3, 4  # a lost face is looked for at once, later now and then
@@ -77,12 +77,13 @@ class Pipeline:
         expected = square(tracks.boxes.astype(np.float64))
         known = self._detector.refine(image, expected)
         kept = known.scores >= KEEP_SCORE
-        gap = tracks.time_since_update
-        near = expected[~kept & ((gap <= NEAR_FRAMES) | (gap % NEAR_EVERY == 0))]
-        parts = [known[kept], self._detector.detect_near(image, near)]
         if self._frames < FIRST_FRAMES or self._frames % self._settings.detect_every == 0:
             found = self._detector.detect(image)
-            parts.append(found[found.scores >= START_SCORE])
+            parts = [known[kept], found[found.scores >= START_SCORE]]
+        else:
+            gap = tracks.time_since_update
+            lost = ~kept & ((gap <= NEAR_FRAMES) | (gap % NEAR_EVERY == 0))
+            parts = [known[kept], self._detector.detect_near(image, expected[lost])]
         together = Detections.concatenate(parts)
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
 

@@ -17,10 +17,11 @@ from models.spec import load_manifest
 CELL = 12  # pixels, P-Net's field of view
 STRIDE = 2  # pixels between its cells
 PYRAMID_STEP = 0.709  # 1 / √2, as published
-P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.7, 0.7, 0.8  # the package's, but for the first 0.6
+P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.8, 0.7, 0.8  # the package's, but for the first 0.6
 SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (24, 32, 44)  # pixels, of the surroundings: faces of 1.2, 0.9 and 0.65 box sides
+REMAP_BOXES = 512  # a call: OpenCV's pictures have at most 32,767 rows
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
 
 
@@ -93,7 +94,7 @@ class Mtcnn:
         min_face = self.min_face or max(SMALLEST, min(height, width) * SMALLEST_PART)
         for scale in pyramid_scales(height, width, min_face):
             shape = (int(width * scale), int(height * scale))
-            level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
+            level = _shrunk(level, shape)
             _, cells, cell_scores = self._cells(level[None])
             keep = suppress(cells, cell_scores, 0.5)
             boxes.append(cells[keep] * np.tile([width / shape[0], height / shape[1]], 2))
@@ -138,24 +139,27 @@ def pyramid_scales(height: int, width: int, min_face: float) -> list[float]:
     return scales
 
 
+def _shrunk(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """An image at another (width, height): halved by areas as often as that leaves it larger, which
+    is ten times as fast as areas of any size, then interpolated."""
+    while image.shape[1] >= 2 * shape[0] and image.shape[0] >= 2 * shape[1]:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, shape, interpolation=cv2.INTER_LINEAR)
+
+
 def patches(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """Crops (N, size, size, 3) uint8 whose corner pixels are the boxes' corners; gray outside."""
     height, width = image.shape[:2]
     shrink = np.array([(width - 1) / width, (height - 1) / height])  # as tf.image.crop_and_resize
+    starts, ends = boxes[:, None, :2] * shrink, boxes[:, None, 2:] * shrink
+    at = (starts + (ends - starts) * np.linspace(0, 1, size)[:, None]).astype(np.float32)
     out = np.empty((len(boxes), size, size, 3), np.uint8)
-    for i, box in enumerate(boxes):
-        step = (box[2:] - box[:2]) * shrink / (size - 1)
-        start = box[:2] * shrink
-        matrix = np.array([[step[0], 0, start[0]], [0, step[1], start[1]]])
-        cv2.warpAffine(
-            image,
-            matrix,
-            (size, size),
-            dst=out[i],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=GRAY,
-        )
+    for rows in (slice(k, k + REMAP_BOXES) for k in range(0, len(boxes), REMAP_BOXES)):
+        x, y = at[rows, None, :, 0], at[rows, :, None, 1]  # (n, 1, size), (n, size, 1)
+        x, y = (np.broadcast_to(v, (len(x), size, size)).reshape(-1, size) for v in (x, y))
+        flat = cv2.remap(image, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, GRAY)
+        out[rows] = flat.reshape(-1, size, size, 3)
     return out
 
 

@@ -75,7 +75,7 @@ def test_settled_people_are_looked_at_less_often_and_not_all_at_once():
     fusion = Fusion()
     ids = np.array([1, 2, -1])
     assert fusion.wants(ids, 0).tolist() == [True, True, False]
-    for _ in range(int(SETTLED)):
+    for _ in range(SETTLED):
         fusion.add(ids[:2], np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
     wanted = np.array([fusion.wants(ids, frame) for frame in range(2 * REFRESH)])
     assert wanted.sum(axis=0).tolist() == [2, 2, 0]
