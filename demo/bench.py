@@ -25,6 +25,7 @@ from demo.draw import draw_faces, draw_figures
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
+from demo.session import share_cores
 from demo.sources import Source, open_source
 from demo.timing import Stopwatch
 from models.runtime import Estimator, choose_device
@@ -49,6 +50,7 @@ class Run:
 
 def run_clip(args: argparse.Namespace) -> list[Run]:
     """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
+    share_cores()
     detector = DETECTORS[args.detector](args.min_face, True)
     manifest = load_manifest(args.model)
     estimator = Estimator(manifest, choose_device(args.device))

@@ -16,8 +16,8 @@ DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was train
 class Detector(Protocol):
     """Finds faces in BGR images (H, W, 3) uint8."""
 
-    def detect(self, image: np.ndarray) -> Detections:
-        """All faces of the image, best score first."""
+    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+        """All faces of the image, best score first; `coarse` may leave out the smallest."""
         ...
 
     def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
@@ -45,7 +45,7 @@ class DlibHog:
         self.detect_near = self._mtcnn.detect_near
         self._zoom = DLIB_WINDOW / max(min_face or 0.0, DLIB_WINDOW / 2)
 
-    def detect(self, image: np.ndarray) -> Detections:
+    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         """Faces from 40 pixels, or from `min_face` if that is more, which is faster."""
         scaled = cv2.resize(image, None, fx=self._zoom, fy=self._zoom)
         found = self._hog(np.ascontiguousarray(scaled[..., ::-1]), 0)

@@ -20,16 +20,17 @@ START_SCORE = 0.9  # one that is new in a video: it has to be found again before
 KEEP_SCORE = 0.75  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
-NEAR_FRAMES, NEAR_EVERY = 3, 4  # a lost face is looked for at once, later now and then
+LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is looked for at once, later now and then
 SAME_FACE = 0.45  # overlap from which two boxes are one face
 FALLBACK_FPS = 25.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How often the whole frame is searched; in between, tracked boxes are measured alone."""
+    """How often the whole frame is searched, every second time without the smallest faces; in
+    between, tracked boxes are measured alone."""
 
-    detect_every: int = 8  # frames
+    detect_every: int = 6  # frames
 
 
 class Pipeline:
@@ -74,16 +75,18 @@ class Pipeline:
         """Faces measured in this frame: known ones where they are expected, those lost there in
         their surroundings and, every few frames, new ones in the whole frame."""
         tracks = self._tracker.tracks
-        expected = square(tracks.boxes.astype(np.float64))
+        gap = tracks.time_since_update
+        due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
+        expected = square(tracks.boxes[due].astype(np.float64))
         known = self._detector.refine(image, expected)
         kept = known.scores >= KEEP_SCORE
-        if self._frames < FIRST_FRAMES or self._frames % self._settings.detect_every == 0:
-            found = self._detector.detect(image)
+        search, rest = divmod(self._frames, self._settings.detect_every)
+        if self._frames < FIRST_FRAMES or rest == 0:
+            coarse = search % 2 == 1 and self._settings.detect_every > 1
+            found = self._detector.detect(image, coarse)
             parts = [known[kept], found[found.scores >= START_SCORE]]
         else:
-            gap = tracks.time_since_update
-            lost = ~kept & ((gap <= NEAR_FRAMES) | (gap % NEAR_EVERY == 0))
-            parts = [known[kept], self._detector.detect_near(image, expected[lost])]
+            parts = [known[kept], self._detector.detect_near(image, expected[~kept])]
         together = Detections.concatenate(parts)
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -27,6 +28,12 @@ class Result:
     frames: int = 0
     quit: bool = False  # by a key or the window
     interrupted: bool = False  # by a signal
+
+
+def share_cores() -> None:
+    """Keep OpenVINO, ONNX Runtime and OpenCV on one core each call: the reader and the writer have
+    the others, and threads that wait for one another cost more than they gain on small pictures."""
+    cv2.setNumThreads(1)
 
 
 def run(

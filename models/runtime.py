@@ -81,15 +81,15 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def open_detector_network(path: Path, one_shape: bool, threads: int = 1) -> Network:
-    """An ONNX file of a detector on the processor; other threads need the cores as well.
+def open_detector_network(path: Path, one_shape: bool) -> Network:
+    """An ONNX file of a detector on one core of the processor: reader and writer need the others.
 
     For frames of one shape OpenVINO, which runs MTCNN's narrow layers in less than half the time of
     ONNX Runtime, in bfloat16 where the processor is faster at that. For pictures of many shapes,
     each of which it would compile, and where it is not installed: ONNX Runtime.
     """
     if one_shape and find_spec("openvino"):
-        return _opened(path, lambda: _OpenvinoNetwork(path, threads))
+        return _opened(path, lambda: _OpenvinoNetwork(path))
     return _opened(path, lambda: _OnnxNetwork(path, "cpu"))
 
 
@@ -141,7 +141,7 @@ def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:
 
 
 class _OpenvinoNetwork:
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path) -> None:
         import openvino
 
         core = openvino.Core()
@@ -153,7 +153,7 @@ class _OpenvinoNetwork:
             {
                 "INFERENCE_PRECISION_HINT": "bf16",  # moves a point by 0.1 pixels at most
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_NUM_THREADS": 1,
                 "ENABLE_CPU_PINNING": False,  # reader and writer may take any core
             },
         )
