@@ -32,7 +32,7 @@ class Detector(Protocol):
 class DlibHog:
     """dlib's HOG detector for the boxes, MTCNN's third net for the five points."""
 
-    def __init__(self, min_face: float | None = None, one_shape: bool = True) -> None:
+    def __init__(self, min_face: float | None = None, video: bool = True) -> None:
         try:
             import dlib
         except ImportError:
@@ -40,7 +40,7 @@ class DlibHog:
                 "--detector dlib needs dlib: pip install dlib-bin (or use --detector mtcnn)"
             ) from None
         self._hog = dlib.get_frontal_face_detector()
-        self._mtcnn = Mtcnn(min_face, one_shape)
+        self._mtcnn = Mtcnn(min_face, video)
         self.refine = self._mtcnn.refine
         self.detect_near = self._mtcnn.detect_near
         self._zoom = DLIB_WINDOW / max(min_face or 0.0, DLIB_WINDOW / 2)

@@ -193,7 +193,7 @@ def _fill_cache(path: Path, folder: Path) -> None:
 
 
 def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:
-    detector = Mtcnn(MIN_FACE, one_shape=False)
+    detector = Mtcnn(MIN_FACE, video=False)
 
     def chip(image: np.ndarray | None) -> np.ndarray | None:
         if image is None:

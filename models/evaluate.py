@@ -176,7 +176,7 @@ def report_of(args: argparse.Namespace) -> dict[str, Any]:
     samples = chosen_samples(pictures, args.split, args.limit)
     estimator = Estimator(manifest, choose_device(args.device))
     results = evaluate(
-        estimator, pictures, samples, None if args.chips else Mtcnn(MIN_FACE, one_shape=False)
+        estimator, pictures, samples, None if args.chips else Mtcnn(MIN_FACE, video=False)
     )
     if not len(results):
         raise ModelError(

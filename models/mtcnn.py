@@ -17,7 +17,8 @@ from models.spec import load_manifest
 CELL = 12  # pixels, P-Net's field of view
 STRIDE = 2  # pixels between its cells
 PYRAMID_STEP = 0.709  # 1 / √2, as published
-P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.8, 0.7, 0.8  # the package's, but for the first 0.6
+P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
+P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
 SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.2, 0.9 and 0.65 box sides
@@ -49,14 +50,17 @@ class Detections:
 class Mtcnn:
     """Find faces from `min_face` pixels on, at any image size."""
 
-    def __init__(self, min_face: float | None = None, one_shape: bool = True) -> None:
-        """`min_face` None: 20 pixels, or in large images a 34th of the shorter side. `one_shape`:
-        the images are frames of a video, not pictures of many shapes."""
+    def __init__(self, min_face: float | None = None, video: bool = True) -> None:
+        """`min_face` None: 20 pixels, or in large images a 34th of the shorter side. `video`: the
+        images are frames of one shape, and a face missed in one has other chances in the next, so
+        that speed counts; else they are pictures of many shapes and every face counts."""
         self.min_face = None if min_face is None else max(float(min_face), CELL)
+        self._video = video
+        self._proposal_score = P_THRESHOLD_VIDEO if video else P_THRESHOLD
         manifest = load_manifest("mtcnn")
-        self._pnet = open_detector_network(manifest.file("pnet"), one_shape)
-        self._rnet = open_detector_network(manifest.file("rnet"), one_shape)
-        self._onet = open_detector_network(manifest.file("onet"), one_shape)
+        self._pnet = open_detector_network(manifest.file("pnet"), video)
+        self._rnet = open_detector_network(manifest.file("rnet"), video)
+        self._onet = open_detector_network(manifest.file("onet"), video)
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         """Faces in a BGR image (H, W, 3) uint8; `coarse` leaves out the pyramid's largest level,
@@ -95,7 +99,10 @@ class Mtcnn:
         min_face = self.min_face or max(SMALLEST, min(height, width) * SMALLEST_PART)
         for scale in pyramid_scales(height, width, min_face)[int(coarse) :]:
             shape = (int(width * scale), int(height * scale))
-            level = _shrunk(level, shape)
+            if self._video:
+                level = _shrunk(level, shape)
+            else:
+                level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
             _, cells, cell_scores = self._cells(level[None])
             keep = suppress(cells, cell_scores, 0.5)
             boxes.append(cells[keep] * np.tile([width / shape[0], height / shape[1]], 2))
@@ -106,7 +113,7 @@ class Mtcnn:
         """P-Net's cells with a face in images (B, h, w, 3) uint8: image (N,), box (N, 4), score."""
         found = self._pnet(images)
         offsets, scores = found["offsets"], found["scores"]
-        where, rows, columns = np.nonzero(scores > P_THRESHOLD)
+        where, rows, columns = np.nonzero(scores > self._proposal_score)
         corners = np.stack([columns, rows], axis=1) * STRIDE
         boxes = np.hstack([corners, corners + CELL]) + offsets[where, :, rows, columns] * CELL
         return where, boxes, scores[where, rows, columns]
