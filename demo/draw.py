@@ -78,13 +78,15 @@ def _box(
     x1, y1, x2, y2 = box
     arm = max(4, min(x2 - x1, y2 - y1) // 4)
     thin = max(1, width // 2)
+    corners = [
+        np.array([[x + dx, y], [x, y], [x, y + dy]], np.int32)
+        for x, dx in ((x1, arm), (x2, -arm))
+        for y, dy in ((y1, arm), (y2, -arm))
+    ]
     for shade, edge in ((DARK, 2), (colour, 0)):
         thickness = width + edge
-        cv2.rectangle(image, (x1, y1), (x2, y2), shade, thin + edge, cv2.LINE_AA)
-        for x, dx in ((x1, arm), (x2, -arm)):
-            for y, dy in ((y1, arm), (y2, -arm)):
-                corner = np.array([[x + dx, y], [x, y], [x, y + dy]], np.int32)
-                cv2.polylines(image, [corner], False, shade, thickness, cv2.LINE_AA)
+        cv2.rectangle(image, (x1, y1), (x2, y2), shade, thin + edge)
+        cv2.polylines(image, corners, False, shade, thickness)
 
 
 def _place(

@@ -12,6 +12,7 @@ START_DEVIATION = 10.0  # years, of single estimates before the track has shown 
 MIN_DEVIATION = 1.0  # years
 SETTLED = 12  # crops after which one in REFRESH frames is enough
 REFRESH = 4  # frames
+CROPS_A_FRAME = 12  # at most: a crowd takes turns
 DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
 
 
@@ -66,14 +67,18 @@ class Fusion:
         self._people: dict[int, _Person] = {}
 
     def wants(self, ids: np.ndarray, frame: int) -> np.ndarray:
-        """Mask (N,) of the confirmed ids for which another crop is worth its time: all whose label
-        is not settled, of the others every REFRESH-th a frame."""
-        return np.array([self._wants(track, frame) for track in ids.tolist()], bool)
+        """Mask (N,) of the confirmed ids for which another crop is worth its time: those whose
+        label is not settled, of the others every REFRESH-th a frame; of more than CROPS_A_FRAME
+        the least known."""
+        seen = np.array([self._crops(track) for track in ids.tolist()], int)
+        wanted: np.ndarray = (ids >= 1) & ((seen < SETTLED) | ((ids + frame) % REFRESH == 0))
+        least = np.argsort(np.where(wanted, seen, np.iinfo(int).max), kind="stable")
+        wanted[least[CROPS_A_FRAME:]] = False
+        return wanted
 
-    def _wants(self, track: int, frame: int) -> bool:
+    def _crops(self, track: int) -> int:
         person = self._people.get(track)
-        settled = person is not None and person.crops >= SETTLED
-        return track >= 1 and (not settled or (track + frame) % REFRESH == 0)
+        return 0 if person is None else person.crops
 
     def add(
         self, ids: np.ndarray, ages: np.ndarray, males: np.ndarray, qualities: np.ndarray

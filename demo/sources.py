@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import av
 import cv2
@@ -57,6 +57,16 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
+
+
+class Capture(Protocol):
+    """What is used of cv2.VideoCapture."""
+
+    def isOpened(self) -> bool: ...  # noqa: N802
+    def set(self, name: int, value: float, /) -> bool: ...
+    def get(self, name: int, /) -> float: ...
+    def read(self) -> tuple[bool, Any]: ...
+    def release(self) -> None: ...
 
 
 def open_source(spec: str) -> Source:
@@ -143,7 +153,7 @@ class VideoSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = _Feed(self._decode, capacity=4)
+        self._feed = _Feed(self._decode, capacity=2)
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -191,7 +201,7 @@ class LiveSource:
 
     live, photos, count = True, False, None
 
-    def __init__(self, name: str, connect: Callable[[], cv2.VideoCapture], hint: str) -> None:
+    def __init__(self, name: str, connect: Callable[[], Capture], hint: str) -> None:
         self.name = name
         self.warning: str | None = None
         self._capture = connect()
@@ -199,6 +209,7 @@ class LiveSource:
             kind = "camera" if name.isdigit() else "stream"
             raise UserError(f"cannot open {kind} {name}: {hint}")
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self.started = time.monotonic()  # of the first frame: its `Frame.time` is 0
         claimed = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps: float | None = claimed if 1 <= claimed <= 240 else None
         self._feed = _Feed(self._grab, capacity=1, newest=True)
@@ -222,14 +233,15 @@ class LiveSource:
         self.warning = f"{self.name} gives no more frames"
 
     def _grab(self) -> Iterator[tuple[np.ndarray, float]]:
-        start = None
+        first = True
         while True:
             ok, image = self._capture.read()
             if not ok:
                 return
             now = time.monotonic()
-            start = now if start is None else start
-            yield image, now - start
+            if first:
+                self.started, first = now, False
+            yield image, now - self.started
 
 
 class _Feed:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from demo.fuse import KNOWN, MEMORY, REFRESH, SETTLED, Fusion
+from demo.fuse import CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 
 
 def feed(fusion: Fusion, age: float, male: float, quality: float = 1.0, track: int = 1):
@@ -80,6 +80,16 @@ def test_settled_people_are_looked_at_less_often_and_not_all_at_once():
     wanted = np.array([fusion.wants(ids, frame) for frame in range(2 * REFRESH)])
     assert wanted.sum(axis=0).tolist() == [2, 2, 0]
     assert wanted.sum(axis=1).max() == 1
+
+
+def test_a_crowd_takes_turns():
+    fusion = Fusion()
+    ids = np.arange(1, 2 * CROPS_A_FRAME + 1)
+    first = fusion.wants(ids, 0)
+    assert first.sum() == CROPS_A_FRAME
+    some = np.ones(CROPS_A_FRAME)
+    fusion.add(ids[first], 30 * some, some, some)
+    assert (fusion.wants(ids, 1) == ~first).all()
 
 
 def test_memory_is_dropped_with_the_track():
