@@ -157,11 +157,13 @@ def start(args: argparse.Namespace) -> int:
 
     from demo.detectors import DETECTORS
     from demo.errors import UserError
+    from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
     from demo.session import run, share_cores
-    from demo.sinks import Log, PhotoRecorder, Sink, VideoRecorder, Window, display_exists
+    from demo.sinks import PhotoRecorder, Sink, VideoRecorder
     from demo.sources import open_source
     from demo.timing import Stopwatch
+    from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest
 

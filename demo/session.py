@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from demo.draw import draw_faces, draw_figures
 from demo.frames import Faces, Frame
-from demo.sinks import PAUSE, QUIT, SNAPSHOT, Sink, Window, save_picture
+from demo.sinks import Sink, save_picture
 from demo.sources import Source
 from demo.timing import Stopwatch
+from demo.window import PAUSE, QUIT, SNAPSHOT, Window
 
 KEY_SECONDS = 0.03  # wait for a key while paused
 PHOTO_SECONDS = 3.0  # a photo stays in the window

@@ -1,15 +1,12 @@
-"""Where results go: a recording, photos in a folder, a log, a window. All are closed by `with`."""
+"""Where pictures go: a recording, or photos in a folder. All sinks are closed by `with`."""
 
-import csv
-import json
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Protocol, Self
 
 import av
 import cv2
@@ -20,11 +17,7 @@ from demo.errors import UserError
 from demo.frames import Faces, Frame
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov"}
-LOG_SUFFIXES = {".jsonl", ".csv"}
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
-CSV_COLUMNS = ["source", "frame", "time", "id", "x1", "y1", "x2", "y2", "score", "age", "male"]
-QUIT, PAUSE, SNAPSHOT = "quit", "pause", "snapshot"
-KEYS = {ord("q"): QUIT, 27: QUIT, ord(" "): PAUSE, ord("s"): SNAPSHOT}
 CLOSE_SECONDS = 30.0
 
 
@@ -48,7 +41,7 @@ class VideoRecorder:
             raise UserError(
                 f"cannot record to {path}: the name must end in {', '.join(sorted(VIDEO_SUFFIXES))}"
             )
-        _check_writable(path)
+        check_writable(path)
         self._path, self._live = path, live
         self._rate = Fraction(fps or 25.0).limit_denominator(1001)
         self._container: Any = None
@@ -148,76 +141,8 @@ def save_picture(path: Path, image: np.ndarray) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
-class Log:
-    """One JSON object a frame, or one CSV row a face; complete to the last frame at any time."""
-
-    def __init__(self, path: Path) -> None:
-        if path.suffix.lower() not in LOG_SUFFIXES:
-            raise UserError(f"cannot log to {path}: the name must end in .jsonl or .csv")
-        _check_writable(path)
-        self._path = path
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w", newline="", encoding="utf-8")
-        if self._path.suffix.lower() == ".csv":
-            csv.writer(self._file).writerow(CSV_COLUMNS)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError as error:
-                raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
-
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
-        """Log a frame. Raises UserError where that fails."""
-        assert self._file is not None, "a log is written inside its with block"
-        try:
-            if self._path.suffix.lower() == ".csv":
-                csv.writer(self._file).writerows(csv_rows(frame, faces))
-            else:
-                self._file.write(json.dumps(log_record(frame, faces), ensure_ascii=False) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
-
-
-def log_record(frame: Frame, faces: Faces) -> dict[str, Any]:
-    """What the JSON log says of a frame: the format others rely on."""
-    return {
-        "source": frame.source,
-        "frame": frame.index,
-        "time": round(frame.time, 4),
-        "faces": [
-            {
-                "id": int(faces.ids[row]),
-                "box": [round(float(v), 1) for v in faces.boxes[row]],
-                "score": round(float(faces.scores[row]), 4),
-                "age": _number(faces.ages[row], 2),
-                "male": _number(faces.males[row], 4),
-            }
-            for row in range(len(faces))
-        ],
-    }
-
-
-def csv_rows(frame: Frame, faces: Faces) -> list[list[Any]]:
-    """What the CSV log says of a frame: one row a face, columns CSV_COLUMNS."""
-    record = log_record(frame, faces)
-    frame_columns = [record["source"], record["frame"], record["time"]]
-    return [
-        [*frame_columns, face["id"], *face["box"], face["score"], face["age"], face["male"]]
-        for face in record["faces"]
-    ]
-
-
-def _number(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if np.isfinite(value) else None
-
-
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
+    """Raise UserError where no file can be written at the path."""
     folder = path.parent
     if not folder.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {folder}")
@@ -225,52 +150,6 @@ def _check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: it is a folder")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise UserError(f"cannot write {path}: {folder} is not writable")
-
-
-class Window:
-    """The live picture; `command` tells what a key asked for."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # fonts it never uses
-        try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        except cv2.error:
-            raise UserError("this OpenCV has no window support: use --no-display") from None
-        self._sized = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._is_open():
-            cv2.destroyWindow(self._title)
-
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
-        """Show a frame."""
-        if not self._sized:
-            cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
-            self._sized = True
-        cv2.imshow(self._title, drawn)
-
-    def command(self, wait: float) -> str | None:
-        """QUIT, PAUSE or SNAPSHOT if a key asked for it within `wait` seconds, QUIT if the window
-        was closed."""
-        key = cv2.waitKey(max(1, round(wait * 1e3))) & 0xFF
-        return KEYS.get(key) if self._is_open() else QUIT
-
-    def _is_open(self) -> bool:
-        try:
-            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # the last window was closed and the toolkit is gone
-            return False
-
-
-def display_exists() -> bool:
-    """Whether a window can be opened: on Linux, a display server is named."""
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
 
 
 class _Worker:

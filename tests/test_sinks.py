@@ -8,7 +8,8 @@ import pytest
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame, replace
-from demo.sinks import CSV_COLUMNS, Log, PhotoRecorder, VideoRecorder
+from demo.log import CSV_COLUMNS, Log
+from demo.sinks import PhotoRecorder, VideoRecorder
 
 
 def faces() -> Faces:
