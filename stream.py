@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size; "
-        "for photos, a folder",
+        "for photos, a folder, for one photo also a file",
     )
     out.add_argument(
         "--log",
@@ -106,16 +106,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def _margin(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError("must lie between 0 and 2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 2")
     return value
 
 
@@ -126,7 +128,17 @@ def say(line: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 when done, 2 after bad input, 130 after Ctrl-C or SIGTERM."""
-    args = parser().parse_args(argv)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        return _guarded(parser().parse_args(argv))
+    except KeyboardInterrupt:  # before the first frame, or a second one while closing
+        say("stopped by a signal")
+        return INTERRUPTED
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    """Start, with everything that a user can mend told in one line."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its complaints are ours to word
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
@@ -140,15 +152,13 @@ def main(argv: list[str] | None = None) -> int:
     from demo.errors import UserError
     from models.spec import ModelError
 
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
     try:
         return start(args)
     except (UserError, ModelError) as error:
         say(str(error))
-        return 2
-    except KeyboardInterrupt:  # before the first frame, or a second one while closing
-        return INTERRUPTED
+    except OSError as error:
+        say(f"{error.filename or 'system'}: {error.strerror or error}")
+    return 2
 
 
 def start(args: argparse.Namespace) -> int:
@@ -187,12 +197,13 @@ def start(args: argparse.Namespace) -> int:
         settings = Settings(detect_every=args.detect_every)
         process = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch).process
 
+    _keep_apart(source.name, args.output, args.log)
     sinks: list[Sink] = []
     if args.output is not None:
         sinks.append(
-            PhotoRecorder(args.output)
+            PhotoRecorder(args.output, single=Path(source.name).is_file())
             if source.photos
-            else VideoRecorder(args.output, source.fps, source.live)
+            else VideoRecorder(args.output, source.fps)
         )
     if args.log is not None:
         sinks.append(Log(args.log))
@@ -209,8 +220,10 @@ def start(args: argparse.Namespace) -> int:
     result = run(source, process, sinks, window, stopwatch, args.max_frames, say)
 
     for path in filter(None, (args.output, args.log)):
-        say(f"wrote {path}")
-    say(f"{result.frames} {'photos' if source.photos else 'frames'}, {stopwatch.summary()}")
+        if path.exists():
+            say(f"wrote {path}")
+    unit = "photo" if source.photos else "frame"
+    say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
@@ -218,6 +231,18 @@ def start(args: argparse.Namespace) -> int:
         say(source.warning)
         return 2
     return 0
+
+
+def _keep_apart(source: str, output: Path | None, log: Path | None) -> None:
+    """Refuse to write over the source, or the log and the recording over one another."""
+    from demo.errors import UserError
+
+    named = [("-s", Path(source)), ("-o", output), ("--log", log)]
+    files = [(option, path) for option, path in named if path is not None and not path.is_dir()]
+    for index, (option, path) in enumerate(files):
+        for other_option, other in files[:index]:
+            if path.resolve() == other.resolve():
+                raise UserError(f"{option} {path} is the file of {other_option}: name another one")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.detectors import DETECTORS
-from demo.draw import draw_faces, draw_figures
+from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
@@ -37,15 +38,14 @@ from trackers.boxes import iou
 ROOT = Path(__file__).resolve().parents[1]
 CAMERA_FPS = 30.0
 SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap
-PACKAGES = ("numpy", "opencv-python", "openvino", "onnxruntime", "av")
+PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "av"}
 
 
 class Camera:
     """A clip as a camera of 30 frames a second, for some seconds; read like cv2.VideoCapture."""
 
     def __init__(self, clip: str, seconds: float) -> None:
-        with _source(clip) as source:
-            self._images = [frame.image for frame in source]
+        self._clip, self._frames = clip, _images(clip)
         self._end = seconds
         self._start, self._count = time.monotonic(), 0
 
@@ -65,7 +65,17 @@ class Camera:
         due = self._count / CAMERA_FPS
         time.sleep(max(self._start + due - time.monotonic(), 0.0))
         self._count += 1
-        return due < self._end, self._images[self._count % len(self._images)].copy()
+        image = next(self._frames, None)
+        if image is None:
+            self._frames = _images(self._clip)
+            image = next(self._frames)
+        return due < self._end, image
+
+
+def _images(clip: str) -> Iterator[np.ndarray]:
+    with _source(clip) as source:
+        for frame in source:
+            yield frame.image
 
 
 @dataclass(frozen=True)
@@ -111,8 +121,7 @@ def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
         decoded = time.perf_counter()
         faces = pipeline.process(frame)
         with stopwatch.stage("draw"):
-            draw_faces(frame.image, faces)
-            draw_figures(frame.image, stopwatch.line)
+            draw(frame.image, faces, stopwatch.line)
         stopwatch.frame_done()
         busy.append((time.perf_counter() - decoded) * 1e3)
         boxes.append(faces.boxes)
@@ -141,7 +150,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
     delays, memory, busy = [], [], time.process_time()
     with source:
         for frame in source:
-            draw_faces(frame.image, pipeline.process(frame))
+            draw(frame.image, pipeline.process(frame))
             delays.append((time.monotonic() - source.started - frame.time) * 1e3)
             memory.append(_rss())
     busy = time.process_time() - busy
@@ -193,7 +202,7 @@ def run_reference(args: argparse.Namespace) -> tuple[float, list[np.ndarray]]:
             faces = Faces.detected(rows[:, 1:5], rows[:, 5], points)
             if len(crops):
                 network.predict(network_input(crops, manifest), verbose=0)
-            draw_faces(frame.image, faces)
+            draw(frame.image, faces)
             seconds += time.perf_counter() - start
             boxes.append(rows[:, 1:5])
     return len(boxes) / seconds, boxes
@@ -221,6 +230,8 @@ def first_frame_seconds(args: argparse.Namespace) -> float:
 
 def report(args: argparse.Namespace) -> dict[str, Any]:
     """Everything that is measured, as one object."""
+    with _source(args.clip):
+        pass  # what is wrong with it is told before anything is measured
     first_frame = float(np.median([first_frame_seconds(args) for _ in range(3)]))
     runs = run_clip(args)
     middle = sorted(runs, key=lambda run: run.fps)[len(runs) // 2]
@@ -236,7 +247,7 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
         "model": args.model,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "versions": {"python": platform.python_version(), **_versions()},
     }
     if args.against == "reference":
         reference_fps, reference = run_reference(args)
@@ -244,6 +255,11 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         result |= {"recall": recall, "extra": extra, "reference_fps": reference_fps}
         result["ratio_to_reference"] = middle.fps / reference_fps
     return result
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed."""
+    return {d.name: d.version for d in distributions() if d.name in PACKAGES}
 
 
 def _peak_rss() -> float | None:
@@ -277,6 +293,12 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*rows, f"on {result['machine']}"])
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -287,10 +309,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("clip", help="video file")
     parser.add_argument("--against", choices=["reference"], help="compare with today's loop")
     parser.add_argument("--live", type=float, metavar="SECONDS", help="play as a 30 fps camera")
-    parser.add_argument("--runs", type=int, default=3, help="timed passes; the median counts (3)")
+    parser.add_argument(
+        "--runs", type=_count, default=3, help="timed passes; the median counts (3)"
+    )
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.add_argument("--detector", choices=sorted(DETECTORS), default="mtcnn")
-    parser.add_argument("--detect-every", type=int, default=Settings.detect_every, metavar="N")
+    parser.add_argument("--detect-every", type=_count, default=Settings.detect_every, metavar="N")
     parser.add_argument("--min-face", type=float, metavar="PX")
     parser.add_argument("--model", default="ssrnet-joint")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="cpu")

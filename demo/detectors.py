@@ -9,6 +9,7 @@ import numpy as np
 from demo.errors import UserError
 from models.mtcnn import Detections, Mtcnn, square
 
+DLIB_PART = 1 / 17  # of the frame's shorter side: the smallest face that is looked for
 DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window
 DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was trained on
 
@@ -43,14 +44,16 @@ class DlibHog:
         self._mtcnn = Mtcnn(min_face, video)
         self.refine = self._mtcnn.refine
         self.detect_near = self._mtcnn.detect_near
-        self._zoom = DLIB_WINDOW / max(min_face or 0.0, DLIB_WINDOW / 2)
+        self._min_face = min_face
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         """Faces from 40 pixels, or from `min_face` if that is more, which is faster."""
-        scaled = cv2.resize(image, None, fx=self._zoom, fy=self._zoom)
+        smallest = self._min_face or max(DLIB_WINDOW / 2, min(image.shape[:2]) * DLIB_PART)
+        zoom = DLIB_WINDOW / max(smallest, DLIB_WINDOW / 2)
+        scaled = cv2.resize(image, None, fx=zoom, fy=zoom)
         found = self._hog(np.ascontiguousarray(scaled[..., ::-1]), 0)
         corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]
-        boxes = np.array(corners, np.float64).reshape(-1, 4) / self._zoom
+        boxes = np.array(corners, np.float64).reshape(-1, 4) / zoom
         centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
         half *= DLIB_BOX_SCALE
         refined = self._mtcnn.refine(image, square(np.hstack([centres - half, centres + half])))

@@ -24,31 +24,38 @@ FONT = cv2.FontFace("sans")
 REGULAR, BOLD = 400, 600
 
 
-def draw_faces(image: np.ndarray, faces: Faces) -> None:
-    """Draw every confirmed face onto a BGR image (H, W, 3) uint8, in place; the largest last."""
+def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
+    """Draw the figures and every confirmed face onto a BGR image (H, W, 3) uint8, in place: all
+    boxes first, then the labels, those of large faces in the best places."""
     size = text_size(image)
-    sides = faces.boxes[:, 3] - faces.boxes[:, 1]
-    taken: list[tuple[int, int, int, int]] = []
-    for row in np.argsort(sides, kind="stable"):
-        if faces.ids[row] < 1:
-            continue
-        colour = id_colour(int(faces.ids[row]))
-        x1, y1, x2, y2 = np.rint(faces.boxes[row]).astype(int).tolist()
-        _box(image, (x1, y1, x2, y2), colour, max(2, size // 7))
-        tag = _label(
-            f"{faces.ids[row]}",
-            face_text(float(faces.ages[row]), float(faces.males[row])),
-            size,
-            colour,
-        )
-        place = _place(image, tag, (x1, y1, x2, y2), taken)
+    rows = [row for row in _largest_first(faces) if faces.ids[row] >= 1]
+    corners = np.rint(faces.boxes).astype(int).tolist()
+    for row in reversed(rows):
+        _box(image, corners[row], id_colour(int(faces.ids[row])), max(2, size // 7))
+    taken = [_draw_figures(image, figures, size)] if figures else []
+    for row in rows:
+        track = int(faces.ids[row])
+        text = face_text(float(faces.ages[row]), float(faces.males[row]))
+        tag = _label(f"{track}", text, size, id_colour(track))
+        place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)
         taken.append((*place, place[0] + tag.shape[1], place[1] + tag.shape[0]))
 
 
-def draw_figures(image: np.ndarray, text: str) -> None:
-    """Write a line on a dark panel in the upper left corner, in place."""
-    _paste(image, _panel(text, max(11, round(text_size(image) * 0.8))), 0, 0)
+def _largest_first(faces: Faces) -> list[int]:
+    heights = faces.boxes[:, 3] - faces.boxes[:, 1]
+    rows: list[int] = np.argsort(-heights, kind="stable").tolist()
+    return rows
+
+
+def _draw_figures(image: np.ndarray, text: str, size: int) -> tuple[int, int, int, int]:
+    """The figures on a dark panel in the upper left corner, as many as fit; its rectangle."""
+    size = max(11, round(size * 0.8))
+    panel = _panel(text, size)
+    if panel.shape[1] > image.shape[1]:
+        panel = _panel(text.partition(" · ")[0], size)
+    _paste(image, panel, 0, 0)
+    return 0, 0, panel.shape[1], panel.shape[0]
 
 
 def text_size(image: np.ndarray) -> int:
@@ -71,9 +78,7 @@ def face_text(age: float, male: float) -> str:
     return " ".join(words) or "…"
 
 
-def _box(
-    image: np.ndarray, box: tuple[int, int, int, int], colour: tuple[int, int, int], width: int
-) -> None:
+def _box(image: np.ndarray, box: list[int], colour: tuple[int, int, int], width: int) -> None:
     """A thin frame with strong corners, edged dark so that it shows on any ground."""
     x1, y1, x2, y2 = box
     arm = max(4, min(x2 - x1, y2 - y1) // 4)
@@ -92,21 +97,27 @@ def _box(
 def _place(
     image: np.ndarray,
     tag: np.ndarray,
-    box: tuple[int, int, int, int],
+    box: list[int],
     taken: list[tuple[int, int, int, int]],
 ) -> tuple[int, int]:
-    """Upper left corner of a label: above its box, else below, else inside; clear of others."""
+    """Upper left corner of a label: above its box, else below, beside or inside; clear of others
+    where there is such a place."""
     height, width = tag.shape[:2]
-    x = int(np.clip(box[0], 0, max(image.shape[1] - width, 0)))
-    options = [box[1] - height - 2, box[3] + 2, box[1] + 2]
-    inside = [y for y in options if 0 <= y <= image.shape[0] - height] or [0]
-    for y in inside:
+    x1, y1, x2, y2 = box
+    above, below = y1 - height - 2, y2 + 3
+    options = [(x1, above), (x1, below), (x2 - width, above), (x2 - width, below)]
+    options += [(x2 + 3, y1), (x1 - width - 3, y1), (x1, y1 + 2)]
+    most = max(image.shape[1] - width, 0)
+    inside = [
+        (min(max(x, 0), most), y) for x, y in options if 0 <= y <= image.shape[0] - height
+    ] or [(min(max(x1, 0), most), 0)]
+    for x, y in inside:
         if not any(
             x < right and left < x + width and y < bottom and top < y + height
             for left, top, right, bottom in taken
         ):
             return x, y
-    return x, inside[0]
+    return inside[0]
 
 
 @lru_cache(maxsize=256)

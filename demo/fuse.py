@@ -54,10 +54,14 @@ class _Person:
 
     @property
     def shown_male(self) -> float:
-        """Probability, held on the decided side of one half until the decision is overturned."""
+        """Probability, held on the decided side of one half until the decision is overturned; nan
+        while nothing is decided."""
         if self.is_male is None:
-            return self.male
+            return np.nan
         return max(self.male, 0.5) if self.is_male else min(self.male, 0.499)
+
+
+NOBODY = _Person()
 
 
 class Fusion:
@@ -70,15 +74,13 @@ class Fusion:
         """Mask (N,) of the confirmed ids for which another crop is worth its time: those whose
         label is not settled, of the others every REFRESH-th a frame; of more than CROPS_A_FRAME
         the least known."""
-        seen = np.array([self._crops(track) for track in ids.tolist()], int)
-        wanted: np.ndarray = (ids >= 1) & ((seen < SETTLED) | ((ids + frame) % REFRESH == 0))
-        least = np.argsort(np.where(wanted, seen, np.iinfo(int).max), kind="stable")
+        people = [self._people.get(track, NOBODY) for track in ids.tolist()]
+        crops = np.array([person.crops for person in people], int)
+        settled = np.array([p.crops >= SETTLED and p.weight >= KNOWN for p in people], bool)
+        wanted: np.ndarray = (ids >= 1) & (~settled | ((ids + frame) % REFRESH == 0))
+        least = np.argsort(np.where(wanted, crops, np.iinfo(int).max), kind="stable")
         wanted[least[CROPS_A_FRAME:]] = False
         return wanted
-
-    def _crops(self, track: int) -> int:
-        person = self._people.get(track)
-        return 0 if person is None else person.crops
 
     def add(
         self, ids: np.ndarray, ages: np.ndarray, males: np.ndarray, qualities: np.ndarray

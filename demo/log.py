@@ -26,7 +26,12 @@ class Log:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", newline="", encoding="utf-8")
+        try:
+            self._file = self._path.open(
+                "w", newline="", encoding="utf-8", errors="backslashreplace"
+            )
+        except OSError as error:
+            raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
         if self._path.suffix.lower() == ".csv":
             csv.writer(self._file).writerow(CSV_COLUMNS)
         return self

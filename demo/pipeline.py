@@ -47,14 +47,16 @@ class Pipeline:
     ) -> None:
         self._detector, self._estimator, self._spec = detector, estimator, spec
         self._settings, self._stopwatch = settings, stopwatch
-        max_age = max(round(LOST_SECONDS * (fps or FALLBACK_FPS)), 2 * settings.detect_every)
-        self._tracker = Sort(max_age=max_age)
+        self._tracker = Sort()
+        self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
+        self._last_time: float | None = None
         self._fusion = Fusion()
         self._frames = 0
 
     def process(self, frame: Frame) -> Faces:
         """The faces measured in this frame; age and gender are nan until they are known."""
         watch = self._stopwatch
+        self._keep_time(frame.time)
         self._tracker.predict()
         with watch.stage("detect"):
             found = self._measure(frame.image)
@@ -70,6 +72,14 @@ class Pipeline:
         self._fusion.forget(self._tracker.tracks.ids.tolist())
         self._frames += 1
         return replace(faces, ages=ages, males=males)
+
+    def _keep_time(self, seconds: float) -> None:
+        """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
+        if self._last_time is not None:
+            self._interval += 0.1 * (max(seconds - self._last_time, 1e-3) - self._interval)
+        self._last_time = seconds
+        frames = round(LOST_SECONDS / self._interval)
+        self._tracker.max_age = max(frames, 2 * self._settings.detect_every)
 
     def _measure(self, image: np.ndarray) -> Detections:
         """Faces measured in this frame: known ones where they are expected, those lost there in

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from demo.draw import draw_faces, draw_figures
+from demo.draw import draw
 from demo.frames import Faces, Frame
 from demo.sinks import Sink, save_picture
 from demo.sources import Source
@@ -32,8 +32,8 @@ class Result:
 
 
 def share_cores() -> None:
-    """Keep OpenVINO, ONNX Runtime and OpenCV on one core each call: the reader and the writer have
-    the others, and threads that wait for one another cost more than they gain on small pictures."""
+    """Keep OpenCV on one core a call, as the networks are: the reader and the writer have the
+    others, and threads that wait for one another cost more than they gain on small pictures."""
     cv2.setNumThreads(1)
 
 
@@ -93,9 +93,7 @@ def _progress(source: Source, max_frames: int | None) -> tqdm:
 def _drawn(frame: Frame, faces: Faces, stopwatch: Stopwatch, photo: bool) -> np.ndarray:
     with stopwatch.stage("draw"):
         drawn = frame.image  # nobody needs the bare picture any more
-        draw_faces(drawn, faces)
-        if not photo and stopwatch.line:
-            draw_figures(drawn, stopwatch.line)
+        draw(drawn, faces, "" if photo else stopwatch.line)
     return drawn
 
 

@@ -15,8 +15,10 @@ from av.error import FFmpegError
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
+from demo.sources import PHOTO_SUFFIXES
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov"}
+NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
 CLOSE_SECONDS = 30.0
 
@@ -32,17 +34,17 @@ class Sink(Protocol):
 class VideoRecorder:
     """H.264 at the source's rate and size, encoded by a thread.
 
-    A file source keeps every frame at its own rate; a live one the time at which each frame was
-    taken. The file is playable up to the last second even if the process is killed.
+    Every frame keeps its time, so that a recording lasts as long as what was seen. The file is
+    playable up to the last second even if the process is killed.
     """
 
-    def __init__(self, path: Path, fps: float | None, live: bool) -> None:
+    def __init__(self, path: Path, fps: float | None) -> None:
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise UserError(
                 f"cannot record to {path}: the name must end in {', '.join(sorted(VIDEO_SUFFIXES))}"
             )
         check_writable(path)
-        self._path, self._live = path, live
+        self._path = path
         self._rate = Fraction(fps or 25.0).limit_denominator(1001)
         self._container: Any = None
         self._stream: Any = None
@@ -54,11 +56,14 @@ class VideoRecorder:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._worker.finish(self._close)
+        failed = self._worker.finish()
+        if self._container is not None and not self._worker.busy:
+            self._worker.attempt(lambda: self._close(flush=not failed))
+        self._worker.check()
 
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
         """Queue a picture. Raises UserError where an earlier one could not be written."""
-        self._worker.put((drawn, frame.index, frame.time))
+        self._worker.put((drawn, frame.time))
 
     def _open(self, height: int, width: int) -> None:
         fragmented = self._path.suffix.lower() in {".mp4", ".mov"}
@@ -70,30 +75,31 @@ class VideoRecorder:
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = max(1, round(self._rate))
-        if self._live:
-            self._stream.time_base = self._stream.codec_context.time_base = TICK
+        self._stream.time_base = self._stream.codec_context.time_base = TICK
 
-    def _encode(self, item: tuple[np.ndarray, int, float]) -> None:
-        image, index, seconds = item
+    def _encode(self, item: tuple[np.ndarray, float]) -> None:
+        image, seconds = item
         if self._container is None:
             self._open(*image.shape[:2])
         height, width = self._stream.height, self._stream.width
         if image.shape[:2] != (height, width):
             image = _fit(image, height, width)
         picture = av.VideoFrame.from_ndarray(image, format="bgr24")
-        if self._live:
-            picture.time_base = TICK
-            picture.pts = self._last_tick = max(round(seconds / TICK), self._last_tick + 1)
-        else:
-            picture.time_base, picture.pts = 1 / self._rate, index
+        beat = round(seconds * self._rate) / self._rate  # containers round times: undo it
+        if abs(seconds - beat) < NEAR_BEAT / self._rate:
+            seconds = float(beat)
+        self._last_tick = max(round(seconds / TICK), self._last_tick + 1)
+        picture.time_base, picture.pts = TICK, self._last_tick
+        picture.duration = round(1 / self._rate / TICK)
         self._container.mux(self._stream.encode(picture))
 
-    def _close(self) -> None:
-        if self._container is not None:
-            try:
+    def _close(self, flush: bool) -> None:
+        """Finish the file. After a failed write the encoder must not be flushed into it."""
+        try:
+            if flush:
                 self._container.mux(self._stream.encode(None))
-            finally:
-                self._container.close()
+        finally:
+            self._container.close()
 
 
 def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -105,18 +111,22 @@ def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 class PhotoRecorder:
-    """Annotated photos under their own names in a folder."""
+    """Annotated photos under their own names in a folder, or a single one under a name given."""
 
-    def __init__(self, folder: Path) -> None:
-        if folder.suffix.lower() in VIDEO_SUFFIXES:
-            raise UserError(f"photos are recorded into a folder: -o {folder.with_suffix('')}")
+    def __init__(self, target: Path, single: bool) -> None:
+        self._file = target if single and target.suffix.lower() in PHOTO_SUFFIXES else None
+        self._folder = target
+        if self._file is not None:
+            check_writable(self._file)
+            return
+        if target.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES:
+            raise UserError(f"photos are recorded into a folder: -o {target.with_suffix('')}")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot record to {folder}: {error.strerror}") from None
-        if not os.access(folder, os.W_OK):
-            raise UserError(f"cannot record to {folder}: it is not writable")
-        self._folder = folder
+            raise UserError(f"cannot record into the folder {target}: {error.strerror}") from None
+        if not os.access(target, os.W_OK):
+            raise UserError(f"cannot record into the folder {target}: it is not writable")
 
     def __enter__(self) -> Self:
         return self
@@ -127,9 +137,9 @@ class PhotoRecorder:
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
         """Write one photo. Raises UserError where that fails."""
         source = Path(frame.source)
-        path = self._folder / source.name
+        path = self._file or self._folder / source.name
         if path.exists() and path.samefile(source):
-            raise UserError(f"-o {self._folder} would overwrite the photos: name another folder")
+            raise UserError(f"-o {self._folder} would overwrite {source}: name another place")
         save_picture(path, drawn)
 
 
@@ -148,8 +158,9 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: there is no folder {folder}")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise UserError(f"cannot write {path}: {folder} is not writable")
+    place = path if path.exists() else folder
+    if not os.access(place, os.W_OK):
+        raise UserError(f"cannot write {path}: {place} is not writable")
 
 
 class _Worker:
@@ -158,35 +169,45 @@ class _Worker:
     def __init__(self, work: Callable[[Any], None], complaint: str) -> None:
         self._work, self._complaint = work, complaint
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=4)
-        self._error: BaseException | None = None
+        self._error: BaseException | None = None  # until it was raised
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, item: Any) -> None:
-        self._raise()
+        self.check()
         self._queue.put(item)
 
-    def finish(self, close: Callable[[], None]) -> None:
-        """Let the thread work off what is queued, then close. Raises what went wrong."""
+    def finish(self) -> bool:
+        """Let the thread work off what is queued; whether it failed."""
         self._queue.put(None)
         self._thread.join(CLOSE_SECONDS)
+        return self._failed
+
+    @property
+    def busy(self) -> bool:
+        """Whether the thread is still at work, so that nobody else may touch what it uses."""
+        return self._thread.is_alive()
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Do the last of the work in this thread; a failure counts like one of the thread's."""
         try:
-            close()
+            work()
         except (FFmpegError, OSError) as error:
             self._error = self._error or error
-        self._raise()
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            if self._error is None:
+            if not self._failed:
                 try:
                     self._work(item)
                 except BaseException as error:  # raised again in the main thread
-                    self._error = error
+                    self._error, self._failed = error, True
 
-    def _raise(self) -> None:
+    def check(self) -> None:
+        """Raise what went wrong, as a UserError where the disk or the codec did."""
         error, self._error = self._error, None
         if isinstance(error, FFmpegError | OSError):
             raise UserError(f"{self._complaint}: {error.strerror or error}") from None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
+from urllib.parse import urlparse
 
 import av
 import cv2
@@ -20,7 +21,11 @@ from demo.errors import UserError
 from demo.frames import Frame
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-MAX_PIXELS = 64_000_000  # of a picture
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".gif"}  # of files by http
+MAX_PIXELS = 120_000_000  # of a photo: what phones take
+COMPLETE = 0.98  # of what the container announces
+SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
+OPEN_SECONDS = 10.0
 JOIN_SECONDS = 2.0
 
 
@@ -74,7 +79,10 @@ def open_source(spec: str) -> Source:
     if spec.isdigit():
         hint = "is it plugged in, or is another program using it?"
         return LiveSource(spec, lambda: cv2.VideoCapture(int(spec)), hint)
+    spec = spec.removeprefix("file://")
     if "://" in spec:
+        if spec.startswith("http") and Path(urlparse(spec).path).suffix.lower() in VIDEO_SUFFIXES:
+            return VideoSource(spec)
         return LiveSource(spec, lambda: cv2.VideoCapture(spec), "is the address right?")
     path = Path(spec)
     if path.is_dir():
@@ -83,11 +91,13 @@ def open_source(spec: str) -> Source:
         raise UserError(f"no such file or folder: {spec}")
     if path.suffix.lower() in PHOTO_SUFFIXES:
         return PhotoSource(spec, [path])
-    return VideoSource(path)
+    return VideoSource(spec)
 
 
 def _photos_in(folder: Path) -> list[Path]:
-    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+    photos = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()
+    )
     if not photos:
         raise UserError(f"no photos in {folder}: it needs {', '.join(sorted(PHOTO_SUFFIXES))}")
     return photos
@@ -109,27 +119,38 @@ class PhotoSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
-        unreadable = []
+        refused = []
         for index, path in enumerate(self.paths):
-            image = _read_photo(path)
-            if image is None:
-                unreadable.append(path)
-            else:
-                yield Frame(image, index, 0.0, str(path))
-        if len(unreadable) == len(self.paths):
-            raise UserError(f"{unreadable[0]} is not a picture that can be read")
-        if unreadable:
-            self.warning = f"{len(unreadable)} not readable, first {unreadable[0]}"
+            try:
+                yield Frame(_read_photo(path), index, 0.0, str(path))
+            except UserError as error:
+                refused.append(str(error))
+        if len(refused) == len(self.paths):
+            raise UserError(refused[0])
+        if refused:
+            self.warning = f"{len(refused)} of {self.count} photos passed over: {refused[0]}"
 
 
-def _read_photo(path: Path) -> np.ndarray | None:
+def _read_photo(path: Path) -> np.ndarray:
+    """A photo (H, W, 3) uint8 BGR. Raises UserError where it cannot be read, or is too large: its
+    size is known before its pixels are decoded."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     try:
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except (OSError, cv2.error):
-        return None
-    if image is not None and image.shape[0] * image.shape[1] > MAX_PIXELS:
-        return None
+        with Image.open(path) as header:
+            width, height = header.size
+        if width * height > MAX_PIXELS:
+            raise UserError(
+                f"{path} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million: "
+                "make it smaller"
+            )
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or "no picture in it"
+        raise UserError(f"{path} is not a picture that can be read ({reason})") from None
+    if image is None:
+        raise UserError(f"{path} is not a picture that can be read")
     return image
 
 
@@ -138,16 +159,17 @@ class VideoSource:
 
     live, photos = False, False
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
+    def __init__(self, name: str) -> None:
+        """Open a path or an http address. Raises UserError where there is no video."""
+        self.name = name
         self.warning: str | None = None
         try:
-            self._container = av.open(self.name)
+            self._container = av.open(name, timeout=OPEN_SECONDS if "://" in name else None)
             self._stream = self._container.streams.video[0]
         except (FFmpegError, IndexError, OSError) as error:
             reason = getattr(error, "strerror", None) or "it has no picture track"
             raise UserError(
-                f"cannot read {path} as a video or photo ({reason}): is the file complete?"
+                f"cannot read {name} as a video or photo ({reason}): is the file complete?"
             ) from None
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -166,22 +188,29 @@ class VideoSource:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._feed.stop()
-        self._container.close()
+        if self._feed.stop():
+            self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        index = -1
+        index, seconds = -1, 0.0
         for index, (image, seconds) in enumerate(self._feed):
             yield Frame(image, index, seconds, self.name)
         if index < 0:
             raise UserError(f"{self.name} holds no frame that can be decoded")
         if self._feed.failure:
             self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
-        elif self.count is not None and index + 1 < 0.98 * self.count - 1:
+        elif self._is_short(index + 1, seconds):
             self.warning = (
-                f"the video breaks off after frame {index} of {self.count}: "
-                "the file is truncated or damaged"
+                f"the video breaks off after frame {index}, second {seconds:.1f}: the file is "
+                "truncated or damaged"
             )
+
+    def _is_short(self, frames: int, seconds: float) -> bool:
+        """Whether fewer frames came than the file says, or, if it does not, less time."""
+        if self._stream.frames:
+            return frames < COMPLETE * self._stream.frames - 1
+        seconds_told = (self._container.duration or 0) / av.time_base
+        return seconds + SHORT_SECONDS < COMPLETE * seconds_told
 
     def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
         start = None
@@ -224,8 +253,8 @@ class LiveSource:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._feed.stop()
-        self._capture.release()
+        if self._feed.stop():
+            self._capture.release()
 
     def __iter__(self) -> Iterator[Frame]:
         for index, (image, seconds) in enumerate(self._feed):
@@ -264,9 +293,11 @@ class _Feed:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Ask the thread to end; whether it did, and what it read from may be closed."""
         self._stopped.set()
         self._thread.join(JOIN_SECONDS)
+        return not self._thread.is_alive()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         while (item := self._queue.get()) is not None:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from demo.detectors import DETECTORS, Detector
-from demo.draw import draw_faces
+from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.pipeline import Pipeline, Settings
@@ -60,7 +60,7 @@ def milliseconds(frames: Iterator[np.ndarray], detector: Detector, estimator: Es
         start = time.perf_counter()
         for index, image in enumerate(images):
             drawn = image.copy()
-            draw_faces(drawn, pipeline.process(Frame(drawn, index, index / 25, "sweep")))
+            draw(drawn, pipeline.process(Frame(drawn, index, index / 25, "sweep")))
         seconds = time.perf_counter() - start
     return seconds / len(images) * 1e3
 

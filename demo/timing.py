@@ -32,9 +32,9 @@ class Stopwatch:
     def frame_done(self) -> None:
         """Count one frame."""
         self._finished.append(time.perf_counter())
+        self._frames += 1
         if self._frames % REFRESH == 0:
             self._line = self.summary()
-        self._frames += 1
 
     @property
     def fps(self) -> float:

@@ -1,6 +1,7 @@
 """The live picture and its keys."""
 
 import os
+import socket
 import sys
 from typing import Self
 
@@ -54,7 +55,25 @@ class Window:
 
 
 def display_exists() -> bool:
-    """Whether a window can be opened: on Linux, a display server is named."""
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
+    """Whether a window can be opened: on Linux, an X server answers at $DISPLAY. (Where none does,
+    the toolkit would end the process.)"""
+    if not sys.platform.startswith("linux"):
+        return True
+    host, _, screen = os.environ.get("DISPLAY", "").rpartition(":")
+    number = screen.partition(".")[0]
+    if not number.isdigit():
+        return False
+    if host and host != "unix":
+        return _answers(socket.AF_INET, (host, 6000 + int(number)))
+    path = f"/tmp/.X11-unix/X{number}"
+    return any(_answers(socket.AF_UNIX, place) for place in (path, "\0" + path))
+
+
+def _answers(family: socket.AddressFamily, place: tuple[str, int] | str) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(place)
+        except OSError:
+            return False
+        return True

@@ -72,6 +72,7 @@ def convert_ssrnet(
     stated: list[str] | None = None,
     male_is: int | None = None,
     lambdas: tuple[float, float] = (1.0, 1.0),
+    licence: str = "unknown",
 ) -> Manifest:
     """One file, or an age and a gender file, as one model with a manifest.
 
@@ -103,7 +104,6 @@ def convert_ssrnet(
             for variable in target.weights:
                 variable.assign(arrays[variable.name])
     origin = "; ".join(_origin(p, o, config) for p, o in zip(paths, outputs, strict=True))
-    licence = "Apache-2.0 (weights of the SSR-Net authors)"
     return write_model(model, name, "ssrnet", config, SSRNET_INPUT, folder, origin, licence)
 
 
@@ -152,6 +152,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--output", nargs="+", choices=("age", "male"), help="of each file, where it does not tell"
     )
+    parser.add_argument(
+        "--licence", default="unknown", help="of the weights; the authors' are Apache-2.0"
+    )
     parser.add_argument("--male-is", type=int, choices=(0, 1), help="men's label in a gender file")
     parser.add_argument(
         "--lambdas", nargs=2, type=float, default=(1.0, 1.0), help="local and d, as in file names"
@@ -168,7 +171,13 @@ def main(argv: list[str] | None = None) -> int:
             raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
         else:
             manifest = convert_ssrnet(
-                args.source, args.name, args.out, args.output, args.male_is, tuple(args.lambdas)
+                args.source,
+                args.name,
+                args.out,
+                args.output,
+                args.male_is,
+                tuple(args.lambdas),
+                args.licence,
             )
     except ModelError as error:
         print(f"models.convert: {error}", file=sys.stderr)

@@ -189,7 +189,8 @@ def _fill_cache(path: Path, folder: Path) -> None:
         "age_high": np.array([s.age_high for s in kept], np.float32),
         "male": np.array([s.male for s in kept], np.float32),
     }
-    np.savez(folder / "labels.npz", **columns)
+    np.savez(folder / "unfinished.npz", **columns)
+    (folder / "unfinished.npz").replace(folder / "labels.npz")
 
 
 def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:

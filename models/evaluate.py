@@ -122,6 +122,7 @@ def metrics(results: Results) -> dict[str, Any]:
     right = (results.guessed_males[known] >= 0.5) == (results.males[known] == 1)
     return {
         "n": len(results),
+        "faces_found": int(results.found.sum()),
         "mae": _mean(errors),
         **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
         "gender_accuracy": _mean(right),
@@ -189,7 +190,7 @@ def report_of(args: argparse.Namespace) -> dict[str, Any]:
         "split": args.split,
         "chips": args.chips,
         **metrics(results),
-        "faces_found": None if args.chips else int(results.found.sum()),
+        **({"faces_found": None} if args.chips else {}),
         "unreadable": len(samples) - len(results),
         **groups(results),
         "seconds": round(time.perf_counter() - began, 2),

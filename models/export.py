@@ -27,7 +27,10 @@ def write_model(
     metrics: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
     bare = type(model).from_config(model.get_config())  # without the optimizer's state
     bare.set_weights(model.get_weights())

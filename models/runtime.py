@@ -90,7 +90,7 @@ def open_detector_network(path: Path, one_shape: bool) -> Network:
     """
     if one_shape and find_spec("openvino"):
         return _opened(path, lambda: _OpenvinoNetwork(path))
-    return _opened(path, lambda: _OnnxNetwork(path, "cpu"))
+    return _opened(path, lambda: _OnnxNetwork(path, "cpu", threads=1))
 
 
 def _opened(path: Path, opener: Callable[[], Network]) -> Network:
@@ -113,6 +113,13 @@ class Estimator:
         else:
             path = manifest.file("onnx")
             self._network = _opened(path, lambda: _OnnxNetwork(path, device.kind))
+        try:
+            self(np.zeros((1, self.input.size, self.input.size, 3), np.uint8))
+        except Exception as error:  # the engines' errors share no base class
+            raise ModelError(
+                f"model {manifest.name} does not take the crops of its manifest "
+                f"({self.input.size} pixels): {str(error).splitlines()[0][:120]}"
+            ) from None
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, 3) uint8 BGR;
@@ -176,8 +183,10 @@ class _OpenvinoNetwork:
 
 
 class _OnnxNetwork:
-    def __init__(self, path: Path, kind: str) -> None:
-        self._session = _onnx_session(path, kind)
+    def __init__(self, path: Path, kind: str, threads: int | None = None) -> None:
+        if threads is None:
+            threads = THREADS if path.stat().st_size > ONE_THREAD else 1
+        self._session = _onnx_session(path, kind, threads)
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
@@ -186,13 +195,13 @@ class _OnnxNetwork:
         return dict(zip(self._outputs, values, strict=True))
 
 
-def _onnx_session(path: Path, kind: str) -> Any:
+def _onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
     """An ONNX Runtime session whose threads sleep, not spin, between calls."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = THREADS if path.stat().st_size > ONE_THREAD else 1
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if kind == "gpu":

@@ -35,6 +35,9 @@ class InputSpec:
             "border": ("constant", "replicate", "reflect"),
             "channels": ("bgr", "rgb"),
         }
+        numbers = (self.size, self.margin, self.view, self.scale, self.offset)
+        if not (isinstance(self.size, int) and all(isinstance(n, int | float) for n in numbers)):
+            raise ValueError("size must be a whole number, margin, view, scale and offset numbers")
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
@@ -69,7 +72,11 @@ class Manifest:
             raise ModelError(
                 f"weights file {path} is missing; restore it, or convert or train it again"
             )
-        if sha256(path) != entry["sha256"]:
+        try:
+            digest = sha256(path)
+        except OSError as error:
+            raise ModelError(f"cannot read weights file {path}: {error.strerror}") from None
+        if digest != entry["sha256"]:
             raise ModelError(
                 f"weights file {path} differs from its manifest (sha256); restore the file, or "
                 "convert or train it again"
@@ -81,7 +88,9 @@ class Manifest:
         record = asdict(self)
         del record["folder"]
         path = self.folder / f"{self.name}.json"
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
         return path
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from demo.draw import draw_faces, draw_figures, face_text, id_colour
+from demo.draw import draw, face_text, id_colour
 from demo.frames import Faces, replace
 
 
@@ -29,8 +29,7 @@ def test_an_id_keeps_its_colour_and_neighbours_differ():
 @pytest.mark.parametrize("box", [[5, 5, 20, 20], [-50, -50, 10, 10], [300, 200, 900, 900]])
 def test_any_face_can_be_drawn_on_any_frame(shape, box):
     image = np.zeros(shape, np.uint8)
-    draw_faces(image, one_face(box))
-    draw_figures(image, "24.0 fps")
+    draw(image, one_face(box), "24.0 fps · detect 12.0 · estimate 3.1 ms")
     assert image.any()
 
 
@@ -39,14 +38,14 @@ def test_a_box_shows_on_black_on_white_and_on_its_own_colour():
         image = np.empty((200, 200, 3), np.uint8)
         image[:] = ground
         before = image.copy()
-        draw_faces(image, one_face([60, 60, 140, 140]))
+        draw(image, one_face([60, 60, 140, 140]))
         changed = np.abs(image.astype(int) - before).sum(axis=2).max(axis=1)
         assert (changed[60:140] > 100).all()
 
 
 def test_a_face_without_confirmed_id_is_not_drawn():
     image = np.zeros((100, 100, 3), np.uint8)
-    draw_faces(image, one_face([20, 20, 80, 80], track=-1))
+    draw(image, one_face([20, 20, 80, 80], track=-1))
     assert not image.any()
 
 
@@ -54,7 +53,7 @@ def test_labels_of_neighbours_do_not_cover_one_another():
     image = np.zeros((300, 300, 3), np.uint8)
     both = [one_face([100, 100, 150, 150], 1), one_face([110, 102, 160, 152], 2)]
     columns = ("boxes", "scores", "points", "ids", "ages", "males")
-    draw_faces(image, Faces(*(np.concatenate([getattr(f, c) for f in both]) for c in columns)))
+    draw(image, Faces(*(np.concatenate([getattr(f, c) for f in both]) for c in columns)))
     for track in (1, 2):
         area = (image == id_colour(track)).all(axis=2).sum()
         assert area > 800

@@ -46,6 +46,7 @@ def test_errors_count_up_to_and_with_the_year() -> None:
     found = evaluate.metrics(results([30, 30, 30, 30, 30], [33, 25, 37, 37.5, 30]))
     assert found == {
         "n": 5,
+        "faces_found": 5,
         "mae": 4.5,  # 3, 5, 7, 7.5, 0
         "cs3": 0.4,
         "cs5": 0.6,

@@ -41,7 +41,7 @@ def recorded(path):
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_a_recording_has_every_frame_at_the_rate_and_size_of_the_source(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    with VideoRecorder(path, 10.0, live=False) as recorder:
+    with VideoRecorder(path, 10.0) as recorder:
         for k in range(25):
             recorder.write(frame(k), faces(), frame(k).image)
     size, rate, times = recorded(path)
@@ -53,22 +53,38 @@ def test_a_recording_has_every_frame_at_the_rate_and_size_of_the_source(tmp_path
 def test_a_live_recording_keeps_the_time_of_each_frame(tmp_path):
     path = tmp_path / "live.mp4"
     seconds = [0.0, 0.5, 0.6, 2.0, 2.04]
-    with VideoRecorder(path, 30.0, live=True) as recorder:
+    with VideoRecorder(path, 30.0) as recorder:
         for k, second in enumerate(seconds):
             recorder.write(frame(k, time=second), faces(), frame(k).image)
     assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
 
 
+def test_a_recording_of_uneven_frames_lasts_as_long_as_they_did(tmp_path):
+    path = tmp_path / "uneven.mkv"
+    seconds = [k / 10 for k in range(10)] + [1.0 + 0.35 * k for k in range(5)]
+    with VideoRecorder(path, 10.0) as recorder:
+        for k, second in enumerate(seconds):
+            recorder.write(frame(k, time=second), faces(), frame(k).image)
+    assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
+
+
+def test_a_single_photo_can_be_given_a_name(tmp_path, astronaut):
+    photo = Frame(astronaut, 0, 0.0, str(tmp_path / "face.png"))
+    with PhotoRecorder(tmp_path / "annotated.jpg", single=True) as recorder:
+        recorder.write(photo, faces(), astronaut)
+    assert (tmp_path / "annotated.jpg").stat().st_size > 10_000
+
+
 def test_odd_sides_are_padded_by_one_pixel(tmp_path):
     path = tmp_path / "odd.mp4"
-    with VideoRecorder(path, 10.0, live=False) as recorder:
+    with VideoRecorder(path, 10.0) as recorder:
         recorder.write(frame(0, 47, 63), faces(), frame(0, 47, 63).image)
     assert recorded(path)[0] == (64, 48)
 
 
 def test_a_recording_that_was_never_closed_is_playable(tmp_path):
     path = tmp_path / "killed.mp4"
-    recorder = VideoRecorder(path, 10.0, live=False)
+    recorder = VideoRecorder(path, 10.0)
     recorder.__enter__()
     noise = np.random.default_rng(0)
     for k in range(80):
@@ -120,10 +136,13 @@ def test_photos_are_written_under_their_names_but_never_over_the_originals(tmp_p
     original = tmp_path / "face.png"
     original.write_bytes(b"the original")
     photo = Frame(astronaut, 0, 0.0, str(original))
-    with PhotoRecorder(tmp_path / "out" / "deep") as recorder:
+    with PhotoRecorder(tmp_path / "out" / "deep", single=True) as recorder:
         recorder.write(photo, faces(), astronaut)
     assert (tmp_path / "out" / "deep" / "face.png").stat().st_size > 100_000
-    with pytest.raises(UserError, match="overwrite"), PhotoRecorder(tmp_path) as recorder:
+    with (
+        pytest.raises(UserError, match="overwrite"),
+        PhotoRecorder(tmp_path, single=True) as recorder,
+    ):
         recorder.write(photo, faces(), astronaut)
     assert original.read_bytes() == b"the original"
 
@@ -131,11 +150,12 @@ def test_photos_are_written_under_their_names_but_never_over_the_originals(tmp_p
 @pytest.mark.parametrize(
     ("make", "name", "complaint"),
     [
-        (lambda p: VideoRecorder(p, 25.0, False), "x.txt", "must end in"),
-        (lambda p: VideoRecorder(p, 25.0, False), "none/x.mp4", "there is no folder"),
+        (lambda p: VideoRecorder(p, 25.0), "x.txt", "must end in"),
+        (lambda p: VideoRecorder(p, 25.0), "none/x.mp4", "there is no folder"),
         (Log, "x.log", "must end in"),
         (Log, "none/x.csv", "there is no folder"),
-        (PhotoRecorder, "x.mp4", "into a folder"),
+        (lambda p: PhotoRecorder(p, False), "x.mp4", "into a folder"),
+        (lambda p: PhotoRecorder(p, False), "x.jpg", "into a folder"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, make, name, complaint):
@@ -149,11 +169,12 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
     path.symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"cannot log to .*No space left"), Log(path) as log:
         log.write(frame(0), faces(), frame(0).image)
-    video = tmp_path / "out.mkv"
-    video.symlink_to("/dev/full")
-    with (  # noqa: PT012
-        pytest.raises(UserError, match=r"cannot record to .*No space left"),
-        VideoRecorder(video, 10.0, live=False) as recorder,
-    ):
-        for k in range(200):
-            recorder.write(frame(k), faces(), frame(k).image)
+    for name in ("out.mkv", "out.mp4"):
+        video = tmp_path / name
+        video.symlink_to("/dev/full")
+        with (  # noqa: PT012
+            pytest.raises(UserError, match=r"cannot record to .*No space left"),
+            VideoRecorder(video, 10.0) as recorder,
+        ):
+            for k in range(200):
+                recorder.write(frame(k), faces(), frame(k).image)
