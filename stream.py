@@ -69,9 +69,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--detect-every",
         type=_positive,
-        default=6,
+        default=8,
         metavar="N",
-        help="search the whole frame for new faces every N frames (6), for the smallest every 2 N; "
+        help="search the whole frame for new faces every N frames (8), for the smallest every 2 N; "
         "known faces are measured in every frame all the same. 1 finds a new face at once and is "
         "slowest",
     )

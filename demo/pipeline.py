@@ -30,7 +30,7 @@ class Settings:
     """How often the whole frame is searched, every second time without the smallest faces; in
     between, tracked boxes are measured alone."""
 
-    detect_every: int = 6  # frames
+    detect_every: int = 8  # frames
 
 
 class Pipeline:
