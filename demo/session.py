@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -117,7 +118,7 @@ class _Show:
             if command == QUIT:
                 return True
             if command == SNAPSHOT:
-                path = Path(f"snapshot-{frame.index:06d}.png")
+                path = Path(f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{frame.index:06d}.png")
                 save_picture(path, drawn)
                 self._notify(f"saved {path}")
             if command == PAUSE:
