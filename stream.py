@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from models.arguments import count
+
 ROOT = Path(__file__).resolve().parent
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 DEMO_CLIP = ROOT / "assets" / "demo.mp4"
@@ -39,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         help="camera number, video file, photo, folder of photos, or rtsp:// or http:// address "
         "(default: camera 0)",
     )
-    what.add_argument("--max-frames", type=_positive, metavar="N", help="stop after N frames")
+    what.add_argument("--max-frames", type=count, metavar="N", help="stop after N frames")
 
     out = p.add_argument_group("what to keep")
     out.add_argument(
@@ -68,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--detect-every",
-        type=_positive,
+        type=count,
         default=8,
         metavar="N",
         help="search the whole frame for new faces every N frames (8), for the smallest every 2 N; "
@@ -77,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--min-face",
-        type=_positive,
+        type=count,
         metavar="PX",
         help="smallest face to look for, in pixels (20, in large frames a 34th of their height); "
         "twice as large is up to four times faster",
@@ -103,12 +105,6 @@ def parser() -> argparse.ArgumentParser:
         help="where the network runs; auto takes a GPU that ONNX Runtime can use, else the CPU",
     )
     return p
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
 
 
 def _margin(text: str) -> float:

@@ -31,6 +31,7 @@ from demo.pipeline import Pipeline, Settings
 from demo.session import share_cores
 from demo.sources import LiveSource, Source, open_source
 from demo.timing import Stopwatch
+from models.arguments import count
 from models.runtime import Estimator, choose_device
 from models.spec import ModelError, load_manifest
 from trackers.boxes import iou
@@ -294,12 +295,6 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*rows, f"on {result['machine']}"])
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -310,12 +305,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("clip", help="video file")
     parser.add_argument("--against", choices=["reference"], help="compare with today's loop")
     parser.add_argument("--live", type=float, metavar="SECONDS", help="play as a 30 fps camera")
-    parser.add_argument(
-        "--runs", type=_count, default=3, help="timed passes; the median counts (3)"
-    )
+    parser.add_argument("--runs", type=count, default=3, help="timed passes; the median counts (3)")
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.add_argument("--detector", choices=sorted(DETECTORS), default="mtcnn")
-    parser.add_argument("--detect-every", type=_count, default=Settings.detect_every, metavar="N")
+    parser.add_argument("--detect-every", type=count, default=Settings.detect_every, metavar="N")
     parser.add_argument("--min-face", type=float, metavar="PX")
     parser.add_argument("--model", default="ssrnet-joint")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="cpu")

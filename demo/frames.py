@@ -5,7 +5,7 @@ from dataclasses import replace as dataclass_replace
 
 import numpy as np
 
-NO_ID = -1
+from trackers.sort import NO_ID
 
 
 @dataclass(frozen=True, eq=False)

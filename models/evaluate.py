@@ -22,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.align import crop_faces
+from models.arguments import count
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
@@ -197,12 +198,6 @@ def report_of(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1 on")
-    return int(text)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Parse, evaluate, print."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
@@ -213,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--chips", action="store_true", help="the pictures are crops: do not detect"
     )
-    parser.add_argument("--limit", type=_count, help="only so many pictures, spread over the split")
+    parser.add_argument("--limit", type=count, help="only so many pictures, spread over the split")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     args = parser.parse_args(argv)
     try:
