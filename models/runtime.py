@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from models.calibration import probability
 from models.spec import Manifest, ModelError, load_manifest
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
@@ -132,7 +133,9 @@ class Estimator:
             if "age" in outputs:
                 ages[rows] = np.clip(outputs["age"], 0.0, 100.0)
             if "male" in outputs:
-                males[rows] = np.clip(outputs["male"], 0.0, 1.0)
+                males[rows] = probability(
+                    self.manifest.calibration, np.clip(outputs["male"], 0.0, 1.0)
+                )
         return ages, males
 
 

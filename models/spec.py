@@ -59,6 +59,7 @@ class Manifest:
     origin: str = ""  # source, or training command, back end and seed
     data: dict[str, Any] = field(default_factory=dict)  # file -> its sha256 and rows by split
     metrics: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, list[float]] = field(default_factory=dict)  # see models.calibration
     folder: Path = WEIGHTS
 
     def file(self, kind: str) -> Path:

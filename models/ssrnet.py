@@ -16,8 +16,11 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers, ops
 
+from models.layers import FusedBatchNormalization
+
 AGE_SPAN = 101.0
 MALE_SPAN = 1.0
+EXACT: dict[str, Any] = {"dtype": "float32"}  # the stages, also where the trunk trains in bfloat16
 MIN_WIDTH = 1e-3  # floor of 1 + λ·Δ: Δ → -1 would drive the bin width to zero
 
 
@@ -58,7 +61,7 @@ def _stream(
     taps = []
     for block in (1, 2, 3, 4):
         x = layers.Conv2D(filters, 3, name=f"{name}_conv{block}")(x)  # valid: 62, 29, 12, 4
-        x = layers.BatchNormalization(name=f"{name}_bn{block}")(x)
+        x = FusedBatchNormalization(name=f"{name}_bn{block}")(x)
         x = layers.Activation(activation, name=f"{name}_{activation}{block}")(x)
         if block < 4:
             x = pool(2, 2, name=f"{name}_pool{block}")(x)  # 31, 14, 6
@@ -73,7 +76,9 @@ def _trunk(image: KerasTensor, prefix: str) -> list[tuple[KerasTensor, KerasTens
     return list(zip(x, s, strict=True))
 
 
-def _stage(x: KerasTensor, s: KerasTensor, stage: int, bins: int, prefix: str) -> list[KerasTensor]:
+def _stage(
+    x: KerasTensor, s: KerasTensor, stage: int, bins: int, dropout: float, prefix: str
+) -> list[KerasTensor]:
     """One stage's p (N, bins), η (N, bins) and Δ (N, 1) from the taps of both streams."""
     window = {1: 1, 2: 4, 3: 8}[stage]
     s = layers.Conv2D(10, 1, activation="relu", name=f"{prefix}s_tap{stage}")(s)
@@ -81,20 +86,21 @@ def _stage(x: KerasTensor, s: KerasTensor, stage: int, bins: int, prefix: str) -
     if window > 1:
         s = layers.MaxPooling2D(window, window, name=f"{prefix}s_tap_pool{stage}")(s)  # (3, 3, 10)
         x = layers.AveragePooling2D(window, window, name=f"{prefix}x_tap_pool{stage}")(x)
-    s = layers.Flatten(name=f"{prefix}s_flat{stage}")(s)  # 160, 90, 90
-    x = layers.Flatten(name=f"{prefix}x_flat{stage}")(x)
+    s = layers.Flatten(name=f"{prefix}s_flat{stage}", **EXACT)(s)  # 160, 90, 90
+    x = layers.Flatten(name=f"{prefix}x_flat{stage}", **EXACT)(x)
 
-    delta = layers.Multiply(name=f"{prefix}scale{stage}")([s, x])
-    delta = layers.Dense(1, activation="tanh", name=f"{prefix}delta_s{stage}")(delta)
+    delta = layers.Multiply(name=f"{prefix}scale{stage}", **EXACT)([s, x])
+    delta = layers.Dense(1, activation="tanh", name=f"{prefix}delta_s{stage}", **EXACT)(delta)
 
-    s = layers.Dropout(0.2, name=f"{prefix}s_drop{stage}")(s)
-    x = layers.Dropout(0.2, name=f"{prefix}x_drop{stage}")(x)
-    s = layers.Dense(bins, activation="relu", name=f"{prefix}s_mix{stage}")(s)
-    x = layers.Dense(bins, activation="relu", name=f"{prefix}x_mix{stage}")(x)
-    mixed = layers.Multiply(name=f"{prefix}mix{stage}")([s, x])
-    feature = layers.Dense(2 * bins, activation="relu", name=f"{prefix}feature{stage}")(mixed)
-    p = layers.Dense(bins, activation="relu", name=f"{prefix}p{stage}")(feature)
-    eta = layers.Dense(bins, activation="tanh", name=f"{prefix}eta{stage}")(feature)
+    s = layers.Dropout(dropout, name=f"{prefix}s_drop{stage}", **EXACT)(s)
+    x = layers.Dropout(dropout, name=f"{prefix}x_drop{stage}", **EXACT)(x)
+    s = layers.Dense(bins, activation="relu", name=f"{prefix}s_mix{stage}", **EXACT)(s)
+    x = layers.Dense(bins, activation="relu", name=f"{prefix}x_mix{stage}", **EXACT)(x)
+    mixed = layers.Multiply(name=f"{prefix}mix{stage}", **EXACT)([s, x])
+    feature = layers.Dense(2 * bins, activation="relu", name=f"{prefix}feature{stage}", **EXACT)
+    mixed = feature(mixed)
+    p = layers.Dense(bins, activation="relu", name=f"{prefix}p{stage}", **EXACT)(mixed)
+    eta = layers.Dense(bins, activation="tanh", name=f"{prefix}eta{stage}", **EXACT)(mixed)
     return [p, eta, delta]
 
 
@@ -105,17 +111,18 @@ def _head(
     lambda_local: float,
     lambda_d: float,
     male_is: int,
+    dropout: float,
     prefix: str,
 ) -> KerasTensor:
     """The classifier block: three stages from coarse (last taps) to fine, then the merge."""
     span = AGE_SPAN if output == "age" else MALE_SPAN
     stages: list[KerasTensor] = []
     for stage, (bins, (x, s)) in enumerate(zip(stage_num, reversed(taps), strict=True), start=1):
-        stages += _stage(x, s, stage, bins, prefix)
+        stages += _stage(x, s, stage, bins, dropout, prefix)
     if output == "male" and male_is == 0:
-        female = SoftStagewiseMerge(span, lambda_local, lambda_d, name="female")(stages)
-        return layers.Rescaling(-1.0, 1.0, name=output)(female)
-    return SoftStagewiseMerge(span, lambda_local, lambda_d, name=output)(stages)
+        female = SoftStagewiseMerge(span, lambda_local, lambda_d, name="female", **EXACT)(stages)
+        return layers.Rescaling(-1.0, 1.0, name=output, **EXACT)(female)
+    return SoftStagewiseMerge(span, lambda_local, lambda_d, name=output, **EXACT)(stages)
 
 
 def build(
@@ -125,6 +132,7 @@ def build(
     lambda_local: float = 1.0,
     lambda_d: float = 1.0,
     male_is: int = 1,
+    dropout: float = 0.2,
 ) -> keras.Model:
     """SSR-Net on crops (N, 64, 64, 3), BGR 0..255.
 
@@ -139,5 +147,7 @@ def build(
     for output in outputs:
         prefix = f"{output}_" if len(outputs) > 1 else ""
         taps = trunk if trunk is not None else _trunk(image, prefix)
-        heads[output] = _head(taps, output, stage_num, lambda_local, lambda_d, male_is, prefix)
+        heads[output] = _head(
+            taps, output, stage_num, lambda_local, lambda_d, male_is, dropout, prefix
+        )
     return keras.Model(image, heads, name="ssrnet")

@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 import keras
 
-from models import ssrnet
+from models import faceres, ssrnet
 from models.spec import Manifest
 
-ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {"ssrnet": ssrnet.build}
+ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
+    "faceres": faceres.build,
+    "ssrnet": ssrnet.build,
+}
 
 
 def load_keras(manifest: Manifest) -> keras.Model:

@@ -35,6 +35,8 @@ def results(
         np.array(races or [""] * len(ages)),
         np.array(guessed_ages, float),
         np.array(guessed_males or unknown, float),
+        np.array(unknown, float),
+        np.array(unknown, float),
         np.ones(len(ages), bool),
     )
 

@@ -10,7 +10,7 @@ from models.augment import NONE, WEBCAM, random_crop, view_transform
 from models.dataset import CHIP
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
-from models.train import brier, main, start_from, years_outside
+from models.train import age_loss, gender_loss, main, start_from, years_outside
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
@@ -19,10 +19,18 @@ def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses()
     assert np.asarray(loss).tolist() == [3.0, 0.0, 2.0, 1.5]
 
 
-def test_an_unknown_gender_costs_nothing():
-    males = np.array([[1], [0], [-1]], np.float32)
-    loss = brier(males, np.array([[0.5], [0.2], [0.9]], np.float32))
-    assert np.asarray(loss) == pytest.approx([0.25, 0.04, 0.0])
+def test_teachers_pull_with_the_weight_they_are_trusted_by():
+    target = np.array([[30, 30, 40], [20, 30, 26]], np.float32)
+    loss = age_loss(0.25)(target, np.array([[32.0], [32.0]], np.float32))
+    assert np.asarray(loss).tolist() == [0.75 * 2 + 0.25 * 8, 0.75 * 2 + 0.25 * 6]
+
+
+def test_an_unknown_gender_costs_nothing_and_a_teacher_softens_the_label():
+    males = np.array([[1, 1], [0, 0], [-1, -1]], np.float32)
+    guesses = np.array([[0.5], [0.2], [0.9]], np.float32)
+    assert np.asarray(gender_loss(0.0)(males, guesses)) == pytest.approx([0.25, 0.04, 0.0])
+    softened = np.array([[1, 0.6], [0, 0.4], [-1, 0.9]], np.float32)
+    assert np.asarray(gender_loss(0.5)(softened, guesses)) == pytest.approx([0.09, 0.0, 0.0])
 
 
 def test_without_augmentation_a_crop_is_the_view_of_the_chip():
