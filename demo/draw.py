@@ -35,7 +35,8 @@ def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
     taken = [_draw_figures(image, figures, size)] if figures else []
     for row in rows:
         track = int(faces.ids[row])
-        text = face_text(float(faces.ages[row]), float(faces.males[row]))
+        spread = (faces.age_high[row] - faces.age_low[row]) / 2
+        text = face_text(float(faces.ages[row]), float(spread), float(faces.males[row]))
         tag = _label(f"{track}", text, size, id_colour(track))
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)
@@ -68,13 +69,15 @@ def id_colour(track: int) -> tuple[int, int, int]:
     return COLOURS[track % len(COLOURS)]
 
 
-def face_text(age: float, male: float) -> str:
-    """ "female 34"; "…" while nothing is known."""
+def face_text(age: float, spread: float, male: float) -> str:
+    """ "female 34 ± 9", without the ± if it is not known; "…" while nothing is known."""
     words = []
     if np.isfinite(male):
         words.append("male" if male >= 0.5 else "female")
     if np.isfinite(age):
         words.append(f"{age:.0f}")
+        if np.isfinite(spread):
+            words.append(f"± {spread:.0f}")
     return " ".join(words) or "…"
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+
+from models.calibration import Table, age_range
 
 KNOWN = 2.0  # weight of evidence before anything is shown: two good crops
 MEMORY = 200.0  # greatest weight of the past: a wrong start is forgotten after that many crops
 CLIP = 2.0  # deviations from the running age at which a sample's pull is capped
 START_DEVIATION = 10.0  # years, of single estimates before the track has shown its own
 MIN_DEVIATION = 1.0  # years
+ALIKE = 5.0  # crops of a track that tell no more than one: neighbouring frames show the same
+CERTAIN = 1.645  # deviations that hold 90 % of a normal distribution
 SETTLED = 12  # crops after which one in REFRESH frames is enough
 REFRESH = 4  # frames
 CROPS_A_FRAME = 12  # at most: a crowd takes turns
@@ -53,6 +58,11 @@ class _Person:
             self.is_male = self.male >= 0.5
 
     @property
+    def noise(self) -> float:
+        """Years by which the running age may be off since its crops differ (90 %)."""
+        return CERTAIN * float(self.variance * min(1.0, ALIKE / self.weight)) ** 0.5
+
+    @property
     def shown_male(self) -> float:
         """Probability, held on the decided side of one half until the decision is overturned; nan
         while nothing is decided."""
@@ -64,10 +74,21 @@ class _Person:
 NOBODY = _Person()
 
 
+class Labels(NamedTuple):
+    """Columns (N,) float32: years, probability of male, and the ends of the ages' 90 % ranges."""
+
+    ages: np.ndarray
+    males: np.ndarray
+    age_low: np.ndarray
+    age_high: np.ndarray
+
+
 class Fusion:
     """Per-id memory: `add` what a frame says, `forget` ids that no longer live."""
 
-    def __init__(self) -> None:
+    def __init__(self, calibration: Table | None = None) -> None:
+        """`calibration` of the network's manifest: how far its ages can be trusted."""
+        self._calibration = calibration or {}
         self._people: dict[int, _Person] = {}
 
     def wants(self, ids: np.ndarray, frame: int) -> np.ndarray:
@@ -90,15 +111,20 @@ class Fusion:
         for track, age, male, quality in zip(*columns, strict=True):
             self._people.setdefault(track, _Person()).add(age, male, quality)
 
-    def labels(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fused ages (N,) and probabilities of male (N,): nan until enough good crops were seen."""
-        ages = np.full(len(ids), np.nan, np.float32)
-        males = np.full(len(ids), np.nan, np.float32)
+    def labels(self, ids: np.ndarray) -> Labels:
+        """What is known of these ids: nan until enough good crops were seen.
+
+        A range is never narrower than the network has earned on pictures of people it did not
+        know; what the crops of a track disagree comes on top, and fades as they add up.
+        """
+        ages, males, noise = np.full((3, len(ids)), np.nan, np.float32)
         for row, track in enumerate(ids.tolist()):
             person = self._people.get(track)
             if person is not None and person.weight >= KNOWN:
-                ages[row], males[row] = person.age, person.shown_male
-        return ages, males
+                ages[row], males[row], noise[row] = person.age, person.shown_male, person.noise
+        low, high = age_range(self._calibration, ages)
+        low = np.maximum(ages - np.hypot(ages - low, noise), 0.0)
+        return Labels(ages, males, low, ages + np.hypot(high - ages, noise))
 
     def forget(self, living: Iterable[int]) -> None:
         """Drop every id that is not among the living."""

@@ -12,7 +12,9 @@ from demo.frames import Faces, Frame
 from demo.sinks import check_writable
 
 LOG_SUFFIXES = {".jsonl", ".csv"}
-CSV_COLUMNS = ["source", "frame", "time", "id", "x1", "y1", "x2", "y2", "score", "age", "male"]
+BOX = ["x1", "y1", "x2", "y2"]
+ESTIMATES = ["age", "age_low", "age_high", "male"]
+CSV_COLUMNS = ["source", "frame", "time", "id", *BOX, "score", *ESTIMATES]
 
 
 class Log:
@@ -68,6 +70,8 @@ def log_record(frame: Frame, faces: Faces) -> dict[str, Any]:
                 "box": [round(float(v), 1) for v in faces.boxes[row]],
                 "score": round(float(faces.scores[row]), 4),
                 "age": _number(faces.ages[row], 2),
+                "age_low": _number(faces.age_low[row], 1),
+                "age_high": _number(faces.age_high[row], 1),
                 "male": _number(faces.males[row], 4),
             }
             for row in range(len(faces))
@@ -80,7 +84,7 @@ def csv_rows(frame: Frame, faces: Faces) -> list[list[Any]]:
     record = log_record(frame, faces)
     frame_columns = [record["source"], record["frame"], record["time"]]
     return [
-        [*frame_columns, face["id"], *face["box"], face["score"], face["age"], face["male"]]
+        [*frame_columns, face["id"], *face["box"], face["score"], *(face[k] for k in ESTIMATES)]
         for face in record["faces"]
     ]
 

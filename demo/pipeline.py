@@ -10,6 +10,7 @@ from demo.fuse import Fusion
 from demo.quality import qualities
 from demo.timing import Stopwatch
 from models.align import crop_faces
+from models.calibration import age_range
 from models.mtcnn import Detections, square, suppress
 from models.runtime import Estimator
 from models.spec import InputSpec
@@ -50,7 +51,7 @@ class Pipeline:
         self._tracker = Sort()
         self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
         self._last_time: float | None = None
-        self._fusion = Fusion()
+        self._fusion = Fusion(estimator.calibration)
         self._frames = 0
 
     def process(self, frame: Frame) -> Faces:
@@ -68,10 +69,10 @@ class Pipeline:
             ages, males = estimate(frame.image, wanted, self._estimator, self._spec)
             height, width = frame.image.shape[:2]
             self._fusion.add(wanted.ids, ages, males, qualities(wanted, width, height))
-            ages, males = self._fusion.labels(ids)
+            labels = self._fusion.labels(ids)
         self._fusion.forget(self._tracker.tracks.ids.tolist())
         self._frames += 1
-        return replace(faces, ages=ages, males=males)
+        return replace(faces, **labels._asdict())
 
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
@@ -119,7 +120,8 @@ class PhotoPipeline:
         with self._stopwatch.stage("estimate"):
             ages, males = estimate(frame.image, faces, self._estimator, self._spec)
         ids = np.arange(1, len(faces) + 1, dtype=np.int64)
-        return replace(faces, ids=ids, ages=ages, males=males)
+        low, high = age_range(self._estimator.calibration, ages)
+        return replace(faces, ids=ids, ages=ages, males=males, age_low=low, age_high=high)
 
 
 def estimate(

@@ -108,6 +108,7 @@ class Estimator:
     def __init__(self, manifest: Manifest, device: Device) -> None:
         self.manifest = manifest
         self.input = manifest.input
+        self.calibration = manifest.calibration
         self._network: Network
         if device.engine == "tensorflow":
             self._network = _KerasNetwork(manifest)
@@ -133,9 +134,7 @@ class Estimator:
             if "age" in outputs:
                 ages[rows] = np.clip(outputs["age"], 0.0, 100.0)
             if "male" in outputs:
-                males[rows] = probability(
-                    self.manifest.calibration, np.clip(outputs["male"], 0.0, 1.0)
-                )
+                males[rows] = probability(self.calibration, np.clip(outputs["male"], 0.0, 1.0))
         return ages, males
 
 

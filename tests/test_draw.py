@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,12 @@ def one_face(box: list[float], track: int = 1) -> Faces:
 
 
 def test_the_label_says_what_is_known():
-    assert face_text(34.4, 0.2) == "female 34"
-    assert face_text(34.5, 0.5) == "male 34"
-    assert face_text(np.nan, 0.9) == "male"
-    assert face_text(7.0, np.nan) == "7"
-    assert face_text(np.nan, np.nan) == "…"
+    nan = np.nan
+    assert face_text(34.4, 8.6, 0.2) == "female 34 ± 9"
+    assert face_text(34.5, nan, 0.5) == "male 34"
+    assert face_text(nan, nan, 0.9) == "male"
+    assert face_text(7.0, 2.2, nan) == "7 ± 2"
+    assert face_text(nan, nan, nan) == "…"
 
 
 def test_an_id_keeps_its_colour_and_neighbours_differ():
@@ -52,7 +55,7 @@ def test_a_face_without_confirmed_id_is_not_drawn():
 def test_labels_of_neighbours_do_not_cover_one_another():
     image = np.zeros((300, 300, 3), np.uint8)
     both = [one_face([100, 100, 150, 150], 1), one_face([110, 102, 160, 152], 2)]
-    columns = ("boxes", "scores", "points", "ids", "ages", "males")
+    columns = [field.name for field in fields(Faces)]
     draw(image, Faces(*(np.concatenate([getattr(f, c) for f in both]) for c in columns)))
     for track in (1, 2):
         area = (image == id_colour(track)).all(axis=2).sum()

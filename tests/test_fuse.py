@@ -7,7 +7,7 @@ from demo.fuse import CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 def feed(fusion: Fusion, age: float, male: float, quality: float = 1.0, track: int = 1):
     ids = np.array([track])
     fusion.add(ids, *(np.array([v], float) for v in (age, male, quality)))
-    ages, males = fusion.labels(ids)
+    ages, males, *_ = fusion.labels(ids)
     return ages[0], males[0]
 
 
@@ -64,7 +64,7 @@ def test_people_do_not_share_memory_and_an_unknown_id_has_no_label():
     fusion = Fusion()
     for _ in range(int(KNOWN)):
         fusion.add(np.array([2, 5]), np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
-    ages, males = fusion.labels(np.array([2, -1, 5]))
+    ages, males, *_ = fusion.labels(np.array([2, -1, 5]))
     assert ages[[0, 2]].tolist() == [20.0, 70.0]
     assert males[[0, 2]] == pytest.approx([0.9, 0.1])
     assert np.isnan(ages[1])
@@ -115,3 +115,23 @@ def test_an_old_start_is_forgotten():
     for _ in range(int(MEMORY) * 5):
         shown = feed(fusion, 22, 0.9)
     assert shown[0] == pytest.approx(22, abs=0.05)
+
+
+def test_a_range_shrinks_as_a_track_gathers_evidence_but_never_below_what_was_earned():
+    fusion = Fusion({"age": [0.0, 100.0], "age_low": [-8.0, 92.0], "age_high": [12.0, 112.0]})
+    samples = 40 + np.random.default_rng(0).normal(0, 4, 300)
+    widths = []
+    for age in samples:
+        feed(fusion, age, 0.9)
+        _, _, low, high = fusion.labels(np.array([1]))
+        widths.append(float(high[0] - low[0]))
+    assert np.isnan(widths[0])
+    assert widths[1] > widths[20] > widths[100] > 20.0
+    assert widths[-1] == pytest.approx(20.0, abs=0.3)
+
+
+def test_without_a_calibration_there_is_no_range():
+    fusion = Fusion()
+    for _ in range(3):
+        feed(fusion, 30.0, 0.9)
+    assert np.isnan(fusion.labels(np.array([1])).age_low).all()

@@ -13,6 +13,7 @@ class ByBrightness:
     """Tells an age from a crop: its mean brightness; everyone is male with 0.8."""
 
     def __init__(self) -> None:
+        self.calibration = {"age": [0, 100], "age_low": [0, 90], "age_high": [10, 100]}
         self.batches: list[int] = []
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
