@@ -60,7 +60,7 @@ class _Person:
     @property
     def noise(self) -> float:
         """Years by which the running age may be off since its crops differ (90 %)."""
-        return CERTAIN * float(self.variance * min(1.0, ALIKE / self.weight)) ** 0.5
+        return float(CERTAIN * (self.variance * min(1.0, ALIKE / self.weight)) ** 0.5)
 
     @property
     def shown_male(self) -> float:

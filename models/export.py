@@ -5,12 +5,16 @@ import io
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import onnxruntime as ort
 
 from models.spec import MEANINGS, InputSpec, Manifest, ModelError, sha256
 
+HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
 TOLERANCE = {"age": 1e-3, "male": 1e-4}  # years, probability: the graph against Keras
 
 
@@ -26,16 +30,25 @@ def write_model(
     data: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise."""
+    """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise.
+
+    The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
+    it still computes in 32.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
     bare = type(model).from_config(model.get_config())  # without the optimizer's state
-    bare.set_weights(model.get_weights())
+    half = model.count_params() >= HALF_FROM
+    kept = np.float16 if half else np.float32
+    bare.set_weights([w.astype(kept).astype(np.float32) for w in model.get_weights()])
     bare.save_weights(weights)
     export_onnx(bare, graph)
+    if half:
+        _halve_keras(weights)
+        _halve_onnx(graph)
     manifest = Manifest(
         name=name,
         architecture=architecture,
@@ -74,3 +87,40 @@ def export_onnx(model: keras.Model, path: Path) -> None:
             raise ModelError(
                 f"{path.name}: {output} differs from Keras by {difference:.2g}; removed"
             )
+
+
+def _halve_keras(path: Path) -> None:
+    """Store the arrays of a Keras weights file as float16."""
+    whole = path.with_suffix(".whole")
+    path.rename(whole)
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                half = item.dtype == np.float32
+                made = target.create_dataset(name, data=item[()].astype("f2") if half else item[()])
+            else:
+                made = target.require_group(name)
+            made.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    whole.unlink()
+
+
+def _halve_onnx(path: Path) -> None:
+    """Store the weights of a graph as float16; a cast, which engines fold, makes them whole."""
+    model = onnx.load(path)
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1:
+            array = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+            name, stored = tensor.name, f"{tensor.name}_half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, stored))
+            cast = onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT)
+            casts.append(cast)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
