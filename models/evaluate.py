@@ -1,19 +1,19 @@
 """`python -m models.evaluate`: errors of a model on labelled pictures, through the live path.
 
 Every picture goes through the live detector and aligner. The largest face counts; where none is
-found the whole picture is taken as the chip. CSn is the share of faces whose age is off by at most
-n years; gender is male from a probability of one half on.
+found the whole picture is taken as the chip. `models.metrics` says what the figures mean; ± is half
+of a 95 % bootstrap interval.
 """
 
 import argparse
 import json
-import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +25,15 @@ from models.align import crop_faces
 from models.arguments import count
 from models.calibration import age_range
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
+from models.ledger import make_folder
+from models.metrics import Results, fairness, groups, metrics
 from models.mtcnn import Mtcnn
+from models.report import save, table
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
 
-AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 BATCH = 64  # pictures that are read, detected and estimated together
-METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy")
-
-
-@dataclass(frozen=True, eq=False)
-class Results:
-    """One row per picture that could be read; nan where a label or an output is not known."""
-
-    ages: np.ndarray  # (N,) float, years, labelled
-    males: np.ndarray  # (N,) float, 1 or 0, labelled
-    races: np.ndarray  # (N,) str, "" where not labelled
-    guessed_ages: np.ndarray  # (N,) float, years
-    guessed_males: np.ndarray  # (N,) float, probability
-    age_low: np.ndarray  # (N,) float, years: the range that should hold the age
-    age_high: np.ndarray  # (N,) float, years
-    found: np.ndarray  # (N,) bool, whether a face was found
-
-    def __getitem__(self, rows: np.ndarray) -> "Results":
-        return Results(*(column[rows] for column in vars(self).values()))
-
-    def __len__(self) -> int:
-        return len(self.ages)
+SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
 
 
 def evaluate(
@@ -69,6 +51,7 @@ def evaluate(
     kept = [samples[row] for row in rows]
     low, high = age_range(estimator.manifest.calibration, np.array(ages, float))
     return Results(
+        np.array(rows, int),
         np.array([s.age for s in kept], float),
         np.array([s.male for s in kept], float),
         np.array([s.race for s in kept], str),
@@ -108,6 +91,21 @@ def _crops(
             progress.update(len(batch))
 
 
+def larger_crops(
+    results: Results,
+    rows: np.ndarray,
+    pictures: Pictures,
+    samples: list[Sample],
+    detector: Mtcnn | None,
+    spec: InputSpec,
+) -> dict[int, np.ndarray]:
+    """What the network saw of these rows of the results, by row, SHEET pixels large."""
+    chosen = [samples[results.rows[row]] for row in rows]
+    batches = _crops(pictures, chosen, detector, replace(spec, size=SHEET))
+    crops = [crop for _, batch in batches for crop, _ in batch]
+    return dict(zip(rows.tolist(), crops, strict=True))
+
+
 def chosen_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sample]:
     """The split's samples, or `limit` of them spread evenly over it. Raises ModelError if none."""
     samples = [s for s in pictures.samples if s.split == split]
@@ -121,77 +119,24 @@ def chosen_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sa
     return samples
 
 
-def metrics(results: Results) -> dict[str, Any]:
-    """n and METRICS; None for what cannot be computed."""
-    errors = np.abs(results.guessed_ages - results.ages)
-    errors = errors[np.isfinite(errors)]
-    known = np.isfinite(results.guessed_males) & np.isfinite(results.males)
-    right = (results.guessed_males[known] >= 0.5) == (results.males[known] == 1)
-    return {
-        "n": len(results),
-        "faces_found": int(results.found.sum()),
-        "mae": _mean(errors),
-        **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
-        "gender_accuracy": _mean(right),
-    }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return round(float(values.mean()), 4) if len(values) else None
-
-
-def groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
-    """The metrics by age band, gender and race, without the groups that have no face."""
-    by_age = {
-        f"{low}-{high}" if high is not None else f"{low}+": (results.ages >= low)
-        & (results.ages < (math.inf if high is None else high + 1))
-        for low, high in AGE_BANDS
-    }
-    by_gender = {"female": results.males == 0, "male": results.males == 1}
-    by_race = {race: results.races == race for race in sorted(set(results.races)) if race}
-    kinds = {"by_age": by_age, "by_gender": by_gender, "by_race": by_race}
-    return {
-        kind: {str(name): metrics(results[rows]) for name, rows in parts.items() if rows.any()}
-        for kind, parts in kinds.items()
-    }
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report for people."""
-
-    def line(name: str, values: dict[str, Any]) -> str:
-        cells = ["-" if values[m] is None else f"{values[m]:.3f}" for m in METRICS]
-        return f"{name:<18}{values['n']:>7}" + "".join(f"{cell:>8}" for cell in cells)
-
-    faces = f"{report['faces_found']} faces found"
-    lines = [
-        f"{report['model']} on {report['data']}, split {report['split']}: {report['n']} pictures, "
-        f"{'whole pictures as chips' if report['chips'] else faces}, "
-        f"{report['unreadable']} unreadable, {report['seconds']:.0f} s",
-        f"{'':<18}{'n':>7}" + "".join(f"{m.removesuffix('_accuracy'):>8}" for m in METRICS),
-        line("all", report),
-    ]
-    for kind in ("by_age", "by_gender", "by_race"):
-        lines += [line(f"  {name}", values) for name, values in report[kind].items()]
-    return "\n".join(lines)
-
-
-def report_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate as the command line asks."""
+def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
+    """Evaluate, draw and keep as the command line asks; the report."""
     began = time.perf_counter()
-    manifest = load_manifest(args.name)
-    pictures = Pictures(args.data)
+    manifest, pictures = load_manifest(args.name), Pictures(args.data)
+    if args.save and args.chips:
+        raise ModelError("--save keeps figures of the live path: leave out --chips or --save")
+    for folder in filter(None, (args.plots, args.save)):
+        make_folder(folder)
     samples = chosen_samples(pictures, args.split, args.limit)
     estimator = Estimator(manifest, choose_device(args.device))
-    results = evaluate(
-        estimator, pictures, samples, None if args.chips else Mtcnn(MIN_FACE, video=False)
-    )
+    detector = None if args.chips else Mtcnn(MIN_FACE, video=False)
+    results = evaluate(estimator, pictures, samples, detector)
     if not len(results):
         raise ModelError(
             f"{args.data}: none of the {len(samples)} pictures of split {args.split!r} could be "
             "read from images/"
         )
-    return {
+    report = {
         "model": manifest.name,
         "data": str(args.data),
         "split": args.split,
@@ -200,8 +145,19 @@ def report_of(args: argparse.Namespace) -> dict[str, Any]:
         **({"faces_found": None} if args.chips else {}),
         "unreadable": len(samples) - len(results),
         **groups(results),
+        "fairness": fairness(results),
         "seconds": round(time.perf_counter() - began, 2),
     }
+    if args.save:
+        save(report, manifest, args.data.resolve().name, command, args.save)
+    if args.plots:
+        from models.plots import save_plots, worst
+
+        title = f"{manifest.name} on {args.data.name}, split {args.split}, {len(results)} pictures"
+        rows = np.unique(np.concatenate(worst(results)))
+        crops = larger_crops(results, rows, pictures, samples, detector, manifest.input)
+        save_plots(results, crops, title, args.plots)
+    return report
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -216,9 +172,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--limit", type=count, help="only so many pictures, spread over the split")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the figures and the worst")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="keep the figures in evaluation.csv and groups.csv"
+    )
     args = parser.parse_args(argv)
+    command = shlex.join(["python", "-m", "models.evaluate", *(argv or sys.argv[1:])])
     try:
-        report = report_of(args)
+        report = run(args, command)
     except ModelError as error:
         print(f"models.evaluate: {error}", file=sys.stderr)
         return 2

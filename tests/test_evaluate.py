@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from models import evaluate
+from models import evaluate, ledger, metrics, plots
 from models.align import crop_faces
 from models.dataset import MIN_FACE, Pictures
+from models.metrics import Results
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
@@ -27,16 +28,19 @@ def results(
     males: list[float] | None = None,
     guessed_males: list[float] | None = None,
     races: list[str] | None = None,
-) -> evaluate.Results:
+    low: list[float] | None = None,
+    high: list[float] | None = None,
+) -> Results:
     unknown = [nan] * len(ages)
-    return evaluate.Results(
+    return Results(
+        np.arange(len(ages)),
         np.array(ages, float),
         np.array(males or unknown, float),
         np.array(races or [""] * len(ages)),
         np.array(guessed_ages, float),
         np.array(guessed_males or unknown, float),
-        np.array(unknown, float),
-        np.array(unknown, float),
+        np.array(low or unknown, float),
+        np.array(high or unknown, float),
         np.ones(len(ages), bool),
     )
 
@@ -45,26 +49,34 @@ def results(
 
 
 def test_errors_count_up_to_and_with_the_year() -> None:
-    found = evaluate.metrics(results([30, 30, 30, 30, 30], [33, 25, 37, 37.5, 30]))
+    found = metrics.metrics(results([30, 30, 30, 30, 30], [33, 25, 37, 37.5, 30]))
+    low, high = metrics.interval(np.array([3, 5, 7, 7.5, 0]))
     assert found == {
         "n": 5,
         "faces_found": 5,
         "mae": 4.5,  # 3, 5, 7, 7.5, 0
+        "mae_low": low,
+        "mae_high": high,
         "cs3": 0.4,
         "cs5": 0.6,
         "cs7": 0.8,
         "gender_accuracy": None,
+        "gender_low": None,
+        "gender_high": None,
+        "coverage": None,
+        "range_width": None,
+        "ece": None,
     }
 
 
 def test_one_half_is_male() -> None:
-    found = evaluate.metrics(results([nan] * 4, [nan] * 4, [1, 1, 0, 0], [0.5, 0.49, 0.5, 0.1]))
+    found = metrics.metrics(results([nan] * 4, [nan] * 4, [1, 1, 0, 0], [0.5, 0.49, 0.5, 0.1]))
     assert found["gender_accuracy"] == 0.5
     assert found["mae"] is None
 
 
 def test_faces_without_a_label_do_not_count() -> None:
-    found = evaluate.metrics(results([20, nan, 40], [22, 90, 44], [1, 0, nan], [0.9, 0.8, 0.9]))
+    found = metrics.metrics(results([20, nan, 40], [22, 90, 44], [1, 0, nan], [0.9, 0.8, 0.9]))
     assert (found["n"], found["mae"], found["cs3"]) == (3, 3.0, 0.5)
     assert found["gender_accuracy"] == 0.5
 
@@ -73,7 +85,7 @@ def test_groups_hold_their_own_faces_only() -> None:
     ages = [0, 3.5, 4, 8, 76, 101, nan]
     guesses = [1, 5.5, 4, 12, 70, 100, 3]
     males, races = [1, 1, 0, 0, 1, nan, 0], ["x", "y", "x", "", "y", "x", "y"]
-    groups = evaluate.groups(results(ages, guesses, males, [0.6] * 7, races))
+    groups = metrics.groups(results(ages, guesses, males, [0.6] * 7, races))
     assert {name: (g["n"], g["mae"]) for name, g in groups["by_age"].items()} == {
         "0-3": (2, 1.5),
         "4-8": (2, 2.0),
@@ -91,9 +103,104 @@ def test_groups_hold_their_own_faces_only() -> None:
 
 
 def test_the_age_bands_leave_no_gap() -> None:
-    lows, highs = zip(*evaluate.AGE_BANDS, strict=True)
+    lows, highs = zip(*metrics.AGE_BANDS, strict=True)
     assert [low - 1 for low in lows[1:]] == list(highs[:-1])
     assert (lows[0], highs[-1]) == (0, None)
+
+
+def test_a_range_holds_its_ends() -> None:
+    found = metrics.metrics(
+        results(
+            [20, 30, 41, nan, 50], [20] * 5, low=[20, 25, 30, 1, nan], high=[22, 30, 40, 9, nan]
+        )
+    )
+    assert found["coverage"] == 0.6667  # of 3 that are labelled and have a range
+    assert found["range_width"] == 5.6667  # 2, 5, 10
+
+
+def test_the_calibration_error_weighs_the_gap_of_every_bin_by_its_faces() -> None:
+    # confidences 0.9, 0.9 (bin 12 of 15), both right; 0.6, 0.6 (bin 3), one right
+    found = metrics.metrics(results([nan] * 4, [nan] * 4, [1, 0, 1, 1], [0.9, 0.1, 0.6, 0.4]))
+    assert found["ece"] == 0.1  # 2/4 · |1 - 0.9| + 2/4 · |0.5 - 0.6|
+    sure = metrics.metrics(results([nan] * 2, [nan] * 2, [1, 0], [1.0, 0.0]))
+    assert sure["ece"] == 0.0
+
+
+def test_an_interval_is_that_of_the_binomial_and_the_same_every_time() -> None:
+    right = np.arange(400) % 10 > 0
+    low, high = metrics.interval(right)
+    assert (low, high) == metrics.interval(right)
+    deviation = (0.9 * 0.1 / 400) ** 0.5  # 0.015
+    assert (low, high) == pytest.approx((0.9 - 1.96 * deviation, 0.9 + 1.96 * deviation), abs=0.003)
+    assert metrics.interval(np.array([3.0, 3.0])) == (3.0, 3.0)
+    assert metrics.interval(np.array([])) == (None, None)
+
+
+def adults(groups: dict[str, tuple[int, int]]) -> Results:
+    """Women of 30, per race (count, how many of them are taken for men)."""
+    races = [race for race, (count, _) in groups.items() for _ in range(count)]
+    wrong = [k < mistaken for count, mistaken in groups.values() for k in range(count)]
+    guesses = [0.9 if w else 0.1 for w in wrong]
+    return results([30] * len(races), [30] * len(races), [0] * len(races), guesses, races)
+
+
+def test_a_large_group_that_lags_is_named_and_a_small_one_is_not() -> None:
+    # 0.87 of 400: the mean is 0.87; x lags by 0.07, y by 0.06 exactly, z has too few faces
+    fair = metrics.fairness(adults({"w": (101, 6), "x": (100, 20), "y": (100, 19), "z": (99, 7)}))
+    assert fair["adults"]["n"] == 400
+    assert fair["adults"]["gender_accuracy"] == 0.87
+    assert fair["adults"]["behind"] == {"x": {"n": 100, "gender_accuracy": 0.8}}
+
+
+def test_children_are_told_apart_and_do_not_count_among_adults() -> None:
+    fair = metrics.fairness(
+        results([15, 16, nan, 8], [18, 16, 1, 9], [1, 1, 1, 0], [0.2, 0.9, 0.1, 0.1])
+    )
+    assert fair["children"] == {"n": 2, "mae": 2.0, "gender_accuracy": 0.5}
+    assert fair["adults"] == {"n": 1, "gender_accuracy": 1.0, "behind": {}}
+    assert fair["coverage"] == {"bands": {}, "outside": []}
+
+
+def test_bands_that_are_covered_too_much_or_too_little_are_named() -> None:
+    count, inside = 200, {20: 168, 30: 167, 40: 193, 50: 192}  # 0.84, 0.835, 0.965, 0.96
+    ages = [age for age in inside for _ in range(count)] + [70] * (count - 1)
+    high = [age if k < n else age - 1 for age, n in inside.items() for k in range(count)]
+    high += [0] * (count - 1)
+    fair = metrics.fairness(results(ages, ages, low=[0] * len(ages), high=high))
+    assert fair["coverage"]["bands"] == {
+        "16-25": {"n": 200, "coverage": 0.84},
+        "26-35": {"n": 200, "coverage": 0.835},
+        "36-45": {"n": 200, "coverage": 0.965},
+        "46-60": {"n": 200, "coverage": 0.96},
+    }
+    assert fair["coverage"]["outside"] == ["26-35", "36-45"]
+
+
+# Plots
+
+
+def test_the_worst_are_the_farthest_ages_and_the_surest_wrong_genders() -> None:
+    rows = plots.worst(
+        results([30, 30, nan, 30], [31, 70, 99, 25], [1, 1, 0, nan], [0.4, 0.1, 0.2, 0.9])
+    )
+    assert [part.tolist() for part in rows] == [[1, 3, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
+    ages, males = list(range(0, 90, 2)), [k % 2 for k in range(45)]
+    low, high = ([a + d for a in ages] for d in (-3, 8))
+    guesses = [a + k % 9 for k, a in enumerate(ages)]
+    full = results(ages, guesses, males, [k / 45 for k in range(45)], low=low, high=high)
+    some = full if known else results([nan], [nan])
+    crops = {int(row): np.zeros((9, 9, 3), np.uint8) for part in plots.worst(some) for row in part}
+    plots.save_plots(some, crops, "a title", tmp_path)
+    shapes = {path.name: cv2.imread(str(path)).shape[:2] for path in tmp_path.glob("*")}
+    assert shapes["age.png"] == (616, 726)  # 5.6 × 6.6 inches of 110 dots
+    assert shapes["error.png"] == (660, 990)
+    assert shapes["calibration.png"] == (528, 1155)
+    # 24 ages and 12 genders, six in a row of 1.75 inches; nothing takes two rows
+    assert shapes["worst.png"] == ((1221, 990) if known else (451, 990))
 
 
 # A data set of six pictures through the whole command
@@ -221,7 +328,7 @@ def test_chips_are_taken_whole(run: Callable, model: Manifest, folder: Path) -> 
 def test_what_is_not_labelled_is_null(run: Callable) -> None:
     report = run("--split", "val")
     assert report["n"] == report["faces_found"] == 1
-    assert [report[name] for name in evaluate.METRICS] == [None] * 5
+    assert [report[name] for name in metrics.METRICS] == [None] * len(metrics.METRICS)
     assert report["by_age"] == report["by_gender"] == report["by_race"] == {}
 
 
@@ -249,11 +356,41 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     assert evaluate.main([name, "--data", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "4 pictures, 3 faces found, 2 unreadable" in lines[0]
-    assert lines[1].split() == ["n", "mae", "cs3", "cs5", "cs7", "gender"]
+    assert lines[1].split() == [
+        "n", "mae", "cs3", "cs5", "cs7", "gender", "coverage", "width", "ece",
+    ]  # fmt: skip
     assert lines[2].split()[:2] == ["all", "4"]
-    assert [line.split()[0] for line in lines[3:]] == [
+    assert lines[2].split()[3].startswith("±")
+    assert [line.split()[0] for line in lines[3:-3]] == [
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
+    assert lines[-3].startswith("adults (16 and older): 2 faces, gender accuracy ")
+    assert lines[-3].endswith("groups of 100 faces or more that lag more than 6 points: none")
+    assert lines[-2] == "children (0-15): 0 faces, age error - years, gender accuracy -"
+    assert lines[-1] == "coverage in age bands of 200 faces or more: -; outside 0.84 to 0.96: none"
+
+
+def test_saved_rows_are_replaced_and_others_stay(
+    run: Callable, model: Manifest, folder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "results"
+    for split in ("test", "val", "test"):
+        report = run("--split", split, "--save", str(kept), "--plots", str(tmp_path / "plots"))
+    rows = ledger.read(kept / "evaluation.csv")
+    assert [(row["data"], row["split"], row["n"]) for row in rows] == [
+        (folder.name, "test", "4"),
+        (folder.name, "val", "1"),
+    ]
+    first = rows[0]
+    assert first["mae"] == str(report["mae"])
+    assert (first["mae_low"], first["coverage"]) == (str(report["mae_low"]), "")
+    assert first["command"].startswith("python -m models.evaluate ")
+    assert first["weights"] == model.files["onnx"]["sha256"][:12]
+    assert all(first[name] for name in ("seed", "machine", "date"))
+    assert [row["group"] for row in ledger.read(kept / "groups.csv")] == [
+        "16-25", "26-35", "46-60", "female", "male", "black", "white",
+    ]  # fmt: skip
+    assert len(list((tmp_path / "plots").iterdir())) == 4
 
 
 # Refusals
@@ -264,6 +401,8 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     [
         (["--split", "dev"], ["no split 'dev'", "test, val"]),
         (["--data", "nowhere.zip"], ["nowhere.zip does not exist"]),
+        (["--save", __file__], ["cannot make folder", "exists"]),
+        (["--save", "results", "--chips"], ["leave out --chips or --save"]),
         (["--data", __file__], [__file__, "neither a folder nor a zip"]),
         (["--data", str(Path(__file__).parent)], ["has no labels.csv beside images/"]),
     ],

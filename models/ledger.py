@@ -1,0 +1,110 @@
+"""Tables of results that the project keeps: CSV files in which a new measurement takes the place of
+the old one, beside what it takes to print its figures again."""
+
+import csv
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from models.spec import Manifest, ModelError
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "models" / "results"
+DIGITS = 12  # of hashes
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; none where there is no such file."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ModelError(f"cannot read {path}: {error}") from None
+    if any(None in row for row in rows):
+        raise ModelError(f"{path} is damaged: a row has more columns than its first line")
+    return rows
+
+
+def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None:
+    """Put `new` rows under a key (column -> value) in the place of the rows that have this key, at
+    the end if there are none; None is an empty cell. Raises ModelError where that fails."""
+    old = read(path)
+    same = [all(row.get(name) == value for name, value in key.items()) for row in old]
+    place = same.index(True) if any(same) else len(old)
+    added = [{**key, **{name: "" if v is None else v for name, v in row.items()}} for row in new]
+    kept = [row for row, replaced in zip(old, same, strict=True) if not replaced]
+    rows: list[dict[str, Any]] = [*kept[:place], *added, *kept[place:]]
+    columns = list(dict.fromkeys(name for row in [*added, *kept] for name in row))
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make sure that there is a folder to write to, before long work. Raises ModelError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
+
+
+def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]:
+    """The columns that say how a figure came about."""
+    return {
+        "command": command,
+        "seed": seed,
+        "machine": machine(),
+        "commit": commit(),
+        **weights_of(manifest),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+def weights_of(manifest: Manifest) -> dict[str, str]:
+    """What tells these weights and their calibration from others of the same name."""
+    tables = json.dumps(manifest.calibration, sort_keys=True).encode()
+    return {
+        "weights": manifest.files.get("onnx", {}).get("sha256", "")[:DIGITS],
+        "calibration": hashlib.sha256(tables).hexdigest()[:DIGITS] if manifest.calibration else "",
+    }
+
+
+def machine() -> str:
+    """ "Linux, Intel(R) Xeon(R) Processor, 2 cores"."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return f"{platform.system()}, {processor}, {os.cpu_count()} cores"
+
+
+def commit() -> str:
+    """Short hash of the checkout, "+" where tracked files besides the results differ from it; empty
+    outside a repository."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    results = RESULTS.relative_to(ROOT).as_posix()
+    return head.strip() + "+" * any(results not in line for line in changed)
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout

@@ -1,0 +1,181 @@
+"""What an evaluation says: errors with their intervals, calibration, and how evenly both fall.
+
+CSn is the share of faces whose age is off by at most n years; gender is male from a probability of
+one half on; coverage is the share of true ages inside their 90 % range; ECE is the expected
+calibration error of the gender (Guo et al. 2017).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
+METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_width", "ece")
+ADULT = 16  # years
+BEHIND, GROUP = 0.06, 100  # a group of so many adults may be less right than all by so much
+COVERED, BAND = (0.84, 0.96), 200  # coverage that a band of so many faces should have
+BINS = 15  # of the confidence in the chosen gender, which lies in 0.5..1
+RESAMPLES, SEED = 1000, 1
+INTERVAL = (2.5, 97.5)  # per cent
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One row per picture that could be read; nan where a label or an output is not known."""
+
+    rows: np.ndarray  # (N,) int, which of the samples
+    ages: np.ndarray  # (N,) float, years, labelled
+    males: np.ndarray  # (N,) float, 1 or 0, labelled
+    races: np.ndarray  # (N,) str, "" where not labelled
+    guessed_ages: np.ndarray  # (N,) float, years
+    guessed_males: np.ndarray  # (N,) float, probability
+    age_low: np.ndarray  # (N,) float, years: the range that should hold the age
+    age_high: np.ndarray  # (N,) float, years
+    found: np.ndarray  # (N,) bool, whether a face was found
+
+    def __getitem__(self, rows: np.ndarray) -> "Results":
+        return Results(*(column[rows] for column in vars(self).values()))
+
+    def __len__(self) -> int:
+        return len(self.ages)
+
+    @property
+    def age_known(self) -> np.ndarray:
+        """(N,) bool: labelled and estimated."""
+        return np.isfinite(self.guessed_ages) & np.isfinite(self.ages)
+
+    @property
+    def gender_known(self) -> np.ndarray:
+        """(N,) bool: labelled and estimated."""
+        return np.isfinite(self.guessed_males) & np.isfinite(self.males)
+
+    @property
+    def ranged(self) -> np.ndarray:
+        """(N,) bool: labelled, and with a range."""
+        return np.isfinite(self.age_low) & np.isfinite(self.ages)
+
+    @property
+    def gender_right(self) -> np.ndarray:
+        """(N,) bool, where the gender is known."""
+        return (self.guessed_males >= 0.5) == (self.males == 1)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(N,) bool, where there are ranges: whether they hold the age."""
+        return (self.ages >= self.age_low) & (self.ages <= self.age_high)
+
+
+def metrics(results: Results) -> dict[str, Any]:
+    """n, METRICS and the ends of 95 % intervals; None for what cannot be computed."""
+    errors = np.abs(results.guessed_ages - results.ages)[results.age_known]
+    gendered, ranged = results[results.gender_known], results[results.ranged]
+    mae_low, mae_high = interval(errors)
+    gender_low, gender_high = interval(gendered.gender_right)
+    return {
+        "n": len(results),
+        "faces_found": int(results.found.sum()),
+        "mae": _mean(errors),
+        "mae_low": mae_low,
+        "mae_high": mae_high,
+        **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
+        "gender_accuracy": _mean(gendered.gender_right),
+        "gender_low": gender_low,
+        "gender_high": gender_high,
+        "coverage": _mean(ranged.inside),
+        "range_width": _mean(ranged.age_high - ranged.age_low),
+        "ece": calibration_error(gendered),
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the 95 % bootstrap interval of the mean of values (N,), the same at every call."""
+    if not len(values):
+        return None, None
+    rng, count = np.random.default_rng(SEED), RESAMPLES // 10
+    means = [values[rng.integers(0, len(values), (count, len(values)))].mean(1) for _ in range(10)]
+    low, high = np.percentile(np.concatenate(means), INTERVAL)
+    return round(float(low), 4), round(float(high), 4)
+
+
+def calibration_error(gendered: Results) -> float | None:
+    """Mean distance, over faces of known gender, between the confidence in the chosen gender and
+    the share of right ones in its bin, one of BINS of equal width."""
+    if not len(gendered):
+        return None
+    confidence = np.maximum(gendered.guessed_males, 1 - gendered.guessed_males)
+    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, gendered.gender_right - confidence)
+    return round(float(np.abs(gaps).sum() / len(gendered)), 4)
+
+
+def parts(results: Results) -> dict[str, dict[str, Results]]:
+    """The results by age band, gender and race, without the groups that have no face."""
+    by_age = {
+        band_name(low, high): (results.ages >= low)
+        & (results.ages < (math.inf if high is None else high + 1))
+        for low, high in AGE_BANDS
+    }
+    by_gender = {"female": results.males == 0, "male": results.males == 1}
+    by_race = {str(race): results.races == race for race in sorted(set(results.races)) if race}
+    kinds = {"by_age": by_age, "by_gender": by_gender, "by_race": by_race}
+    return {
+        kind: {name: results[rows] for name, rows in masks.items() if rows.any()}
+        for kind, masks in kinds.items()
+    }
+
+
+def band_name(low: int, high: int | None) -> str:
+    """ "4-8", "76+"."""
+    return f"{low}+" if high is None else f"{low}-{high}"
+
+
+def groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
+    """The metrics of all parts."""
+    return {
+        kind: {name: metrics(part) for name, part in named.items()}
+        for kind, named in parts(results).items()
+    }
+
+
+def fairness(results: Results) -> dict[str, dict[str, Any]]:
+    """How even the results are: `adults` with the groups of at least GROUP faces that lag BEHIND in
+    gender accuracy, `children` by themselves, and the `coverage` of the age bands of at least BAND
+    faces with those that are not as COVERED as they should be. None for what is not known."""
+    adults = results[(results.ages >= ADULT) & results.gender_known]
+    children = results[results.ages < ADULT]
+    mean = _mean(adults.gender_right)
+    accuracies = {
+        name: (len(part), _mean(part.gender_right) or 0.0)
+        for named in parts(adults).values()
+        for name, part in named.items()
+    }
+    bands = {
+        name: {"n": len(part), "coverage": _mean(part.inside)}
+        for name, part in parts(results[results.ranged])["by_age"].items()
+        if len(part) >= BAND
+    }
+    low, high = COVERED
+    return {
+        "adults": {
+            "n": len(adults),
+            "gender_accuracy": mean,
+            "behind": {
+                name: {"n": count, "gender_accuracy": accuracy}
+                for name, (count, accuracy) in accuracies.items()
+                if count >= GROUP and round((mean or 0.0) - accuracy, 4) > BEHIND
+            },
+        },
+        "children": {name: metrics(children)[name] for name in ("n", "mae", "gender_accuracy")},
+        "coverage": {
+            "bands": bands,
+            "outside": [
+                name for name, band in bands.items() if not low <= band["coverage"] <= high
+            ],
+        },
+    }

@@ -1,0 +1,204 @@
+"""Pictures of an evaluation: estimated against true ages, errors by age, calibration, and the worst
+mistakes."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from models.calibration import COVERAGE
+from models.metrics import COVERED, Results, interval, metrics, parts
+from models.spec import ModelError
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.colors import LogNorm
+
+BLUE, RED, GRAY = "#2a7ab9", "#c8553d", "#888888"
+DPI = 110
+BIN = 5  # years
+FEW = 10  # faces: a bin of fewer has no dot
+PROBABILITIES = np.linspace(0, 1, 11)  # edges of the bins of the reliability diagram
+WORST_AGES, WORST_GENDERS, COLUMNS = 24, 12, 6  # of the sheet
+
+
+def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folder: Path) -> None:
+    """Write age.png, error.png, calibration.png and worst.png; `crops` (S, S, 3) uint8 BGR by row,
+    of the `worst` rows. Raises ModelError where that fails."""
+    figures = {
+        "age": _ages(results),
+        "error": _errors(results),
+        "calibration": _calibration(results),
+        "worst": _sheet(results, crops),
+    }
+    for name, figure in figures.items():
+        if name != "worst":
+            figure.suptitle(title)
+        try:
+            figure.savefig(folder / f"{name}.png", dpi=DPI)
+        except OSError as error:
+            raise ModelError(f"cannot write {folder / name}.png: {error.strerror}") from None
+        pyplot.close(figure)
+
+
+def _ages(results: Results) -> Any:
+    figure, axis = _figure(6.6, 5.6)
+    _label(axis, "true age, years", "estimated age, years")
+    shown = results[results.age_known]
+    if not len(shown):
+        return _say(axis, "no labelled ages")
+    end = max(100, int(shown.ages.max()))
+    edges = np.arange(0, end + 2, 2)
+    *_, density = axis.hist2d(
+        shown.ages, shown.guessed_ages, edges, norm=LogNorm(1), cmap="Blues", rasterized=True
+    )
+    figure.colorbar(density, ax=axis, label="faces", format="%d")
+    axis.plot([0, end], [0, end], "--", color=GRAY, label="no error")
+    ages = np.arange(end + 1)
+    near = [shown.guessed_ages[np.abs(shown.ages - age) <= BIN / 2] for age in ages]
+    medians = [np.median(guesses) if len(guesses) >= FEW else np.nan for guesses in near]
+    axis.plot(ages, medians, color=RED, label=f"median of {BIN} years")
+    axis.set(xlim=(0, end), ylim=(0, end), aspect="equal")
+    axis.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def _errors(results: Results) -> Any:
+    figure, (upper, lower) = _figure(9, 6, rows=2, sharex=True, height_ratios=(3, 1))
+    _label(upper, "", "years")
+    _label(lower, "true age, years", "faces")
+    shown = results[results.age_known]
+    if not len(shown):
+        return _say(upper, "no labelled ages")
+    bins = (shown.ages // BIN).astype(int)
+    counts = np.bincount(bins)
+    errors = shown.guessed_ages - shown.ages
+    centres = (np.arange(len(counts)) + 0.5) * BIN
+    enough = counts >= FEW
+    mae = np.bincount(bins, np.abs(errors)) / np.maximum(counts, 1)
+    bias = np.bincount(bins, errors) / np.maximum(counts, 1)
+    upper.bar(
+        centres[enough], mae[enough], 0.8 * BIN, color=BLUE, alpha=0.75, label="mean absolute error"
+    )
+    upper.plot(centres[enough], bias[enough], "o-", color=RED, label="mean error (+ too old)")
+    upper.axhline(0, color=GRAY, linewidth=0.8)
+    upper.legend(frameon=False, loc="upper left")
+    bars = lower.bar(centres, counts, 0.8 * BIN, color=GRAY)
+    lower.bar_label(bars, fontsize=7, padding=1)
+    lower.set(ylim=(0, 1.2 * counts.max()))
+    return figure
+
+
+def _calibration(results: Results) -> Any:
+    figure, (left, right) = _figure(10.5, 4.8, columns=2)
+    _reliability(left, results[results.gender_known])
+    _coverage(right, results[results.ranged])
+    return figure
+
+
+def _reliability(axis: Any, gendered: Results) -> None:
+    _label(axis, "probability of male", "share of men")
+    if not len(gendered):
+        _say(axis, "no labelled genders")
+        return
+    bins = np.clip(np.digitize(gendered.guessed_males, PROBABILITIES) - 1, 0, 9)
+    counts = np.bincount(bins, minlength=10)
+    some = counts > 0
+    given = np.bincount(bins, gendered.guessed_males, 10)[some] / counts[some]
+    share = np.bincount(bins, gendered.males, 10)[some] / counts[some]
+    axis.plot([0, 1], [0, 1], "--", color=GRAY)
+    axis.errorbar(given, share, _errors_of(gendered, bins, some, share), fmt="none", ecolor=BLUE)
+    axis.plot(given, share, "o-", color=BLUE)
+    for x, count in zip(given, counts[some], strict=True):
+        axis.text(x, -0.07, f"{count}", ha="center", fontsize=7)
+    error = metrics(gendered)["ece"]
+    axis.set(xlim=(-0.03, 1.03), ylim=(-0.09, 1.03), title=f"gender, calibration error {error:.3f}")
+
+
+def _errors_of(gendered: Results, bins: np.ndarray, some: np.ndarray, share: np.ndarray) -> Any:
+    """Lengths (2, M) of the 95 % intervals below and above the shares of the bins with faces."""
+    ends = np.array([interval(gendered.males[bins == b]) for b in np.flatnonzero(some)])
+    return np.abs(ends.T - share)
+
+
+def _coverage(axis: Any, ranged: Results) -> None:
+    _label(axis, "true age, years", "share inside the 90 % range")
+    bands = parts(ranged)["by_age"]
+    if not bands:
+        _say(axis, "no age ranges")
+        return
+    coverage = [part.inside.mean() for part in bands.values()]
+    names = [f"{name}\n{len(part)}" for name, part in bands.items()]
+    axis.axhspan(*COVERED, color=GRAY, alpha=0.15, linewidth=0)
+    axis.axhline(COVERAGE, color=GRAY, linestyle="--")
+    axis.plot(names, coverage, "o", color=BLUE)
+    for name, share in zip(names, coverage, strict=True):
+        axis.annotate(
+            f"{share:.2f}", (name, share), (0, 7), textcoords="offset points", ha="center", size=8
+        )
+    total = metrics(ranged)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.set(
+        ylim=(min(0.6, *coverage) - 0.02, 1.03),
+        title=f"age ranges, {total['coverage']:.3f} inside, {total['range_width']:.1f} years wide",
+    )
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
+    return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
+
+
+def _label(axis: Any, x: str, y: str) -> None:
+    axis.set(xlabel=x, ylabel=y)
+    axis.grid(alpha=0.3)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _say(axis: Any, text: str) -> Any:
+    axis.text(0.5, 0.5, text, ha="center", transform=axis.transAxes, color=GRAY)
+    return axis.figure
+
+
+def worst(results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the greatest age errors, and of the wrong genders that were surest, worst first."""
+    errors = np.abs(results.guessed_ages - results.ages)
+    ages = np.argsort(-np.where(results.age_known, errors, -1.0), kind="stable")
+    wrong = results.gender_known & ~results.gender_right
+    doubt = np.where(wrong, np.abs(results.guessed_males - 0.5), -1.0)
+    genders = np.argsort(-doubt, kind="stable")
+    return (
+        ages[: min(WORST_AGES, int(results.age_known.sum()))],
+        genders[: min(WORST_GENDERS, int(wrong.sum()))],
+    )
+
+
+def _sheet(results: Results, crops: dict[int, np.ndarray]) -> Any:
+    rows = worst(results)
+    captions = [
+        [f"{results.ages[r]:.0f} → {results.guessed_ages[r]:.0f}" for r in rows[0]],
+        [f"{_gender(results.males[r])} → {_sure(results.guessed_males[r])}" for r in rows[1]],
+    ]
+    titles = ("Greatest age errors: labelled → estimated", "Surest wrong genders")
+    heights = [max(-(-len(part) // COLUMNS), 1) for part in rows]
+    figure = pyplot.figure(figsize=(9, 1.75 * sum(heights) + 0.6), layout="constrained")
+    for section, part, words, title in zip(
+        figure.subfigures(2, 1, height_ratios=heights), rows, captions, titles, strict=True
+    ):
+        section.suptitle(title if len(part) else f"{title}: none")
+        grid = section.subplots(max(-(-len(part) // COLUMNS), 1), COLUMNS, squeeze=False)
+        for axis in grid.flat:
+            axis.axis("off")
+        for axis, row, text in zip(grid.flat, part.tolist(), words, strict=False):
+            axis.imshow(crops[row][..., ::-1])
+            axis.set_title(text, fontsize=9)
+    return figure
+
+
+def _gender(male: float) -> str:
+    return "male" if male >= 0.5 else "female"
+
+
+def _sure(male: float) -> str:
+    return f"{_gender(male)} {max(male, 1 - male):.2f}"

@@ -1,0 +1,95 @@
+"""The report of an evaluation: as text for people, and as rows of the tables that are kept."""
+
+from pathlib import Path
+from typing import Any
+
+from models import ledger
+from models.metrics import ADULT, BAND, BEHIND, COVERED, GROUP, METRICS, SEED
+from models.spec import Manifest
+
+KINDS = ("by_age", "by_gender", "by_race")
+ENDS = {"mae": ("mae_low", "mae_high"), "gender_accuracy": ("gender_low", "gender_high")}
+HEADS = {"gender_accuracy": "gender", "range_width": "width"}
+WIDTHS = {"mae": 15, "gender_accuracy": 15, "coverage": 10}  # characters, of the others 7
+GROUP_COLUMNS = ("n", "mae", *ENDS["mae"], "gender_accuracy", *ENDS["gender_accuracy"], "coverage")
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for people."""
+    faces = f"{report['faces_found']} faces found"
+    lines = [
+        f"{report['model']} on {report['data']}, split {report['split']}: {report['n']} pictures, "
+        f"{'whole pictures as chips' if report['chips'] else faces}, "
+        f"{report['unreadable']} unreadable, {report['seconds']:.0f} s",
+        _line("", "n", [HEADS.get(name, name) for name in METRICS]),
+        _line("all", report["n"], _cells(report)),
+    ]
+    for kind in KINDS:
+        lines += [_line(f"  {name}", v["n"], _cells(v)) for name, v in report[kind].items()]
+    return "\n".join([*lines, *fairness_lines(report["fairness"])])
+
+
+def _cells(values: dict[str, Any]) -> list[str]:
+    cells = []
+    for name in METRICS:
+        cell = _figure(values[name], 1 if name == "range_width" else 3)
+        if name in ENDS and values[name] is not None:
+            low, high = (values[end] for end in ENDS[name])
+            cell += f" ±{(high - low) / 2:.3f}"
+        cells.append(cell)
+    return cells
+
+
+def _line(name: str, count: Any, cells: list[str]) -> str:
+    return f"{name:<18}{count:>7}" + "".join(
+        f"{cell:>{WIDTHS.get(metric, 7)}}" for metric, cell in zip(METRICS, cells, strict=True)
+    )
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def fairness_lines(fair: dict[str, Any]) -> list[str]:
+    """What `models.metrics.fairness` found, for people."""
+    adults, children, coverage = fair["adults"], fair["children"], fair["coverage"]
+    behind = [f"{k} {v['gender_accuracy']:.3f} ({v['n']})" for k, v in adults["behind"].items()]
+    bands = [f"{k} {v['coverage']:.3f}" for k, v in coverage["bands"].items()]
+    low, high = COVERED
+    return [
+        f"adults ({ADULT} and older): {adults['n']} faces, gender accuracy "
+        f"{_figure(adults['gender_accuracy'])}; groups of {GROUP} faces or more that lag more than "
+        f"{100 * BEHIND:.0f} points: {', '.join(behind) or 'none'}",
+        f"children (0-{ADULT - 1}): {children['n']} faces, age error {_figure(children['mae'])} "
+        f"years, gender accuracy {_figure(children['gender_accuracy'])}",
+        f"coverage in age bands of {BAND} faces or more: {', '.join(bands) or '-'}; outside "
+        f"{low} to {high}: {', '.join(coverage['outside']) or 'none'}",
+    ]
+
+
+def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, folder: Path) -> None:
+    """Put the report's row into evaluation.csv and its groups' rows into groups.csv."""
+    key = {"model": report["model"], "data": data, "split": report["split"]}
+    fair = report["fairness"]
+    figures = {
+        k: v for k, v in report.items() if k not in {*key, "chips"} and not isinstance(v, dict)
+    }
+    row = {
+        **figures,
+        "adults": fair["adults"]["n"],
+        "adults_gender_accuracy": fair["adults"]["gender_accuracy"],
+        "adults_behind": ", ".join(fair["adults"]["behind"]),
+        "children": fair["children"]["n"],
+        "children_mae": fair["children"]["mae"],
+        "children_gender_accuracy": fair["children"]["gender_accuracy"],
+        "coverage_outside": ", ".join(fair["coverage"]["outside"]),
+    }
+    ledger.write(
+        folder / "evaluation.csv", key, [row | ledger.circumstances(manifest, command, SEED)]
+    )
+    rows = [
+        {"kind": kind.removeprefix("by_"), "group": name, **{c: values[c] for c in GROUP_COLUMNS}}
+        for kind in KINDS
+        for name, values in report[kind].items()
+    ]
+    ledger.write(folder / "groups.csv", key, [row | ledger.weights_of(manifest) for row in rows])
