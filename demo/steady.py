@@ -1,0 +1,179 @@
+"""`python -m demo.steady MODEL --data ZIP`: how much a label wavers when the detector does.
+
+The largest face of every picture is shown for 60 frames; in each, its box and points are shifted
+and scaled together at random. `raw` is the standard deviation over the frames of the age that the
+network sees, `shown` that of the running estimate from its first label on, both as means over
+the faces; a flip is a shown gender that changes.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from demo.errors import UserError
+from demo.frames import Faces
+from demo.fuse import Fusion
+from demo.quality import qualities
+from demo.session import share_cores
+from models import ledger
+from models.align import crop_faces
+from models.arguments import count
+from models.calibration import Table
+from models.dataset import MIN_FACE, Pictures, Sample, largest_face
+from models.evaluate import chosen_samples
+from models.mtcnn import Detections, Mtcnn
+from models.runtime import Estimator, choose_device
+from models.spec import ModelError, load_manifest
+
+FRAMES = 60
+JITTER = 0.04  # of the box's side, standard deviation of shifts, and of the scale about 1
+LIMITS = {"raw": 1.0, "shown": 0.25, "flips": 0}  # years, years, faces
+
+
+class Answers(NamedTuple):
+    """What the network says of each face in each of FRAMES frames."""
+
+    ages: np.ndarray  # (N, FRAMES) float32, years
+    males: np.ndarray  # (N, FRAMES) float32, probability
+    weights: np.ndarray  # (N, FRAMES) float32, 0..1, quality of the crops
+
+
+def jittered(face: Detections, rng: np.random.Generator) -> Detections:
+    """FRAMES rows of one face whose box and points move together: shifts of both axes and a scale
+    about the box's middle, normal with deviation JITTER."""
+    box, points = face.boxes[0], face.points[0]
+    corners = box.reshape(2, 2)
+    middle, side = corners.mean(axis=0), (corners[1] - corners[0]).mean()
+    shifts = rng.normal(0, JITTER, (FRAMES, 1, 2)) * side
+    scales = 1 + rng.normal(0, JITTER, (FRAMES, 1, 1))
+    moved = [(part - middle) * scales + middle + shifts for part in (corners, points)]
+    return Detections(
+        moved[0].reshape(FRAMES, 4).astype(np.float32),
+        np.repeat(face.scores, FRAMES),
+        moved[1].astype(np.float32),
+    )
+
+
+def answers(estimator: Estimator, pictures: Pictures, samples: list[Sample], seed: int) -> Answers:
+    """Estimate the jittered faces of the samples' pictures. Raises UserError if there are none."""
+    detector, rng = Mtcnn(MIN_FACE, video=False), np.random.default_rng(seed)
+    rows = []
+    for image, face in _found(pictures, samples, detector):
+        faces = Faces.detected(*vars(jittered(face, rng)).values())
+        crops = crop_faces(image, faces.boxes, faces.points, estimator.input)
+        height, width = image.shape[:2]
+        rows.append((*estimator(crops), qualities(faces, width, height)))
+    if not rows:
+        raise UserError(f"{pictures.path}: no face found in {len(samples)} pictures")
+    return Answers(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _found(
+    pictures: Pictures, samples: list[Sample], detector: Mtcnn
+) -> Iterator[tuple[np.ndarray, Detections]]:
+    for sample in tqdm(samples, pictures.path.name, unit="picture"):
+        image = pictures.image(sample)
+        if image is None:
+            continue
+        face = largest_face(detector, image)
+        if len(face):
+            yield image, face
+
+
+def shown(said: Answers, calibration: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Ages and probabilities of male (N, FRAMES) as the live application shows them."""
+    fusion, ids = Fusion(calibration), np.arange(1, len(said.ages) + 1)
+    frames = []
+    for frame in range(said.ages.shape[1]):
+        fusion.add(ids, *(column[:, frame] for column in said))
+        frames.append(fusion.labels(ids)[:2])
+    ages, males = np.moveaxis(np.array(frames), 0, -1)
+    return ages, males
+
+
+def figures(said: Answers, calibration: Table) -> dict[str, Any]:
+    """The measurement: faces, those that got a label, raw, shown (years; None without ages) and
+    flips (faces whose shown gender changed)."""
+    ages, males = shown(said, calibration)
+    aged, gendered = np.isfinite(ages).any(axis=1), np.isfinite(males).any(axis=1)
+    flipped = (males >= 0.5).any(axis=1) & (males < 0.5).any(axis=1)
+    return {
+        "faces": len(ages),
+        "labelled": int((aged | gendered).sum()),
+        "raw": _mean(said.ages[np.isfinite(said.ages).all(axis=1)].std(axis=1)),
+        "shown": _mean(np.nanstd(ages[aged], axis=1)),
+        "flips": int(flipped.sum()),
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def text(report: dict[str, Any]) -> str:
+    """The report for people."""
+    years = [
+        f"{name} age {'-' if report[name] is None else f'{report[name]:.3f}'} years "
+        f"(at most {LIMITS[name]})"
+        for name in ("raw", "shown")
+    ]
+    return (
+        f"{report['model']} on {report['data']}, split {report['split']}: {report['faces']} faces, "
+        f"{report['labelled']} labelled, {FRAMES} frames each, jitter {JITTER:.0%}\n"
+        f"standard deviation: {', '.join(years)}; gender flips: {report['flips']} faces"
+    )
+
+
+def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
+    """Measure, and keep, as the command line asks."""
+    manifest, pictures = load_manifest(args.model), Pictures(args.data)
+    if args.save:
+        ledger.make_folder(args.save)
+    samples = chosen_samples(pictures, args.split, args.limit)
+    said = answers(Estimator(manifest, choose_device("cpu")), pictures, samples, args.seed)
+    key = {"model": manifest.name, "data": args.data.resolve().name, "split": args.split}
+    measured = figures(said, manifest.calibration)
+    if args.save:
+        how = ledger.circumstances(manifest, command, args.seed)
+        ledger.write(args.save / "steadiness.csv", key, [measured | how])
+    return key | measured
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.steady",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", help="a shipped model, or the path of a manifest (.json)")
+    parser.add_argument("--data", type=Path, required=True, help="zip or folder with labels.csv")
+    parser.add_argument("--split", default="test", help="default %(default)s")
+    parser.add_argument(
+        "--limit", type=count, default=500, help="pictures, spread over the split (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the jitter (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="keep the figures in steadiness.csv"
+    )
+    args = parser.parse_args(argv)
+    share_cores()
+    try:
+        report = run(args, shlex.join(["python", "-m", "demo.steady", *(argv or sys.argv[1:])]))
+    except (UserError, ModelError) as error:
+        print(f"demo.steady: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(report) if args.json else text(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

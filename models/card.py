@@ -1,0 +1,219 @@
+"""`python -m models.card NAME`: write the model card NAME.md beside the weights, from the manifest
+and the tables of models/results."""
+
+import argparse
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+from models import ledger
+from models.metrics import ADULT, BAND, BEHIND, COVERED, GROUP
+from models.spec import InputSpec, Manifest, ModelError, load_manifest
+
+Row = dict[str, str]
+
+USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
+`stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,
+and research on such estimators."""
+
+NOT_USE = """- Any decision about a person: access by age, hiring, policing, health, identity.
+- Proof of age or protection of children: a child may be taken for an adult, and the other way.
+- Gender as a person understands it: the network tells two labels that others gave to pictures.
+- Watching people who do not know of it, or where the law forbids it."""
+
+LIMITS = """- Data sets hold labelling mistakes, and more people of some ages and origins than of
+  others: the tables above show who fares worse.
+- Faces that are small, turned, hidden, blurred or badly lit fare worse than these pictures."""
+
+FIGURES = {
+    "n": "faces",
+    "mae": "age error, years",
+    "cs5": "within 5 years",
+    "gender_accuracy": "gender right",
+    "coverage": "inside 90 % range",
+    "range_width": "range, years",
+    "ece": "gender calibration error",
+}
+
+
+def card(manifest: Manifest, results: Path) -> str:
+    """The card as Markdown. Raises ModelError where the results of these weights are missing."""
+    own = {"model": manifest.name, **ledger.weights_of(manifest)}
+    overall, groups, steadiness = (
+        [row for row in ledger.read(results / name) if own.items() <= row.items()]
+        for name in ("evaluation.csv", "groups.csv", "steadiness.csv")
+    )
+    if not overall or not groups:
+        raise ModelError(
+            f"{results} has no results for these weights of {manifest.name} "
+            f"({own['weights']}): run python -m models.evaluate with --save {results}"
+        )
+    sections = [
+        f"# {manifest.name}",
+        f"{_architecture(manifest.architecture)}. In: {_crops(manifest.input)}. "
+        f"Out: {'; '.join(f'`{name}`, {meaning}' for name, meaning in manifest.outputs.items())}.",
+        _files(manifest),
+        "## Intended use",
+        USE,
+        "## Not intended",
+        NOT_USE,
+        "## Licence",
+        manifest.licence or "Not stated.",
+        "## Training",
+        _training(manifest),
+        "## Results",
+        _overall(overall),
+        *_steady(steadiness),
+        "## Groups",
+        *(_group_tables(row, groups) for row in overall),
+        "## Limits",
+        "\n".join([LIMITS, *(_lags(row) for row in overall)]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _architecture(module: str) -> str:
+    """The first line of the architecture's file: the network and its paper."""
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or module).splitlines()[0].rstrip(".")
+
+
+def _crops(spec: InputSpec) -> str:
+    how = "turned upright by five points" if spec.align == "points" else "cut out by their box"
+    view = (
+        f", of which the central {100 * spec.view:.0f} % of the side is seen"
+        if spec.view != 1
+        else ""
+    )
+    return (
+        f"faces {how}, with a margin of {spec.margin:g} of the face's side on each side{view}, "
+        f"{spec.size}×{spec.size} pixels, {spec.channels.upper()}"
+    )
+
+
+def _files(manifest: Manifest) -> str:
+    rows = [
+        [entry["name"], f"{manifest.file(kind).stat().st_size:,}", entry["sha256"]]
+        for kind, entry in manifest.files.items()
+    ]
+    return _table(["file", "bytes", "sha256"], rows)
+
+
+def _training(manifest: Manifest) -> str:
+    if not manifest.data:
+        return f"Origin: {manifest.origin or 'not recorded'}."
+    splits = ("train", "val", "test")
+    rows = [
+        [name, *(f"{data['faces'].get(split, 0):,}" for split in splits), data["sha256"]]
+        for name, data in manifest.data.items()
+    ]
+    table = _table(["data, faces found", *splits, "sha256"], rows)
+    command, _, how = manifest.origin.partition("; ")
+    return (
+        f"{table}\n\nTrained on `train`, chosen and calibrated on `val` ({how}):\n\n"
+        f"```sh\n{command}\n```"
+    )
+
+
+def _overall(rows: list[Row]) -> str:
+    table = _table(
+        ["data, split", *FIGURES.values()],
+        [[_name(row), *(_cell(row, column) for column in FIGURES)] for row in rows],
+    )
+    how = "\n".join(f"{row['command']}  # {row['commit']}, {row['date']}" for row in rows)
+    machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
+    return (
+        "Every picture goes through the live detector and aligner; brackets are 95 % bootstrap "
+        f"intervals.\n\n{table}\n\nOn {machines}:\n\n```sh\n{how}\n```"
+    )
+
+
+def _steady(rows: list[Row]) -> list[str]:
+    """How much the ages waver, where that was measured."""
+    return [
+        f"Steadiness on {_name(row)}: boxes that jitter move the age by {float(row['raw']):.2f} "
+        f"years, the shown one by {float(row['shown']):.2f} (standard deviation); the shown gender "
+        f"of {row['flips']} of {row['faces']} faces changes (`{row['command']}`)."
+        for row in rows
+        if row["shown"]
+    ]
+
+
+def _group_tables(row: Row, groups: list[Row]) -> str:
+    columns = ("n", "mae", "gender_accuracy", "coverage")
+    rows = [
+        [group["group"], *(_cell(group, column) for column in columns)]
+        for group in groups
+        if (group["data"], group["split"]) == (row["data"], row["split"])
+    ]
+    table = _table([_name(row), *(FIGURES[column] for column in columns)], rows)
+    error, right = (_cell(row, f"children_{name}") for name in ("mae", "gender_accuracy"))
+    children = (
+        f"Children (0-{ADULT - 1}): {row['children']} faces, age error {error} years, gender right "
+        f"{right}."
+    )
+    return f"{table}\n\n{children}"
+
+
+def _lags(row: Row) -> str:
+    """Who lags, and which ages are not covered as they should be."""
+    low, high = COVERED
+    return (
+        f"- {_name(row)}: groups of at least {GROUP} adults whose gender is right more than "
+        f"{100 * BEHIND:.0f} points less often than the mean: {row['adults_behind'] or 'none'}; "
+        f"age bands of at least {BAND} faces whose 90 % range holds the age of less than "
+        f"{100 * low:.0f} % or more than {100 * high:.0f} %: {row['coverage_outside'] or 'none'}."
+    )
+
+
+def _name(row: Row) -> str:
+    return f"{row['data']}, {row['split']}"
+
+
+def _cell(row: Row, column: str) -> str:
+    """A figure with its interval, shares in per cent; – where it is not known."""
+    if not row[column]:
+        return "–"
+    share = column.endswith("accuracy") or column in {"cs5", "coverage"}
+
+    def figure(name: str) -> str:
+        return f"{100 * float(row[name]):.1f}" if share else f"{float(row[name]):.2f}"
+
+    if column == "n":
+        return f"{int(row['n']):,}"
+    if column == "ece":
+        return f"{float(row['ece']):.3f}"
+    ends = column.removesuffix("_accuracy")
+    spread = f" [{figure(f'{ends}_low')}, {figure(f'{ends}_high')}]" if f"{ends}_low" in row else ""
+    return figure(column) + " %" * share + spread
+
+
+def _table(heads: list[str], rows: list[list[Any]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, write the card, print its path."""
+    parser = argparse.ArgumentParser(prog="python -m models.card", description=__doc__)
+    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    parser.add_argument("--results", type=Path, metavar="DIR", default=ledger.RESULTS)
+    args = parser.parse_args(argv)
+    try:
+        manifest = load_manifest(args.name)
+        text = card(manifest, args.results)
+        path = manifest.folder / f"{manifest.name}.md"
+        path.write_text(text, encoding="utf-8")
+    except ModelError as error:
+        print(f"models.card: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"models.card: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

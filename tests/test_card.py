@@ -1,0 +1,160 @@
+"""The model card, and the tables of results it is written from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models import card, ledger
+from models.spec import InputSpec, Manifest, ModelError, sha256
+
+OVERALL = {
+    "n": 1234,
+    "mae": 5.1234,
+    "mae_low": 5.0,
+    "mae_high": 5.25,
+    "cs5": 0.6,
+    "gender_accuracy": 0.951,
+    "gender_low": 0.94,
+    "gender_high": 0.962,
+    "coverage": 0.9,
+    "range_width": 20.04,
+    "ece": 0.0123,
+    "adults_behind": "asian, 76+",
+    "children": 99,
+    "children_mae": 3.0,
+    "children_gender_accuracy": 0.7,
+    "coverage_outside": None,
+    "command": "python -m models.evaluate net --data a.zip",
+    "machine": "a machine",
+    "commit": "abc+",
+    "date": "2026-01-02",
+}
+GROUP = {
+    "kind": "age",
+    "group": "0-3",
+    "n": 7,
+    "mae": 1.0,
+    "mae_low": 0.5,
+    "mae_high": 1.5,
+    "gender_accuracy": None,
+    "gender_low": None,
+    "gender_high": None,
+    "coverage": 1.0,
+}
+KEY = {"model": "net", "data": "a.zip", "split": "test"}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    (tmp_path / "net.onnx").write_bytes(b"12345")
+    made = Manifest(
+        "net",
+        "ssrnet",
+        {},
+        InputSpec(view=0.75),
+        {"onnx": {"name": "net.onnx", "sha256": sha256(tmp_path / "net.onnx")}},
+        {"age": "years, 0 to 100"},
+        "research only",
+        "python -m models.train net --seed 2; Keras on tensorflow, seed 2",
+        {"a.zip": {"sha256": "a1b2", "faces": {"train": 5000, "test": 1200}}},
+        calibration={"age": [0.0]},
+        folder=tmp_path,
+    )
+    made.save()
+    return made
+
+
+@pytest.fixture
+def results(tmp_path: Path, manifest: Manifest) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    weights = ledger.weights_of(manifest)
+    ledger.write(folder / "evaluation.csv", KEY, [OVERALL | weights])
+    ledger.write(folder / "groups.csv", KEY, [GROUP | weights])
+    return folder
+
+
+def test_a_card_says_what_the_network_is_and_how_good(
+    manifest: Manifest, results: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = [str(manifest.folder / "net.json"), "--results", str(results)]
+    assert card.main(arguments) == 0
+    path = manifest.folder / "net.md"
+    assert capsys.readouterr().out == f"{path}\n"
+    text = path.read_text()
+    lines = text.splitlines()
+    assert lines[0] == "# net"
+    assert lines[2].startswith("SSR-Net: A Compact Soft Stagewise Regression Network (Yang et al.")
+    assert "margin of 0.4 of the face's side on each side, of which the central 75 %" in lines[2]
+    digest = manifest.files["onnx"]["sha256"]
+    for line in (
+        f"| net.onnx | 5 | {digest} |",
+        "research only",
+        "| a.zip | 5,000 | 0 | 1,200 | a1b2 |",
+        "python -m models.train net --seed 2",
+        "| a.zip, test | 1,234 | 5.12 [5.00, 5.25] | 60.0 % | 95.1 % [94.0, 96.2] | 90.0 % "
+        "| 20.04 | 0.012 |",
+        "python -m models.evaluate net --data a.zip  # abc+, 2026-01-02",
+        "| 0-3 | 7 | 1.00 [0.50, 1.50] | – | 100.0 % |",
+        "Children (0-15): 99 faces, age error 3.00 years, gender right 70.0 %.",
+    ):
+        assert line in lines
+    assert "asian, 76+; age bands" in lines[-1]
+    assert lines[-1].endswith("more than 96 %: none.")
+    assert text.endswith(".\n")
+    assert card.main(arguments) == 0
+    assert path.read_text() == text
+
+
+def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: Path) -> None:
+    assert "Steadiness" not in card.card(manifest, results)
+    row = {"faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1, "command": "python -m demo.steady"}
+    weights = ledger.weights_of(manifest)
+    ledger.write(results / "steadiness.csv", KEY, [row | weights])
+    text = card.card(manifest, results)
+    assert "move the age by 0.98 years, the shown one by 0.20" in text
+    assert "of 1 of 50 faces changes" in text
+
+
+def test_results_of_other_weights_or_of_another_calibration_do_not_count(
+    manifest: Manifest, results: Path
+) -> None:
+    others = [
+        replace(manifest, files={"onnx": {"name": "net.onnx", "sha256": "0" * 64}}),
+        replace(manifest, calibration={}),
+        replace(manifest, name="other"),
+    ]
+    for other in others:
+        with pytest.raises(ModelError, match="no results for these weights"):
+            card.card(other, results)
+
+
+def test_a_card_without_results_is_refused_in_one_line(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    name = str(manifest.folder / "net.json")
+    assert card.main([name, "--results", str(tmp_path / "nowhere")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "run python -m models.evaluate" in err
+    assert not (manifest.folder / "net.md").exists()
+
+
+# Tables of results
+
+
+def test_rows_of_a_key_are_replaced_where_they_stood(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for name, rows in (("a", [1, 2]), ("b", [3]), ("c", [4]), ("b", [5, 6])):
+        ledger.write(path, {"key": name}, [{"value": value} for value in rows])
+    ledger.write(path, {"key": "a"}, [{"value": None, "more": "x, y"}])
+    assert path.read_text() == 'key,value,more\na,,"x, y"\nb,5,\nb,6,\nc,4,\n'
+
+
+def test_a_table_that_is_damaged_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("key,value\na,1,2\n")
+    with pytest.raises(ModelError, match=r"t\.csv is damaged"):
+        ledger.write(path, {"key": "a"}, [{"value": 3}])
+    assert path.read_text() == "key,value\na,1,2\n"

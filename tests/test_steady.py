@@ -1,0 +1,115 @@
+"""The measurement of steadiness: its jitter and its arithmetic by hand, and the whole command."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo import steady
+from demo.steady import FRAMES, Answers, figures, jittered
+from models import ledger
+from models.mtcnn import Detections
+
+FACE = Detections(
+    np.array([[10, 20, 110, 140]], np.float32),  # side 110, middle (60, 80)
+    np.array([0.9], np.float32),
+    np.array([[[60, 80], [70, 80], [60, 90], [10, 20], [110, 140]]], np.float32),
+)
+
+
+class OneDeviation:
+    """A generator whose every draw lies one deviation above the mean."""
+
+    def normal(self, mean: float, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, mean + deviation)
+
+
+def test_box_and_points_are_shifted_and_scaled_together() -> None:
+    moved = jittered(FACE, OneDeviation())  # type: ignore[arg-type]
+    shift = 0.04 * 110
+    middle, half = np.array([60 + shift, 80 + shift]), 1.04 * np.array([50, 60])
+    assert moved.boxes.shape == (FRAMES, 4)
+    assert moved.boxes[5] == pytest.approx([*(middle - half), *(middle + half)])
+    assert moved.points[5, :3] == pytest.approx(np.array([[0, 0], [10.4, 0], [0, 10.4]]) + middle)
+    assert moved.points[5, 3:].ravel() == pytest.approx(moved.boxes[5])
+    assert moved.scores.tolist() == [np.float32(0.9)] * FRAMES
+
+
+def test_every_frame_has_a_jitter_of_its_own_and_a_seed_repeats_it() -> None:
+    first, again = (jittered(FACE, np.random.default_rng(4)) for _ in range(2))
+    assert len(np.unique(first.boxes, axis=0)) == FRAMES
+    assert (first.boxes == again.boxes).all()
+
+
+def said(ages: list[np.ndarray], males: list[np.ndarray], weight: float = 1.0) -> Answers:
+    columns = [np.array(column, np.float32) for column in (ages, males)]
+    return Answers(*columns, np.full_like(columns[0], weight))
+
+
+def test_the_shown_age_is_the_running_mean_from_the_first_label_on() -> None:
+    wavering = np.tile([30.0, 32.0], FRAMES // 2)
+    still = np.full(FRAMES, 40.0)
+    running = (np.cumsum(wavering) / np.arange(1, FRAMES + 1))[1:]
+    sure = np.full(FRAMES, 0.9)
+    found = figures(said([wavering, still], [sure, sure]), {})
+    assert (found["faces"], found["labelled"], found["flips"]) == (2, 2, 0)
+    assert found["raw"] == 0.5
+    assert found["shown"] == pytest.approx(running.std() / 2, abs=1e-4)
+
+
+def test_a_face_whose_shown_gender_changes_is_a_flip() -> None:
+    turning, doubtful = np.full(FRAMES, 0.0), np.tile([0.9, 0.45], FRAMES // 2)
+    turning[:5] = 0.6
+    ages = [np.full(FRAMES, 30.0)] * 2
+    assert figures(said(ages, [turning, doubtful]), {})["flips"] == 1
+
+
+def test_what_is_never_shown_has_no_figure() -> None:
+    ages, males = [np.full(FRAMES, 30.0)], [np.full(FRAMES, 0.9)]
+    found = figures(said(ages, males, weight=0.0), {})
+    assert found == {"faces": 1, "labelled": 0, "raw": 0.0, "shown": None, "flips": 0}
+    unknown = [np.full(FRAMES, np.nan)]
+    found = figures(said(unknown, males), {})
+    assert found == {"faces": 1, "labelled": 1, "raw": None, "shown": None, "flips": 0}
+    assert "shown age - years" in steady.text(found | {"model": "m", "data": "d", "split": "s"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "face.png"), astronaut[0:300, 80:380])
+    cv2.imwrite(str(tmp_path / "images" / "blank.png"), np.full((90, 120, 3), 70, np.uint8))
+    (tmp_path / "labels.csv").write_text(
+        "file,split\nface.png,test\nblank.png,test\nmissing.png,test\nblank.png,val\n"
+    )
+    return tmp_path
+
+
+def test_the_command_prints_and_keeps_what_it_measures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ["ssrnet-joint", "--data", str(folder), "--save", str(tmp_path / "kept")]
+    assert steady.main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["faces"], report["labelled"]) == (1, 1)
+    assert report["shown"] < report["raw"]
+    assert steady.main(arguments) == 0
+    assert f"raw age {report['raw']:.3f} years (at most 1.0)" in capsys.readouterr().out
+    (row,) = ledger.read(tmp_path / "kept" / "steadiness.csv")
+    assert (row["raw"], row["shown"]) == (str(report["raw"]), str(report["shown"]))
+    assert row["command"] == f"python -m demo.steady {' '.join(arguments)}"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--split", "val"], "no face found in 1 pictures"), (["--split", "dev"], "no split 'dev'")],
+)
+def test_a_mistake_is_told_in_one_line(
+    options: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert steady.main(["ssrnet-joint", "--data", str(folder), *options]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "demo.steady" in line]
+    assert len(lines) == 1
+    assert words in lines[0]
