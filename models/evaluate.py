@@ -53,6 +53,8 @@ def evaluate(
     return Results(
         np.array(rows, int),
         np.array([s.age for s in kept], float),
+        np.array([s.age_low for s in kept], float),
+        np.array([s.age_high for s in kept], float),
         np.array([s.male for s in kept], float),
         np.array([s.race for s in kept], str),
         np.array(ages, float),

@@ -27,6 +27,8 @@ class Results:
 
     rows: np.ndarray  # (N,) int, which of the samples
     ages: np.ndarray  # (N,) float, years, labelled
+    least_ages: np.ndarray  # (N,) float, years that the label says at least
+    most_ages: np.ndarray  # (N,) float, years that it says at most
     males: np.ndarray  # (N,) float, 1 or 0, labelled
     races: np.ndarray  # (N,) str, "" where not labelled
     guessed_ages: np.ndarray  # (N,) float, years
@@ -147,8 +149,8 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
     """How even the results are: `adults` with the groups of at least GROUP faces that lag BEHIND in
     gender accuracy, `children` by themselves, and the `coverage` of the age bands of at least BAND
     faces with those that are not as COVERED as they should be. None for what is not known."""
-    adults = results[(results.ages >= ADULT) & results.gender_known]
-    children = results[results.ages < ADULT]
+    adults = results[(results.least_ages >= ADULT) & results.gender_known]
+    children = results[results.most_ages < ADULT]
     mean = _mean(adults.gender_right)
     accuracies = {
         name: (len(part), _mean(part.gender_right) or 0.0)

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ def results(
     return Results(
         np.arange(len(ages)),
         np.array(ages, float),
+        np.nan_to_num(np.array(ages, float), nan=0),
+        np.nan_to_num(np.array(ages, float), nan=116),
         np.array(males or unknown, float),
         np.array(races or [""] * len(ages)),
         np.array(guessed_ages, float),
@@ -159,6 +162,17 @@ def test_children_are_told_apart_and_do_not_count_among_adults() -> None:
     assert fair["children"] == {"n": 2, "mae": 2.0, "gender_accuracy": 0.5}
     assert fair["adults"] == {"n": 1, "gender_accuracy": 1.0, "behind": {}}
     assert fair["coverage"] == {"bands": {}, "outside": []}
+
+
+def test_an_age_known_as_a_range_makes_an_adult_or_a_child_where_it_is_clear() -> None:
+    ranges = replace(
+        results([nan] * 4, [20] * 4, [1] * 4, [0.9, 0.1, 0.1, 0.9]),
+        least_ages=np.array([20, 10, 3, 16]),
+        most_ages=np.array([30, 20, 10, 116]),
+    )
+    fair = metrics.fairness(ranges)
+    assert (fair["adults"]["n"], fair["adults"]["gender_accuracy"]) == (2, 1.0)
+    assert fair["children"] == {"n": 1, "mae": None, "gender_accuracy": 0.0}
 
 
 def test_bands_that_are_covered_too_much_or_too_little_are_named() -> None:
@@ -333,9 +347,12 @@ def test_what_is_not_labelled_is_null(run: Callable) -> None:
 
 
 def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
+    import keras
+
     from models import ssrnet
     from models.export import write_model
 
+    keras.utils.set_random_seed(5)
     config = {"outputs": ["age"]}
     write_model(ssrnet.build(**config), "ages", "ssrnet", config, SPEC, tmp_path, origin="a test")
     report = run(name=str(tmp_path / "ages.json"))
