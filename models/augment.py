@@ -1,6 +1,6 @@
 """Make training crops look like a webcam's: every crop is another scale, place, tilt and light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -24,6 +24,11 @@ class Augmentation:
     noise: float = 0.25  # probability of sensor noise
     jpeg: float = 0.2  # probability of compression
     erase: float = 0.15  # probability of a hidden patch
+
+    def scaled(self, strength: float) -> "Augmentation":
+        """All ranges and probabilities times `strength`, but for the mirror."""
+        changes = {field.name: strength * getattr(self, field.name) for field in fields(self)}
+        return Augmentation(**{**changes, "flip": self.flip})
 
 
 WEBCAM = Augmentation()

@@ -1,5 +1,4 @@
-"""`python -m models.calibrate`: fit age ranges and gender probabilities on val splits, and write
-them into the manifest of a model."""
+"""`python -m models.calibrate`: fit a model's age ranges on val splits, into its manifest."""
 
 import argparse
 import sys
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.calibration import fit_age_range, fit_probability
+from models.calibration import fit_age_range
 from models.dataset import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
 from models.mtcnn import Mtcnn
@@ -17,26 +16,20 @@ from models.spec import Manifest, ModelError, load_manifest
 
 
 def calibrate(manifest: Manifest, data: list[Path], split: str) -> Manifest:
-    """The manifest with tables of `models.calibration`, fitted on a split of all data sets, every
-    picture of which goes through the live detector and aligner."""
-    estimator = Estimator(replace(manifest, calibration={}), choose_device("auto"))
-    detector = Mtcnn(MIN_FACE, video=False)
-    parts = []
+    """The manifest with the table of `models.calibration`, fitted on a split of all data sets whose
+    pictures go through the live detector and aligner."""
+    estimator, detector = Estimator(manifest, choose_device("auto")), Mtcnn(MIN_FACE, video=False)
+    guesses, ages = [], []
     for path in data:
         pictures = Pictures(path)
-        parts.append(evaluate(estimator, pictures, chosen_samples(pictures, split, None), detector))
-    guesses, ages, outputs, males = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("guessed_ages", "ages", "guessed_males", "males")
-    )
-    tables: dict[str, list[float]] = {}
-    known = np.isfinite(guesses) & np.isfinite(ages)
-    if known.any():
-        tables |= fit_age_range(guesses[known], ages[known])
-    known = np.isfinite(outputs) & np.isfinite(males)
-    if known.any():
-        tables |= fit_probability(outputs[known], males[known])
-    return replace(manifest, calibration=tables)
+        results = evaluate(estimator, pictures, chosen_samples(pictures, split, None), detector)
+        guesses.append(results.guessed_ages)
+        ages.append(results.ages)
+    known = np.isfinite(np.concatenate(guesses)) & np.isfinite(np.concatenate(ages))
+    if not known.any():
+        raise ModelError(f"{manifest.name}: no age to calibrate by in split {split!r}")
+    table = fit_age_range(np.concatenate(guesses)[known], np.concatenate(ages)[known])
+    return replace(manifest, calibration=table)
 
 
 def main(argv: list[str] | None = None) -> int:

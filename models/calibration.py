@@ -1,7 +1,7 @@
-"""What the answers of a network are worth: a 90 % range for an age, a probability for a gender.
+"""What an estimated age is worth: the range that holds the true age in nine of ten cases.
 
-A manifest holds both as tables, fitted by `models.calibrate` on val splits: between their knots one
-interpolates.
+A manifest holds it as a table, fitted by `models.calibrate` on val splits: between its knots one
+interpolates. (Probabilities of gender need no table: they are trained by a proper score.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 COVERAGE = 0.9  # share of true ages that lie in their range
 KNOTS = np.arange(0.0, 101.0, 5.0)  # years, of estimated ages
 BANDWIDTH = 6.0  # years: estimates so near count as alike
-BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # of true ages: none may be covered much less than others
-ROUNDS = 300
-BINS = 12
+BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # of true ages, from these years on
+RARITY = 0.3  # power of a band's count by which its faces weigh less
+MIN_REACH = 1.0  # years, of a range to either side
 
 Table = Mapping[str, Sequence[float]]  # name -> its values at the knots
 
@@ -28,54 +28,27 @@ def age_range(table: Table, ages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(low, ages).astype(np.float32), np.maximum(high, ages).astype(np.float32)
 
 
-def probability(table: Table, males: np.ndarray) -> np.ndarray:
-    """Calibrated probabilities (N,) of the network's outputs (N,); as they are without a table."""
-    if "output" not in table:
-        return males
-    return np.interp(males, table["output"], table["male"]).astype(np.float32)
-
-
 def fit_age_range(guesses: np.ndarray, ages: np.ndarray) -> dict[str, list[float]]:
-    """Table of the ranges that hold COVERAGE of the true `ages` (N,), in all and as nearly as can
-    be in every band of them, given the estimates (N,).
+    """Table of ranges that hold COVERAGE of the true `ages` (N,), given the estimates (N,).
 
-    Quantiles of the true age among estimates alike, in which the faces of a band that is covered
-    too rarely weigh more; then all ranges are widened by one factor until COVERAGE holds.
+    The ends are quantiles of the true age among faces of like estimate, those of rare ages weighing
+    more: else the ranges would hold nearly all of the commonest ages and too few of the others. One
+    factor widens or narrows all of them to COVERAGE.
     """
     band = np.searchsorted(BANDS, ages, side="right") - 1
-    weights = np.ones(len(BANDS))
-    near = np.exp(-0.5 * ((guesses[None] - KNOTS[:, None]) / BANDWIDTH) ** 2)
-    order = np.argsort(ages)
-    low = high = KNOTS
-    for _ in range(ROUNDS):
-        share = near[:, order] * weights[band[order]]
-        share = np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
-        low = np.array([ages[order][np.searchsorted(s, (1 - COVERAGE) / 2)] for s in share])
-        high = np.array([ages[order][np.searchsorted(s, (1 + COVERAGE) / 2)] for s in share])
-        held = (ages >= np.interp(guesses, KNOTS, low)) & (ages <= np.interp(guesses, KNOTS, high))
-        covered = np.bincount(band, held, len(BANDS)) / np.maximum(np.bincount(band), 1)
-        weights *= np.exp(0.5 * (COVERAGE - covered))
-    low, high = np.minimum(low, KNOTS), np.maximum(high, KNOTS)
-    below = np.maximum(guesses - np.interp(guesses, KNOTS, low), 1e-6)
-    above = np.maximum(np.interp(guesses, KNOTS, high) - guesses, 1e-6)
-    factor = np.quantile(np.maximum((guesses - ages) / below, (ages - guesses) / above), COVERAGE)
+    weights = np.bincount(band, minlength=len(BANDS))[band].astype(float) ** -RARITY
+    near = weights * np.exp(-0.5 * ((guesses - KNOTS[:, None]) / BANDWIDTH) ** 2)
+    order = np.argsort(ages, kind="stable")
+    share = np.cumsum(near[:, order], axis=1)
+    share /= share[:, -1:]
+    ends = [[np.searchsorted(s, (1 + c) / 2) for s in share] for c in (-COVERAGE, COVERAGE)]
+    low, high = ages[order][np.minimum(ends, len(ages) - 1)]
+    reaches = np.maximum([KNOTS - low, high - KNOTS], MIN_REACH)
+    below, above = (np.interp(guesses, KNOTS, reach) for reach in reaches)
+    missed = np.maximum((guesses - ages) / below, (ages - guesses) / above)
+    below, above = reaches * np.quantile(missed, COVERAGE)
     return {
         "age": KNOTS.tolist(),
-        "age_low": np.maximum(KNOTS - factor * (KNOTS - low), 0.0).round(2).tolist(),
-        "age_high": (KNOTS + factor * (high - KNOTS)).round(2).tolist(),
-    }
-
-
-def fit_probability(outputs: np.ndarray, males: np.ndarray) -> dict[str, list[float]]:
-    """Table from a network's outputs (N,) to the share of men (1) among such faces: bins of equally
-    many faces, made monotonic."""
-    from scipy.optimize import isotonic_regression
-
-    order = np.argsort(outputs)
-    bins = np.array_split(order, BINS)
-    given = np.array([outputs[rows].mean() for rows in bins])
-    share = isotonic_regression([males[rows].mean() for rows in bins]).x
-    return {
-        "output": [0.0, *given.clip(1e-3, 1 - 1e-3).round(4).tolist(), 1.0],
-        "male": [0.0, *share.round(4).tolist(), 1.0],
+        "age_low": np.maximum(KNOTS - below, 0.0).round(2).tolist(),
+        "age_high": (KNOTS + above).round(2).tolist(),
     }

@@ -29,6 +29,7 @@ def write_model(
     licence: str = "",
     data: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
+    mirror: bool = False,
 ) -> Manifest:
     """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise.
 
@@ -59,6 +60,7 @@ def write_model(
             "keras": {"name": weights.name, "sha256": sha256(weights)},
         },
         outputs={output: MEANINGS[output] for output in sorted(model.output)},
+        mirror=mirror,
         licence=licence,
         origin=origin,
         data=data or {},

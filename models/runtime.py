@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.calibration import probability
 from models.spec import Manifest, ModelError, load_manifest
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
@@ -126,6 +125,13 @@ class Estimator:
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, 3) uint8 BGR;
         nan for what the model does not tell."""
+        if self.manifest.mirror:
+            answers = self._raw(np.concatenate([crops, crops[:, :, ::-1]]))
+            ages, males = (column.reshape(2, -1).mean(axis=0) for column in answers)
+            return ages, males
+        return self._raw(crops)
+
+    def _raw(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ages = np.full(len(crops), np.nan, np.float32)
         males = np.full(len(crops), np.nan, np.float32)
         for start in range(0, len(crops), MAX_BATCH):
@@ -134,7 +140,7 @@ class Estimator:
             if "age" in outputs:
                 ages[rows] = np.clip(outputs["age"], 0.0, 100.0)
             if "male" in outputs:
-                males[rows] = probability(self.calibration, np.clip(outputs["male"], 0.0, 1.0))
+                males[rows] = np.clip(outputs["male"], 0.0, 1.0)
         return ages, males
 
 

@@ -55,6 +55,7 @@ class Manifest:
     input: InputSpec
     files: dict[str, dict[str, str]]  # kind ("onnx", "keras") -> {"name", "sha256"}
     outputs: dict[str, str]  # name -> what its numbers mean
+    mirror: bool = False  # whether the answer is the mean over the crop and its mirror image
     licence: str = ""
     origin: str = ""  # source, or training command, back end and seed
     data: dict[str, Any] = field(default_factory=dict)  # file -> its sha256 and rows by split

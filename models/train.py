@@ -170,6 +170,15 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
         layer.set_weights(given.get_weights())
 
 
+def freeze(model: keras.Model, last: str) -> None:
+    """Keep the weights of all layers up to `last` as they are."""
+    names = [layer.name for layer in model.layers]
+    if last not in names:
+        raise ModelError(f"--freeze {last}: {model.name} has no such layer; it has {names}")
+    for layer in model.layers[: names.index(last) + 1]:
+        layer.trainable = False
+
+
 def train(
     name: str,
     data: list[Path],
@@ -183,6 +192,8 @@ def train(
     teachers: list[str],
     trust: float,
     view: float | None,
+    strength: float,
+    frozen: str | None,
 ) -> tuple[keras.Model, InputSpec, dict[str, float]]:
     """Fit a recipe on the train splits; the model with averaged weights, its crops, val metrics."""
     recipe = RECIPES[name]
@@ -196,10 +207,12 @@ def train(
     model = ARCHITECTURES[recipe.architecture](**recipe.config)
     if init is not None:
         start_from(model, load_keras(load_manifest(init)))
+    if frozen is not None:
+        freeze(model, frozen)
     taught = teach(teachers, chips) if teachers else None
-    trust = trust if teachers else 0.0
+    trust, amount = trust if teachers else 0.0, WEBCAM.scaled(strength)
     rows, chances = np.arange(len(chips.male)), age_chances(chips, balance)
-    batches = Batches(chips, rows, spec, batch, WEBCAM, seed, chances, taught, workers=2)
+    batches = Batches(chips, rows, spec, batch, amount, seed, chances, taught, workers=2)
     checks = Batches(held_out, exact, spec, 256, NONE, seed)
     steps = epochs * len(batches)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -250,6 +263,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--balance", type=float, default=0.3, help="0: ages as they come, 1: all equally often"
     )
+    parser.add_argument(
+        "--strength", type=float, default=1.0, help="of the augmentation, 1: like a poor webcam"
+    )
+    parser.add_argument("--freeze", metavar="LAYER", help="layers up to this one are not trained")
     parser.add_argument("--init", metavar="NAME", help="model whose weights are the start")
     parser.add_argument(
         "--teachers", nargs="+", metavar="NAME", default=[], help="models whose answers are learnt"
@@ -276,6 +293,8 @@ def main(argv: list[str] | None = None) -> int:
             args.teachers,
             args.trust,
             args.view,
+            args.strength,
+            args.freeze,
         )
         command = shlex.join(["python", "-m", "models.train", *(argv or sys.argv[1:])])
         write_model(
@@ -289,6 +308,7 @@ def main(argv: list[str] | None = None) -> int:
             licence=args.licence,
             data={path.name: describe(path) for path in args.data},
             metrics=metrics,
+            mirror=True,
         )
     except ModelError as error:
         print(f"models.train: {error}", file=sys.stderr)

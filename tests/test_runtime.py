@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from models import runtime
-from models.runtime import choose_device, network_input, open_detector_network
+from models.runtime import Estimator, choose_device, network_input, open_detector_network
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
 
 
@@ -82,3 +83,15 @@ def test_a_file_that_is_no_graph_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"broken\.onnx is not a usable ONNX graph") as error:
         open_detector_network(tmp_path / "broken.onnx", one_shape=True)
     assert "\n" not in str(error.value)
+
+
+def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
+    crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
+    manifest = load_manifest("ssrnet-joint")
+    once = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
+    both = Estimator(replace(manifest, mirror=True), choose_device("cpu"))
+    ages, males = both(crops)
+    for answer, turned in zip((ages, males), both(crops[:, :, ::-1]), strict=True):
+        np.testing.assert_allclose(answer, turned, rtol=1e-5)
+    expected = (once(crops)[0] + once(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
+    np.testing.assert_allclose(ages, expected, rtol=1e-5)

@@ -77,6 +77,11 @@ def test_training_writes_a_model_that_runs_live(tmp_path, monkeypatch, astronaut
     assert np.isfinite(males).all()
     assert (tmp_path / "run" / "ssrnet-joint.csv").read_text().count("\n") == 3
 
+    teacher = tmp_path / "run" / "ssrnet-joint.json"
+    taught = [*arguments[:3], "--epochs", 1, "--teachers", teacher, "--init", teacher]
+    assert main([str(a) for a in [*taught, "--out", tmp_path / "taught"]]) == 0
+    assert "--teachers" in load_manifest(str(tmp_path / "taught" / "ssrnet-joint.json")).origin
+
 
 def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
     assert main(["ssrnet-joint", "--data", str(tmp_path / "none.zip")]) == 2
