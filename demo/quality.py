@@ -1,5 +1,6 @@
 """How far a crop can be trusted: large enough, frontal, inside the picture, surely a face."""
 
+import cv2
 import numpy as np
 
 from demo.frames import Faces
@@ -7,6 +8,9 @@ from demo.frames import Faces
 EYES_APART = (6.0, 20.0)  # pixels: worth nothing, worth all
 TURNED = (1.0, 0.3)  # nose off the eyes' middle, in eye distances: worth nothing, worth all
 SCORE = (0.7, 0.95)
+SHARP = (0.004, 0.018)  # share of the contrast between neighbouring pixels: worth nothing, all
+GRAIN = 64  # pixels of the crop in which it is measured
+FLAT = 25.0  # variance of gray levels that is no contrast
 
 
 def qualities(faces: Faces, width: int, height: int) -> np.ndarray:
@@ -19,6 +23,20 @@ def qualities(faces: Faces, width: int, height: int) -> np.ndarray:
     quality = _ramp(apart, EYES_APART) * _ramp(off, TURNED) * _ramp(faces.scores, SCORE)
     quality *= _share_inside(faces.points, safe, width, height)
     return np.asarray(quality, np.float32)
+
+
+def sharpness(crops: np.ndarray) -> np.ndarray:
+    """Weights (N,) float32, 0..1, of crops (N, size, size, 3) uint8: little for those blurred, also
+    along one axis only, as by motion."""
+    weights = np.empty(len(crops), np.float32)
+    bend = np.array([[-1, 2, -1]], np.float32)
+    for row, crop in enumerate(crops):
+        gray = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+        gray = cv2.resize(gray, (GRAIN, GRAIN), interpolation=cv2.INTER_AREA)
+        middle = gray[GRAIN // 4 : -GRAIN // 4, GRAIN // 4 : -GRAIN // 4].astype(np.float32)
+        along, across = (cv2.filter2D(middle, cv2.CV_32F, k)[1:-1, 1:-1] for k in (bend, bend.T))
+        weights[row] = min(along.var(), across.var()) / (middle.var() + FLAT)
+    return _ramp(weights, SHARP).astype(np.float32)
 
 
 def _share_inside(points: np.ndarray, apart: np.ndarray, width: int, height: int) -> np.ndarray:

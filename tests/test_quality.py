@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
 from demo.frames import Faces
-from demo.quality import qualities
+from demo.quality import qualities, sharpness
 
 FRONTAL = np.array([[-12, -10], [12, -10], [0, 2], [-8, 12], [8, 12]], np.float32)
 
@@ -40,3 +41,14 @@ def test_a_face_half_outside_counts_half():
 def test_an_unsure_detection_counts_little():
     assert quality(FRONTAL + 200, score=0.825) == pytest.approx(0.5)
     assert quality(FRONTAL + 200, score=0.6) == 0
+
+
+def test_a_blurred_crop_counts_little_whichever_way_it_moved(astronaut):
+    crop = cv2.resize(astronaut[60:180, 165:285], (64, 64), interpolation=cv2.INTER_AREA)
+    blurred = [cv2.GaussianBlur(crop, (0, 0), 3), cv2.blur(crop, (13, 1)), cv2.blur(crop, (1, 13))]
+    sharp, *others = sharpness(np.stack([crop, *blurred]))
+    assert sharp == 1.0
+    assert max(others) < 0.6
+    large = cv2.resize(astronaut[60:180, 165:285], (112, 112), interpolation=cv2.INTER_AREA)
+    assert sharpness(large[None]) == 1.0
+    assert sharpness(np.zeros((0, 64, 64, 3), np.uint8)).shape == (0,)
