@@ -51,7 +51,8 @@ def card(manifest: Manifest, results: Path) -> str:
         )
     sections = [
         f"# {manifest.name}",
-        f"{_architecture(manifest.architecture)}. In: {_crops(manifest.input)}. "
+        f"{_architecture(manifest.architecture)}. In: {_crops(manifest.input)}"
+        f"{', and their mirror images: the answer is the mean' if manifest.mirror else ''}. "
         f"Out: {'; '.join(f'`{name}`, {meaning}' for name, meaning in manifest.outputs.items())}.",
         _files(manifest),
         "## Intended use",

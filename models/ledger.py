@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,12 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
-    """What tells these weights and their calibration from others of the same name."""
-    tables = json.dumps(manifest.calibration, sort_keys=True).encode()
+    """What tells these weights, and how they are asked, from others of the same name."""
+    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration]
+    settings = json.dumps(asked, sort_keys=True).encode()
     return {
         "weights": manifest.files.get("onnx", {}).get("sha256", "")[:DIGITS],
-        "calibration": hashlib.sha256(tables).hexdigest()[:DIGITS] if manifest.calibration else "",
+        "settings": hashlib.sha256(settings).hexdigest()[:DIGITS],
     }
 
 

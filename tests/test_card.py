@@ -49,15 +49,15 @@ KEY = {"model": "net", "data": "a.zip", "split": "test"}
 def manifest(tmp_path: Path) -> Manifest:
     (tmp_path / "net.onnx").write_bytes(b"12345")
     made = Manifest(
-        "net",
-        "ssrnet",
-        {},
-        InputSpec(view=0.75),
-        {"onnx": {"name": "net.onnx", "sha256": sha256(tmp_path / "net.onnx")}},
-        {"age": "years, 0 to 100"},
-        "research only",
-        "python -m models.train net --seed 2; Keras on tensorflow, seed 2",
-        {"a.zip": {"sha256": "a1b2", "faces": {"train": 5000, "test": 1200}}},
+        name="net",
+        architecture="ssrnet",
+        config={},
+        input=InputSpec(view=0.75),
+        files={"onnx": {"name": "net.onnx", "sha256": sha256(tmp_path / "net.onnx")}},
+        outputs={"age": "years, 0 to 100"},
+        licence="research only",
+        origin="python -m models.train net --seed 2; Keras on tensorflow, seed 2",
+        data={"a.zip": {"sha256": "a1b2", "faces": {"train": 5000, "test": 1200}}},
         calibration={"age": [0.0]},
         folder=tmp_path,
     )
@@ -117,12 +117,13 @@ def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: P
     assert "of 1 of 50 faces changes" in text
 
 
-def test_results_of_other_weights_or_of_another_calibration_do_not_count(
+def test_results_of_other_weights_or_settings_do_not_count(
     manifest: Manifest, results: Path
 ) -> None:
     others = [
         replace(manifest, files={"onnx": {"name": "net.onnx", "sha256": "0" * 64}}),
         replace(manifest, calibration={}),
+        replace(manifest, mirror=True),
         replace(manifest, name="other"),
     ]
     for other in others:
