@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers, ops
 
-from models.layers import FusedBatchNormalization
+from models.layers import BatchNormalization
 
 AGE_SPAN = 101.0
 MALE_SPAN = 1.0
@@ -61,7 +61,7 @@ def _stream(
     taps = []
     for block in (1, 2, 3, 4):
         x = layers.Conv2D(filters, 3, name=f"{name}_conv{block}")(x)  # valid: 62, 29, 12, 4
-        x = FusedBatchNormalization(name=f"{name}_bn{block}")(x)
+        x = BatchNormalization(name=f"{name}_bn{block}")(x)
         x = layers.Activation(activation, name=f"{name}_{activation}{block}")(x)
         if block < 4:
             x = pool(2, 2, name=f"{name}_pool{block}")(x)  # 31, 14, 6

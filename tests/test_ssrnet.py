@@ -1,13 +1,17 @@
 """SSR-Net: its size, its merge by hand, its weights and its gradients."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from models import ssrnet
+from models import export, ssrnet
+from models.runtime import Estimator, choose_device
+from models.spec import load_manifest
 from models.ssrnet import SoftStagewiseMerge
+from models.zoo import load_keras
 
 # p, η and Δ of three stages, one face: Σ p·(i + η) = 1.5, 4.75, 2 and widths 3, 3·3·2, 3·3·2·3·½
 STAGES = [
@@ -143,3 +147,15 @@ def test_the_merge_has_finite_gradients_where_a_bin_width_would_vanish() -> None
         tape.watch(arrays)
         y = SoftStagewiseMerge(101.0, 1.0, 1.0)(arrays, training=True)
     assert all(np.isfinite(g.numpy()).all() for g in tape.gradient(y, arrays))
+
+
+@pytest.mark.parametrize("name", ["ssrnet", "ssrnet-joint"])
+def test_shipped_weights_answer_alike_in_keras_and_in_their_graph(name):
+    manifest = load_manifest(name)
+    crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    graph = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
+    outputs = load_keras(manifest)(crops.astype(np.float32))
+    for answer, output in zip(graph(crops), ("age", "male"), strict=True):
+        limit = 100.0 if output == "age" else 1.0
+        expected = np.clip(np.asarray(outputs[output]), 0.0, limit)
+        np.testing.assert_allclose(answer, expected, atol=export.TOLERANCE[output])
