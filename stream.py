@@ -64,6 +64,14 @@ def parser() -> argparse.ArgumentParser:
         help="open no window (chosen by itself where there is no display)",
     )
 
+    out.add_argument(
+        "--anonymize",
+        choices=["blur", "pixelate", "mask"],
+        help="make every face unrecognisable, hair to chin, in window, recording, snapshots and "
+        "photos; of a mask nothing is left, of the others a few coarse colours. Every frame is "
+        "searched; a face that the detector does not find is not covered",
+    )
+
     how = p.add_argument_group("how")
     how.add_argument(
         "--detector", choices=["mtcnn", "dlib"], default="mtcnn", help="face detector (mtcnn)"
@@ -71,7 +79,6 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--detect-every",
         type=count,
-        default=8,
         metavar="N",
         help="search the whole frame for new faces every N frames (8), for the smallest every 2 N; "
         "known faces are measured in every frame all the same. 1 finds a new face at once and is "
@@ -165,6 +172,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.errors import UserError
     from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
+    from demo.privacy import Anonymizer
     from demo.session import run, share_cores
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
     from demo.sources import open_source
@@ -187,11 +195,15 @@ def start(args: argparse.Namespace) -> int:
     detector = DETECTORS[args.detector](args.min_face, not source.photos)
     estimator = Estimator(manifest, device)
     stopwatch = Stopwatch()
+    pipeline: PhotoPipeline | Pipeline
     if source.photos:
-        process = PhotoPipeline(detector, estimator, spec, stopwatch).process
+        pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
     else:
-        settings = Settings(detect_every=args.detect_every)
-        process = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch).process
+        settings = Settings(detect_every=_detect_every(args))
+        pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
+    process = pipeline.process
+    if args.anonymize:
+        process = Anonymizer(pipeline, args.anonymize, stopwatch).process
 
     _keep_apart(source.name, args.output, args.log)
     sinks: list[Sink] = []
@@ -227,6 +239,20 @@ def start(args: argparse.Namespace) -> int:
         say(source.warning)
         return 2
     return 0
+
+
+def _detect_every(args: argparse.Namespace) -> int:
+    """Frames from one search of the whole frame to the next: nobody may be seen unfound."""
+    from demo.errors import UserError
+
+    if not args.anonymize:
+        return args.detect_every or 8
+    if args.detect_every not in (None, 1):
+        raise UserError(
+            f"--detect-every {args.detect_every} would show new faces before they are covered: "
+            "leave it out with --anonymize"
+        )
+    return 1
 
 
 def _keep_apart(source: str, output: Path | None, log: Path | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pytest
 
 import stream
@@ -70,6 +71,18 @@ def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, as
         assert face["male"] < 0.5
 
 
+def test_an_anonymized_photo_keeps_its_labels_and_no_face(tmp_path, capsys, astronaut):
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut)
+    out, log = tmp_path / "b.png", tmp_path / "a.jsonl"
+    arguments = ["-s", tmp_path / "a.png", "-o", out, "--log", log, "--anonymize", "mask"]
+    assert run(capsys, *arguments)[0] == 0
+    (entry,) = read_log(log)
+    assert entry["faces"][0]["age"] is not None
+    covered = cv2.imread(str(out))
+    assert (covered[125:165, 190:255] == covered[125, 190]).all()
+    assert len(np.unique(covered[40:60, 150:300].reshape(-1, 3), axis=0)) > 100  # the label
+
+
 def test_a_csv_log_can_be_asked_for(tmp_path, capsys):
     assert run(capsys, "-s", CLIP, "--log", tmp_path / "a.csv", "--max-frames", 3)[0] == 0
     assert (tmp_path / "a.csv").read_text().startswith("source,frame,time,id,x1")
@@ -96,6 +109,7 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", "97"], "cannot open camera 97: "),
         (["-s", "rtsp://127.0.0.1:9/nothing"], "cannot open stream rtsp://127.0.0.1:9/nothing"),
         (["-s", CLIP, "--device", "gpu"], "no GPU: "),
+        (["-s", CLIP, "--anonymize", "blur", "--detect-every", 4], "--detect-every 4 would show"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, complaint):
