@@ -65,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
     )
 
     out.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="write what the session saw: people, time in view, ages, busiest moments, delays; "
+        ".json is for programs, .html a page with plots, without pictures",
+    )
+    out.add_argument(
         "--anonymize",
         choices=["blur", "pixelate", "mask"],
         help="make every face unrecognisable, hair to chin, in window, recording, snapshots and "
@@ -176,6 +183,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.session import run, share_cores
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
     from demo.sources import open_source
+    from demo.summary import Summary
     from demo.timing import Stopwatch
     from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
@@ -205,7 +213,7 @@ def start(args: argparse.Namespace) -> int:
     if args.anonymize:
         process = Anonymizer(pipeline, args.anonymize, stopwatch).process
 
-    _keep_apart(source.name, args.output, args.log)
+    _keep_apart(source.name, args.output, args.log, args.summary)
     sinks: list[Sink] = []
     if args.output is not None:
         sinks.append(
@@ -215,6 +223,8 @@ def start(args: argparse.Namespace) -> int:
         )
     if args.log is not None:
         sinks.append(Log(args.log))
+    summary = Summary(args.summary, source.name, source.photos, lambda: source.dropped)
+    sinks.append(summary)
     window = None
     if not args.no_display:
         if display_exists():
@@ -225,11 +235,13 @@ def start(args: argparse.Namespace) -> int:
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     share_cores()
-    result = run(source, process, sinks, window, stopwatch, args.max_frames, say)
+    result = run(source, summary.timed(process), sinks, window, stopwatch, args.max_frames, say)
 
-    for path in filter(None, (args.output, args.log)):
+    for path in filter(None, (args.output, args.log, args.summary)):
         if path.exists():
             say(f"wrote {path}")
+    for line in summary.lines():
+        say(line)
     unit = "photo" if source.photos else "frame"
     say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
     if result.interrupted:
@@ -255,11 +267,11 @@ def _detect_every(args: argparse.Namespace) -> int:
     return 1
 
 
-def _keep_apart(source: str, output: Path | None, log: Path | None) -> None:
-    """Refuse to write over the source, or the log and the recording over one another."""
+def _keep_apart(source: str, output: Path | None, log: Path | None, summary: Path | None) -> None:
+    """Refuse to write over the source, or what is written over one another."""
     from demo.errors import UserError
 
-    named = [("-s", Path(source)), ("-o", output), ("--log", log)]
+    named = [("-s", Path(source)), ("-o", output), ("--log", log), ("--summary", summary)]
     files = [(option, path) for option, path in named if path is not None and not path.is_dir()]
     for index, (option, path) in enumerate(files):
         for other_option, other in files[:index]:

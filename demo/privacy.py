@@ -96,5 +96,6 @@ class Anonymizer:
             held = ~again & (np.abs(frame.time - self._times) < HOLD_SECONDS)
             self._boxes = np.vstack([self._boxes[held], faces.boxes])
             self._times = np.hstack([self._times[held], np.full(len(faces), frame.time)])
-            cover(frame.image, np.vstack([self._boxes, self._pipeline.possible]), self._style)
+            boxes = np.vstack([self._boxes, self._pipeline.possible])
+            cover(frame.image, np.unique(boxes, axis=0), self._style)
         return faces

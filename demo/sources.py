@@ -55,6 +55,11 @@ class Source(Protocol):
         ...
 
     @property
+    def dropped(self) -> int:
+        """Frames that were never seen; only a live source has any."""
+        ...
+
+    @property
     def warning(self) -> str | None:
         """Set after the last frame if it was not the end."""
         ...
@@ -106,7 +111,7 @@ def _photos_in(folder: Path) -> list[Path]:
 class PhotoSource:
     """Photos, one frame each; one that cannot be read is passed over with a warning."""
 
-    live, photos, fps = False, True, None
+    live, photos, fps, dropped = False, True, None, 0
 
     def __init__(self, name: str, paths: list[Path]) -> None:
         self.name, self.paths, self.count = name, paths, len(paths)
@@ -157,7 +162,7 @@ def _read_photo(path: Path) -> np.ndarray:
 class VideoSource:
     """A video file, every frame in order, decoded ahead by a thread."""
 
-    live, photos = False, False
+    live, photos, dropped = False, False, 0
 
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""

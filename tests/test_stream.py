@@ -103,6 +103,7 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", CLIP, "--model", "nonsense"], "unknown model 'nonsense': choose "),
         (["-s", CLIP, "-o", "/nowhere/a.mp4"], "there is no folder /nowhere"),
         (["-s", CLIP, "--log", "a.txt"], "must end in .jsonl or .csv"),
+        (["-s", CLIP, "--summary", "a.txt"], "ends in .json or .html"),
         (["-s", CLIP, "-o", CLIP], f"-o {CLIP} is the file of -s: name another one"),
         (["-s", CLIP, "--log", "x.jsonl", "-o", "x.jsonl"], "is the file of -o"),
         (["-s", "x" * 300], "File name too long"),
@@ -127,10 +128,22 @@ def test_without_camera_a_newcomer_is_told_the_command_that_works(capsys):
     assert line.endswith("try: python stream.py -s assets/demo.mp4")
 
 
-def test_ctrl_c_leaves_a_playable_recording_and_a_complete_log(tmp_path):
-    video, log = tmp_path / "a.mp4", tmp_path / "a.jsonl"
+def test_ctrl_c_leaves_a_playable_recording_a_complete_log_and_a_summary(tmp_path):
+    video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
     process = subprocess.Popen(
-        [sys.executable, "stream.py", "-s", CLIP, "-o", video, "--log", log, "--no-display"],
+        [
+            sys.executable,
+            "stream.py",
+            "-s",
+            CLIP,
+            "-o",
+            video,
+            "--log",
+            log,
+            "--summary",
+            summary,
+            "--no-display",
+        ],
         cwd=ROOT,
         stderr=subprocess.PIPE,
     )
@@ -141,6 +154,7 @@ def test_ctrl_c_leaves_a_playable_recording_and_a_complete_log(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == stream.INTERRUPTED
     frames = [entry["frame"] for entry in read_log(log)]
+    assert json.loads(summary.read_text())["frames"] == len(frames)
     assert frames == list(range(len(frames)))
     with av.open(str(video)) as recording:
         assert abs(sum(1 for _ in recording.decode(video=0)) - len(frames)) <= 1
