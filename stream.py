@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size; "
+        help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size, and "
+        "with the sound of a file; "
         "for photos, a folder, for one photo also a file",
     )
     out.add_argument(
@@ -182,7 +183,8 @@ def start(args: argparse.Namespace) -> int:
     from demo.privacy import Anonymizer
     from demo.session import run, share_cores
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
-    from demo.sources import open_source
+    from demo.sound import sound_of
+    from demo.sources import VideoSource, open_source
     from demo.summary import Summary
     from demo.timing import Stopwatch
     from demo.window import Window, display_exists
@@ -215,11 +217,14 @@ def start(args: argparse.Namespace) -> int:
 
     _keep_apart(source.name, args.output, args.log, args.summary)
     sinks: list[Sink] = []
+    sound = None
+    if args.output is not None and isinstance(source, VideoSource):
+        sound = sound_of(source.name, lambda: source.start)
     if args.output is not None:
         sinks.append(
             PhotoRecorder(args.output, single=Path(source.name).is_file())
             if source.photos
-            else VideoRecorder(args.output, source.fps)
+            else VideoRecorder(args.output, source.fps, sound)
         )
     if args.log is not None:
         sinks.append(Log(args.log))
@@ -240,6 +245,8 @@ def start(args: argparse.Namespace) -> int:
     for path in filter(None, (args.output, args.log, args.summary)):
         if path.exists():
             say(f"wrote {path}")
+    if sound is not None and sound.failure:
+        say(f"the sound of {source.name} breaks off: {sound.failure}")
     for line in summary.lines():
         say(line)
     unit = "photo" if source.photos else "frame"

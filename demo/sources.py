@@ -167,6 +167,7 @@ class VideoSource:
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
         self.name = name
+        self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
             self._container = av.open(name, timeout=OPEN_SECONDS if "://" in name else None)
@@ -218,15 +219,14 @@ class VideoSource:
         return seconds + SHORT_SECONDS < COMPLETE * seconds_told
 
     def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
-        start = None
         for index, picture in enumerate(self._container.decode(self._stream)):
             seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
-            start = seconds if start is None else start
+            self.start = self.start if index else seconds
             image = picture.to_ndarray(format="bgr24")
             turns = round((picture.rotation or 0) / 90) % 4
             yield (
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
-                seconds - start,
+                seconds - self.start,
             )
 
 
