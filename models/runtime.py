@@ -44,7 +44,7 @@ def choose_device(wanted: str) -> Device:
     import onnxruntime as ort
 
     for provider in GPU_PROVIDERS:
-        if provider in ort.get_available_providers() and _starts(provider):
+        if provider in ort.get_available_providers() and starts(provider):
             return Device("gpu", "onnxruntime", f"ONNX Runtime runs {provider}")
     if wanted == "auto":
         return Device("cpu", "onnxruntime", "no GPU provider of ONNX Runtime starts here")
@@ -61,7 +61,7 @@ def choose_device(wanted: str) -> Device:
     )
 
 
-def _starts(provider: str) -> bool:
+def starts(provider: str) -> bool:
     """Whether a provider runs a graph here: a build that offers it may lack a driver or a library,
     and ONNX Runtime then falls back to the CPU without a word."""
     graph = load_manifest("mtcnn").file("pnet")
