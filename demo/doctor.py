@@ -28,7 +28,7 @@ class Speed:
     followed: float  # where only known faces are measured
 
     def mean(self, detect_every: int) -> float:
-        """Milliseconds a frame where one in `detect_every` is searched, each second one coarsely."""
+        """Milliseconds a frame where one in `detect_every` is searched."""
         if detect_every == 1:
             return self.searched
         search = (self.searched + self.coarsely) / 2 - self.followed

@@ -194,8 +194,13 @@ class _OnnxNetwork:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        values: list[Any] = self._session.run(self._outputs, {self._input: batch})
-        return dict(zip(self._outputs, values, strict=True))
+        starts = range(0, max(len(batch), 1), MAX_BATCH)
+        parts = [self._run(batch[start : start + MAX_BATCH]) for start in starts]
+        return dict(zip(self._outputs, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
+        values: list[np.ndarray] = self._session.run(self._outputs, {self._input: batch})
+        return values
 
 
 def _onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
