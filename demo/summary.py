@@ -93,10 +93,11 @@ class Timeline:
         """Count a frame that lasts from `start` to `end` seconds."""
         while end >= MOST_PIECES * self.width and self._step + 1 < len(WIDTHS):
             self._widen()
-        piece = int(start // self.width)
-        missing = max(piece + 1 - len(self.most), 0)
-        self.face_seconds = np.pad(self.face_seconds, (0, missing))
-        self.most = np.pad(self.most, (0, missing))
+        piece = int(min(max(start, 0.0) // self.width, MOST_PIECES - 1))
+        missing = piece + 1 - len(self.most)
+        if missing > 0:
+            self.face_seconds = np.pad(self.face_seconds, (0, missing))
+            self.most = np.pad(self.most, (0, missing))
         self.face_seconds[piece] += faces * (end - start)
         self.most[piece] = max(self.most[piece], faces)
 

@@ -120,7 +120,7 @@ def _x(second: float, seconds: float) -> float:
 
 def _time_axis(seconds: float, bottom: float) -> Iterator[str]:
     """Vertical lines at round times, named below."""
-    step = next((t for t in TICKS if seconds / t <= 10), 7 * TICKS[-1])
+    step = next((t for t in TICKS if seconds / t <= 10), int(seconds / 10))
     for second in range(0, int(seconds) + 1, step):
         x = _x(second, seconds)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{bottom}"/>'

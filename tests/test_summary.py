@@ -125,6 +125,14 @@ def test_a_long_timeline_keeps_its_sums_and_peaks():
     assert timeline.busiest()[0] == {"from": 2220, "to": 2235, "faces": 3}
 
 
+def test_times_that_a_damaged_file_makes_up_take_no_memory(tmp_path):
+    path = tmp_path / "s.html"
+    times = (-5.0, 0.0, 1e15, 2.0, 1e15)
+    summary = told(((seconds, faces((1, 20, 0.2))) for seconds in times), path)
+    assert len(summary.timeline.most) <= module.MOST_PIECES
+    assert path.stat().st_size < 50_000
+
+
 def test_one_who_comes_and_goes_keeps_few_spans():
     summary = told((k, faces((1, 20, 0.2)) if k % 5 == 0 else faces()) for k in range(1000))
     assert len(summary.people[0].spans) == module.MOST_SPANS
