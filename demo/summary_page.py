@@ -7,7 +7,7 @@ from typing import Any
 from demo.summary import AGES, GENDERS, clock
 
 MOST_ROWS = 60  # people with a bar of their own: those longest in view
-LEFT, RIGHT, WIDTH = 120, 20, 960  # pixels, of every plot
+LEFT, RIGHT, WIDTH = 120, 34, 960  # pixels, of every plot
 ROW, AXIS, HEIGHT = 22, 26, 180
 TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 

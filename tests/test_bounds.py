@@ -19,13 +19,15 @@ from demo.sources import open_source
 
 ROOT = Path(__file__).resolve().parents[1]
 GIGABYTE = 1024  # MB
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 
 
 def peak_of(*arguments: object) -> tuple[int, list[str], float]:
     """Exit code and lines of stream.py, and the most memory that it held, in MB."""
     code = (
-        "import resource, sys, stream; code = stream.main(sys.argv[1:]); "
-        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "import sys, stream; from pathlib import Path; code = stream.main(sys.argv[1:]); "
+        "status = Path('/proc/self/status').read_text(); "
+        "print(code, int(status.partition('VmHWM:')[2].split()[0]) / 1024)"
     )
     command = [sys.executable, "-c", code, "--no-display", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -71,7 +73,7 @@ def write_black(path: Path, width: int, height: int) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+@needs_proc
 def test_a_photo_of_20000_by_20000_is_refused_before_its_pixels_are_read(tmp_path):
     write_png_head(tmp_path / "a.png", 20_000, 20_000)
     code, (*_, line), peak = peak_of("-s", tmp_path / "a.png", "-o", tmp_path / "b.png")
@@ -92,7 +94,7 @@ def test_a_photo_file_of_any_size_is_not_read_whole(tmp_path, astronaut):
     assert refusal(tmp_path / "a.jpg").endswith("a.jpg has more than 128 MB: make it smaller")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+@needs_proc
 def test_a_video_of_huge_frames_is_refused_and_takes_no_memory(tmp_path):
     write_gif(tmp_path / "a.gif", 16_000, 16_000)
     code, (*_, line), peak = peak_of("-s", tmp_path / "a.gif", "-o", tmp_path / "b.mp4")
@@ -129,7 +131,7 @@ def test_a_folder_of_10000_photos_is_read_one_by_one(tmp_path):
     assert source.warning.startswith("1 of 10001 photos passed over: ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+@needs_proc
 def test_200_faces_are_all_found_in_bounded_memory(tmp_path, astronaut):
     face = cv2.resize(astronaut[20:220, 120:320], (60, 60), interpolation=cv2.INTER_AREA)
     crowd = np.tile(face, (10, 20, 1))
