@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size; "
+        help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size, and "
+        "with the sound of a file; "
         "for photos, a folder, for one photo also a file",
     )
     out.add_argument(
@@ -64,6 +65,21 @@ def parser() -> argparse.ArgumentParser:
         help="open no window (chosen by itself where there is no display)",
     )
 
+    out.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="write what the session saw: people, time in view, ages, busiest moments, delays; "
+        ".json is for programs, .html a page with plots, without pictures",
+    )
+    out.add_argument(
+        "--anonymize",
+        choices=["blur", "pixelate", "mask"],
+        help="make every face unrecognisable, hair to chin, in window, recording, snapshots and "
+        "photos; of a mask nothing is left, of the others a few coarse colours. Every frame is "
+        "searched; a face that the detector does not find is not covered",
+    )
+
     how = p.add_argument_group("how")
     how.add_argument(
         "--detector", choices=["mtcnn", "dlib"], default="mtcnn", help="face detector (mtcnn)"
@@ -71,7 +87,6 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--detect-every",
         type=count,
-        default=8,
         metavar="N",
         help="search the whole frame for new faces every N frames (8), for the smallest every 2 N; "
         "known faces are measured in every frame all the same. 1 finds a new face at once and is "
@@ -165,9 +180,12 @@ def start(args: argparse.Namespace) -> int:
     from demo.errors import UserError
     from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
+    from demo.privacy import Anonymizer
     from demo.session import run, share_cores
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
-    from demo.sources import open_source
+    from demo.sound import sound_of
+    from demo.sources import VideoSource, open_source
+    from demo.summary import Summary
     from demo.timing import Stopwatch
     from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
@@ -187,22 +205,31 @@ def start(args: argparse.Namespace) -> int:
     detector = DETECTORS[args.detector](args.min_face, not source.photos)
     estimator = Estimator(manifest, device)
     stopwatch = Stopwatch()
+    pipeline: PhotoPipeline | Pipeline
     if source.photos:
-        process = PhotoPipeline(detector, estimator, spec, stopwatch).process
+        pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
     else:
-        settings = Settings(detect_every=args.detect_every)
-        process = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch).process
+        settings = Settings(detect_every=_detect_every(args))
+        pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
+    process = pipeline.process
+    if args.anonymize:
+        process = Anonymizer(pipeline, args.anonymize, stopwatch).process
 
-    _keep_apart(source.name, args.output, args.log)
+    _keep_apart(source.name, args.output, args.log, args.summary)
     sinks: list[Sink] = []
+    sound = None
+    if args.output is not None and isinstance(source, VideoSource):
+        sound = sound_of(source.name, lambda: source.start)
     if args.output is not None:
         sinks.append(
             PhotoRecorder(args.output, single=Path(source.name).is_file())
             if source.photos
-            else VideoRecorder(args.output, source.fps)
+            else VideoRecorder(args.output, source.fps, sound)
         )
     if args.log is not None:
         sinks.append(Log(args.log))
+    summary = Summary(args.summary, source.name, source.photos, lambda: source.dropped)
+    sinks.append(summary)
     window = None
     if not args.no_display:
         if display_exists():
@@ -213,11 +240,15 @@ def start(args: argparse.Namespace) -> int:
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     share_cores()
-    result = run(source, process, sinks, window, stopwatch, args.max_frames, say)
+    result = run(source, summary.timed(process), sinks, window, stopwatch, args.max_frames, say)
 
-    for path in filter(None, (args.output, args.log)):
+    for path in filter(None, (args.output, args.log, args.summary)):
         if path.exists():
             say(f"wrote {path}")
+    if sound is not None and sound.failure:
+        say(f"the sound of {source.name} breaks off: {sound.failure}")
+    for line in summary.lines():
+        say(line)
     unit = "photo" if source.photos else "frame"
     say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
     if result.interrupted:
@@ -229,11 +260,25 @@ def start(args: argparse.Namespace) -> int:
     return 0
 
 
-def _keep_apart(source: str, output: Path | None, log: Path | None) -> None:
-    """Refuse to write over the source, or the log and the recording over one another."""
+def _detect_every(args: argparse.Namespace) -> int:
+    """Frames from one search of the whole frame to the next: nobody may be seen unfound."""
     from demo.errors import UserError
 
-    named = [("-s", Path(source)), ("-o", output), ("--log", log)]
+    if not args.anonymize:
+        return args.detect_every or 8
+    if args.detect_every not in (None, 1):
+        raise UserError(
+            f"--detect-every {args.detect_every} would show new faces before they are covered: "
+            "leave it out with --anonymize"
+        )
+    return 1
+
+
+def _keep_apart(source: str, output: Path | None, log: Path | None, summary: Path | None) -> None:
+    """Refuse to write over the source, or what is written over one another."""
+    from demo.errors import UserError
+
+    named = [("-s", Path(source)), ("-o", output), ("--log", log), ("--summary", summary)]
     files = [(option, path) for option, path in named if path is not None and not path.is_dir()]
     for index, (option, path) in enumerate(files):
         for other_option, other in files[:index]:

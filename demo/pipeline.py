@@ -53,9 +53,14 @@ class Pipeline:
         self._last_time: float | None = None
         self._fusion = Fusion(estimator.calibration)
         self._frames = 0
+        self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
     def process(self, frame: Frame) -> Faces:
-        """The faces measured in this frame; age and gender are nan until they are known."""
+        """The faces measured in this frame; age and gender are nan until they are known.
+
+        `possible` then has the boxes (M, 4) of all that may be a face in it: whatever was found,
+        however unsure, and where the tracks are that were not.
+        """
         watch = self._stopwatch
         self._keep_time(frame.time)
         self._tracker.predict()
@@ -63,6 +68,9 @@ class Pipeline:
             found = self._measure(frame.image)
         with watch.stage("track"):
             ids = self._tracker.update(found.boxes)
+            tracks = self._tracker.tracks
+            coasting = tracks.boxes[tracks.time_since_update > 0]
+            self.possible = np.vstack([self.possible, coasting])
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
             wanted = faces[self._fusion.wants(ids, self._frames)]
@@ -95,10 +103,12 @@ class Pipeline:
         if self._frames < FIRST_FRAMES or rest == 0:
             coarse = search % 2 == 1 and self._settings.detect_every > 1
             found = self._detector.detect(image, coarse)
-            parts = [known[kept], found[found.scores >= START_SCORE]]
+            sure = found.scores >= START_SCORE
         else:
-            parts = [known[kept], self._detector.detect_near(image, expected[~kept])]
-        together = Detections.concatenate(parts)
+            found = self._detector.detect_near(image, expected[~kept])
+            sure = np.ones(len(found), bool)
+        self.possible = np.vstack([known.boxes[kept], found.boxes])
+        together = Detections.concatenate([known[kept], found[sure]])
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
 
 
@@ -110,11 +120,14 @@ class PhotoPipeline:
     ) -> None:
         self._detector, self._estimator, self._spec = detector, estimator, spec
         self._stopwatch = stopwatch
+        self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
     def process(self, frame: Frame) -> Faces:
-        """The faces of the photo with ages and genders."""
+        """The faces of the photo with ages and genders; `possible` then has the boxes (M, 4) of
+        all that may be a face in it."""
         with self._stopwatch.stage("detect"):
             found = self._detector.detect(frame.image)
+            self.possible = found.boxes
             found = found[found.scores >= PHOTO_SCORE]
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):

@@ -15,11 +15,13 @@ from av.error import FFmpegError
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
+from demo.sound import Sound
 from demo.sources import PHOTO_SUFFIXES
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov"}
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
+MOST_AHEAD = "1000000"  # microseconds: pictures wait no longer for a sound that has ended
 CLOSE_SECONDS = 30.0
 
 
@@ -38,7 +40,8 @@ class VideoRecorder:
     playable up to the last second even if the process is killed.
     """
 
-    def __init__(self, path: Path, fps: float | None) -> None:
+    def __init__(self, path: Path, fps: float | None, sound: Sound | None = None) -> None:
+        """Record to `path` at `fps` frames a second, with the sound, which is closed with it."""
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise UserError(
                 f"cannot record to {path}: the name must end in {', '.join(sorted(VIDEO_SUFFIXES))}"
@@ -46,6 +49,7 @@ class VideoRecorder:
         check_writable(path)
         self._path = path
         self._rate = Fraction(fps or 25.0).limit_denominator(1001)
+        self._sound = sound
         self._container: Any = None
         self._stream: Any = None
         self._last_tick = -1
@@ -59,6 +63,8 @@ class VideoRecorder:
         failed = self._worker.finish()
         if self._container is not None and not self._worker.busy:
             self._worker.attempt(lambda: self._close(flush=not failed))
+        if self._sound is not None and not self._worker.busy:
+            self._sound.close()
         self._worker.check()
 
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
@@ -68,6 +74,7 @@ class VideoRecorder:
     def _open(self, height: int, width: int) -> None:
         fragmented = self._path.suffix.lower() in {".mp4", ".mov"}
         options = {"movflags": "hybrid_fragmented", "flush_packets": "1"} if fragmented else {}
+        options["max_interleave_delta"] = MOST_AHEAD
         self._container = av.open(str(self._path), "w", options=options)
         self._stream = self._container.add_stream(
             "h264", rate=self._rate, options={"preset": "veryfast", "crf": "20", "bf": "0"}
@@ -76,6 +83,8 @@ class VideoRecorder:
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = max(1, round(self._rate))
         self._stream.time_base = self._stream.codec_context.time_base = TICK
+        if self._sound is not None:
+            self._sound.attach(self._container)
 
     def _encode(self, item: tuple[np.ndarray, float]) -> None:
         image, seconds = item
@@ -92,6 +101,8 @@ class VideoRecorder:
         picture.time_base, picture.pts = TICK, self._last_tick
         picture.duration = round(1 / self._rate / TICK)
         self._container.mux(self._stream.encode(picture))
+        if self._sound is not None:
+            self._sound.advance(float(self._last_tick * TICK + 1 / self._rate))
 
     def _close(self, flush: bool) -> None:
         """Finish the file. After a failed write the encoder must not be flushed into it."""

@@ -23,6 +23,11 @@ from demo.frames import Frame
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".gif"}  # of files by http
 MAX_PIXELS = 120_000_000  # of a photo: what phones take
+PHONE_FORMATS = {"JPEG", "PNG"}  # decoders of others take three times the memory
+MAX_BYTES = 128_000_000  # of a photo's file
+MAX_VIDEO_PIXELS = 10_000_000  # of a frame: 4K; a dozen are in memory at once
+BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
+MOST_STREAMS = 8  # of a file, that are bound while it is opened
 COMPLETE = 0.98  # of what the container announces
 SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
 OPEN_SECONDS = 10.0
@@ -52,6 +57,11 @@ class Source(Protocol):
     @property
     def count(self) -> int | None:
         """Frames in all, where that is known."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were never seen; only a live source has any."""
         ...
 
     @property
@@ -106,7 +116,7 @@ def _photos_in(folder: Path) -> list[Path]:
 class PhotoSource:
     """Photos, one frame each; one that cannot be read is passed over with a warning."""
 
-    live, photos, fps = False, True, None
+    live, photos, fps, dropped = False, True, None, 0
 
     def __init__(self, name: str, paths: list[Path]) -> None:
         self.name, self.paths, self.count = name, paths, len(paths)
@@ -119,16 +129,16 @@ class PhotoSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
-        refused = []
+        refused, first = 0, ""
         for index, path in enumerate(self.paths):
             try:
                 yield Frame(_read_photo(path), index, 0.0, str(path))
             except UserError as error:
-                refused.append(str(error))
-        if len(refused) == len(self.paths):
-            raise UserError(refused[0])
+                refused, first = refused + 1, first or str(error)
+        if refused == len(self.paths):
+            raise UserError(first)
         if refused:
-            self.warning = f"{len(refused)} of {self.count} photos passed over: {refused[0]}"
+            self.warning = f"{refused} of {self.count} photos passed over: {first}"
 
 
 def _read_photo(path: Path) -> np.ndarray:
@@ -138,15 +148,18 @@ def _read_photo(path: Path) -> np.ndarray:
 
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path} has more than {MAX_BYTES // 1_000_000} MB: make it smaller")
         with Image.open(path) as header:
-            width, height = header.size
-        if width * height > MAX_PIXELS:
+            (width, height), of_phones = header.size, header.format in PHONE_FORMATS
+        most = MAX_PIXELS if of_phones else MAX_PIXELS // 3
+        if width * height > most:
             raise UserError(
-                f"{path} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million: "
-                "make it smaller"
+                f"{path} has {width}x{height} pixels, more than {most // 1_000_000} million: "
+                f"make it smaller{'' if of_phones else ', or a JPEG'}"
             )
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
+    except (OSError, ValueError, cv2.error) as error:  # ValueError: Pillow's own bounds
         reason = getattr(error, "strerror", None) or "no picture in it"
         raise UserError(f"{path} is not a picture that can be read ({reason})") from None
     if image is None:
@@ -157,25 +170,40 @@ def _read_photo(path: Path) -> np.ndarray:
 class VideoSource:
     """A video file, every frame in order, decoded ahead by a thread."""
 
-    live, photos = False, False
+    live, photos, dropped = False, False, 0
 
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
         self.name = name
+        self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
-            self._container = av.open(name, timeout=OPEN_SECONDS if "://" in name else None)
+            timeout = OPEN_SECONDS if "://" in name else None
+            bounds: Any = [BOUND] * MOST_STREAMS
+            self._container = av.open(name, timeout=timeout, stream_options=bounds)
             self._stream = self._container.streams.video[0]
         except (FFmpegError, IndexError, OSError) as error:
             reason = getattr(error, "strerror", None) or "it has no picture track"
             raise UserError(
                 f"cannot read {name} as a video or photo ({reason}): is the file complete?"
             ) from None
+        self._bound()
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
         self._feed = _Feed(self._decode, capacity=2)
+
+    def _bound(self) -> None:
+        """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
+        width, height = self._stream.width, self._stream.height
+        if width * height > MAX_VIDEO_PIXELS:
+            self._container.close()
+            raise UserError(
+                f"{self.name} has {width}x{height} pixels a frame, more than "
+                f"{MAX_VIDEO_PIXELS // 1_000_000} million: scale it down first"
+            )
+        self._stream.codec_context.options = BOUND
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -196,7 +224,10 @@ class VideoSource:
         for index, (image, seconds) in enumerate(self._feed):
             yield Frame(image, index, seconds, self.name)
         if index < 0:
-            raise UserError(f"{self.name} holds no frame that can be decoded")
+            raise UserError(
+                f"{self.name} holds no frame that can be decoded: is it damaged, or are they "
+                f"larger than {MAX_VIDEO_PIXELS // 1_000_000} million pixels?"
+            )
         if self._feed.failure:
             self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
         elif self._is_short(index + 1, seconds):
@@ -213,15 +244,14 @@ class VideoSource:
         return seconds + SHORT_SECONDS < COMPLETE * seconds_told
 
     def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
-        start = None
         for index, picture in enumerate(self._container.decode(self._stream)):
             seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
-            start = seconds if start is None else start
+            self.start = self.start if index else seconds
             image = picture.to_ndarray(format="bgr24")
             turns = round((picture.rotation or 0) / 90) % 4
             yield (
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
-                seconds - start,
+                seconds - self.start,
             )
 
 

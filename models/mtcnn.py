@@ -21,6 +21,7 @@ P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
 SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
 MOST_CELLS = 1500  # of a level: a crowd; overlaps are a matrix of that size
+MOST_PROPOSALS = 2000  # of a picture, for the same reason: ten for each of 200 faces
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.1 and 0.76 box sides
 REMAP_BOXES = 512  # a call: OpenCV's pictures have at most 32,767 rows
@@ -200,9 +201,10 @@ def suppress(
 
 
 def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
-    """All proposals (N, 4), of overlapping ones only the best."""
-    every = np.concatenate(boxes)
-    return every[suppress(every, np.concatenate(scores), 0.7)]
+    """The best MOST_PROPOSALS of all proposals (N, 4), of overlapping ones only the best."""
+    every, every_score = np.concatenate(boxes), np.concatenate(scores)
+    best = np.argsort(-every_score, kind="stable")[:MOST_PROPOSALS]
+    return every[best][suppress(every[best], every_score[best], 0.7)]
 
 
 def _grown(boxes: np.ndarray, factor: float) -> np.ndarray:

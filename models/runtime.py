@@ -43,7 +43,7 @@ def choose_device(wanted: str) -> Device:
     import onnxruntime as ort
 
     for provider in GPU_PROVIDERS:
-        if provider in ort.get_available_providers() and _starts(provider):
+        if provider in ort.get_available_providers() and starts(provider):
             return Device("gpu", "onnxruntime", f"ONNX Runtime runs {provider}")
     if wanted == "auto":
         return Device("cpu", "onnxruntime", "no GPU provider of ONNX Runtime starts here")
@@ -60,7 +60,7 @@ def choose_device(wanted: str) -> Device:
     )
 
 
-def _starts(provider: str) -> bool:
+def starts(provider: str) -> bool:
     """Whether a provider runs a graph here: a build that offers it may lack a driver or a library,
     and ONNX Runtime then falls back to the CPU without a word."""
     graph = load_manifest("mtcnn").file("pnet")
@@ -199,8 +199,13 @@ class _OnnxNetwork:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        values: list[Any] = self._session.run(self._outputs, {self._input: batch})
-        return dict(zip(self._outputs, values, strict=True))
+        starts = range(0, max(len(batch), 1), MAX_BATCH)
+        parts = [self._run(batch[start : start + MAX_BATCH]) for start in starts]
+        return dict(zip(self._outputs, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
+        values: list[np.ndarray] = self._session.run(self._outputs, {self._input: batch})
+        return values
 
 
 def _onnx_session(path: Path, kind: str, threads: int = 1) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pytest
 
 import stream
@@ -70,6 +71,18 @@ def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, as
         assert face["male"] < 0.5
 
 
+def test_an_anonymized_photo_keeps_its_labels_and_no_face(tmp_path, capsys, astronaut):
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut)
+    out, log = tmp_path / "b.png", tmp_path / "a.jsonl"
+    arguments = ["-s", tmp_path / "a.png", "-o", out, "--log", log, "--anonymize", "mask"]
+    assert run(capsys, *arguments)[0] == 0
+    (entry,) = read_log(log)
+    assert entry["faces"][0]["age"] is not None
+    covered = cv2.imread(str(out))
+    assert (covered[125:165, 190:255] == covered[125, 190]).all()
+    assert len(np.unique(covered[40:60, 150:300].reshape(-1, 3), axis=0)) > 100  # the label
+
+
 def test_a_csv_log_can_be_asked_for(tmp_path, capsys):
     assert run(capsys, "-s", CLIP, "--log", tmp_path / "a.csv", "--max-frames", 3)[0] == 0
     assert (tmp_path / "a.csv").read_text().startswith("source,frame,time,id,x1")
@@ -90,12 +103,14 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", CLIP, "--model", "nonsense"], "unknown model 'nonsense': choose "),
         (["-s", CLIP, "-o", "/nowhere/a.mp4"], "there is no folder /nowhere"),
         (["-s", CLIP, "--log", "a.txt"], "must end in .jsonl or .csv"),
+        (["-s", CLIP, "--summary", "a.txt"], "ends in .json or .html"),
         (["-s", CLIP, "-o", CLIP], f"-o {CLIP} is the file of -s: name another one"),
         (["-s", CLIP, "--log", "x.jsonl", "-o", "x.jsonl"], "is the file of -o"),
         (["-s", "x" * 300], "File name too long"),
         (["-s", "97"], "cannot open camera 97: "),
         (["-s", "rtsp://127.0.0.1:9/nothing"], "cannot open stream rtsp://127.0.0.1:9/nothing"),
         (["-s", CLIP, "--device", "gpu"], "no GPU: "),
+        (["-s", CLIP, "--anonymize", "blur", "--detect-every", 4], "--detect-every 4 would show"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, complaint):
@@ -113,10 +128,22 @@ def test_without_camera_a_newcomer_is_told_the_command_that_works(capsys):
     assert line.endswith("try: python stream.py -s assets/demo.mp4")
 
 
-def test_ctrl_c_leaves_a_playable_recording_and_a_complete_log(tmp_path):
-    video, log = tmp_path / "a.mp4", tmp_path / "a.jsonl"
+def test_ctrl_c_leaves_a_playable_recording_a_complete_log_and_a_summary(tmp_path):
+    video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
     process = subprocess.Popen(
-        [sys.executable, "stream.py", "-s", CLIP, "-o", video, "--log", log, "--no-display"],
+        [
+            sys.executable,
+            "stream.py",
+            "-s",
+            CLIP,
+            "-o",
+            video,
+            "--log",
+            log,
+            "--summary",
+            summary,
+            "--no-display",
+        ],
         cwd=ROOT,
         stderr=subprocess.PIPE,
     )
@@ -127,6 +154,7 @@ def test_ctrl_c_leaves_a_playable_recording_and_a_complete_log(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == stream.INTERRUPTED
     frames = [entry["frame"] for entry in read_log(log)]
+    assert json.loads(summary.read_text())["frames"] == len(frames)
     assert frames == list(range(len(frames)))
     with av.open(str(video)) as recording:
         assert abs(sum(1 for _ in recording.decode(video=0)) - len(frames)) <= 1

@@ -1,0 +1,268 @@
+"""What of this machine the demo can use, and why not: one finding a line."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
+NEEDED = {  # module -> distributions, one of which has it
+    "numpy": ("numpy",),
+    "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    "av": ("av",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
+    "scipy": ("scipy",),
+    "filterpy": ("filterpy",),
+    "tqdm": ("tqdm",),
+    "PIL": ("pillow",),
+}
+OPTIONAL = {
+    "openvino": "detection then runs in ONNX Runtime, at half the speed",
+    "dlib-bin": "without it there is no --detector dlib",
+    "tensorflow": "needed for training only",
+}
+PROBED_INDICES = 4  # cameras looked for where the system has no list of them
+MODES = ((640, 480), (1280, 720), (1920, 1080))  # pixels, what webcams offer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    what: str
+    state: str  # OK, NOTE or BAD
+    text: str
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that gives pictures."""
+
+    index: int
+    sizes: list[tuple[int, int]]  # width and height, pixels
+
+
+def programs() -> Iterator[Finding]:
+    """Python, AgeStream, and the packages: those needed are really imported."""
+    fits = (3, 11) <= sys.version_info[:2] < (3, 14)
+    mend = "" if fits else ": 3.11 to 3.13 are supported"
+    yield Finding("Python", OK if fits else BAD, f"{platform.python_version()}{mend}")
+    yield Finding("AgeStream", OK, _commit())
+    for module, distributions in NEEDED.items():
+        name = distributions[0]
+        try:
+            import_module(module)
+        except Exception as error:  # whatever a broken installation raises
+            hint = "pip install -r requirements.txt"
+            if module == "cv2" and "lib" in str(error):
+                hint = "install the system package libgl1, or opencv-python-headless"
+            yield Finding(name, BAD, f"cannot be imported ({_first_line(error)}): {hint}")
+        else:
+            yield Finding(name, OK, next(filter(None, map(_version, distributions)), "unknown"))
+    for name, without in OPTIONAL.items():
+        found = _version(name)
+        yield Finding(name, OK if found else NOTE, found or f"not installed: {without}")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(ROOT), "log", "-1", "--format=commit %h of %cs"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return "commit unknown: git does not run"
+    return done.stdout.strip() or "commit unknown: not a clone of the repository"
+
+
+def machine() -> Iterator[Finding]:
+    """Processor and memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("processor", OK, f"{_processor()}, {cores} cores usable")
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        yield Finding("memory", OK, f"{memory:.1f} GB")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def engines(tensorflow: bool) -> Iterator[Finding]:
+    """What runs the networks, tried with a network; TensorFlow only if asked for."""
+    import onnxruntime
+
+    from models.runtime import GPU_PROVIDERS, starts
+
+    for provider in ("CPUExecutionProvider", *GPU_PROVIDERS):
+        name, needed = f"ONNX Runtime, {provider[:-17]}", provider.startswith("CPU")
+        if provider not in onnxruntime.get_available_providers():
+            yield Finding(name, BAD if needed else NOTE, "not in this build of onnxruntime")
+        elif starts(provider):
+            yield Finding(name, OK, "runs")
+        else:
+            text = "does not start: is its driver installed, and of the right version?"
+            yield Finding(name, BAD if needed else NOTE, text)
+    if _version("openvino"):
+        yield _openvino()
+    if tensorflow:
+        yield _tensorflow()
+
+
+def _openvino() -> Finding:
+    import numpy as np
+    import openvino
+
+    from models.runtime import open_detector_network
+    from models.spec import load_manifest
+
+    network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)
+    network(np.zeros((1, 24, 24, 3), np.uint8))
+    devices = ", ".join(openvino.Core().available_devices)
+    return Finding("OpenVINO", OK, f"runs the detector on the CPU; it sees {devices}")
+
+
+def _tensorflow() -> Finding:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow
+
+    gpus = tensorflow.config.list_physical_devices("GPU")
+    names = ", ".join(gpu.name for gpu in gpus)
+    return Finding("TensorFlow", OK if gpus else NOTE, names or "runs, and sees no GPU")
+
+
+def weights() -> Iterator[Finding]:
+    """Every manifest's files, with their hashes."""
+    from models.spec import ModelError, load_manifest, names
+
+    for name in ("mtcnn", *names()):
+        try:
+            manifest = load_manifest(name)
+            files = [manifest.file(kind).name for kind in manifest.files]
+        except ModelError as error:
+            yield Finding(f"weights {name}", BAD, str(error))
+        else:
+            yield Finding(f"weights {name}", OK, f"{len(files)} files as in the manifest")
+
+
+def cameras(
+    found: list[Camera], folder: Path = Path("/dev"), capture: Callable[[int], Any] | None = None
+) -> Iterator[Finding]:
+    """The cameras that give a picture, which are added to `found`, and why others do not."""
+    import cv2
+
+    listed = sys.platform.startswith("linux")
+    indices = (
+        sorted(int(p.name[5:]) for p in folder.glob("video*") if p.name[5:].isdigit())
+        if listed
+        else range(PROBED_INDICES)
+    )
+    silent = []
+    for index in indices:
+        path = folder / f"video{index}"
+        if listed and not os.access(path, os.R_OK | os.W_OK):
+            mend = "no permission: add yourself to the group video"
+            yield Finding(f"camera {index}", NOTE, f"{path}: {mend}")
+            continue
+        camera = _probed(index, (capture or cv2.VideoCapture)(index))
+        if camera is None:
+            silent.append(index)
+            continue
+        found.append(camera)
+        sizes = ", ".join(f"{width}x{height}" for width, height in camera.sizes)
+        yield Finding(f"camera {index}", OK, f"{_camera_name(index) or 'gives pictures'}: {sizes}")
+    if listed and silent:
+        places = ", ".join(str(folder / f"video{index}") for index in silent)
+        text = f"{places}: no picture; is another program using it, or is it no camera?"
+        yield Finding("cameras", NOTE, text)
+    if not found and not silent:
+        where = f" ({folder}/video*)" if listed else ""
+        yield Finding("cameras", NOTE, f"none found{where}: is one plugged in?")
+
+
+def _probed(index: int, capture: Any) -> Camera | None:
+    """The camera if it gives a picture, with those of MODES that it has."""
+    import cv2
+
+    try:
+        if not (capture.isOpened() and capture.read()[0]):
+            return None
+        sizes = set()
+        for width, height in MODES:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+            told = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+            sizes.add((int(told[0]), int(told[1])))
+        return Camera(index, sorted(sizes))
+    finally:
+        capture.release()
+
+
+def _camera_name(index: int) -> str | None:
+    try:
+        return Path(f"/sys/class/video4linux/video{index}/name").read_text().strip()
+    except OSError:
+        return None
+
+
+def display() -> Iterator[Finding]:
+    """Whether a window can be opened, and why not."""
+    import cv2
+
+    from demo.window import display_exists
+
+    toolkit = cv2.currentUIFramework()
+    if not toolkit:
+        yield Finding("window", NOTE, "this OpenCV has none (headless): --no-display is chosen")
+    elif display_exists():
+        yield Finding("window", OK, f"can be opened ({toolkit})")
+    elif name := os.environ.get("DISPLAY"):
+        yield Finding("window", NOTE, f"no X server answers at DISPLAY={name}: --no-display")
+    else:
+        yield Finding("window", NOTE, "DISPLAY is not set: no screen here, --no-display is chosen")
+
+
+def codecs() -> Iterator[Finding]:
+    """Whether recordings can be written: a few frames of H.264 and AAC, in memory."""
+    import io
+
+    import av
+    import numpy as np
+
+    with av.open(io.BytesIO(), "w", format="mp4") as container:
+        stream = container.add_stream("h264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+        name = stream.codec_context.codec.name
+    yield Finding("recording", OK, f"H.264 in mp4 by {name}, sound by {av.Codec('aac', 'w').name}")
+
+
+def examined(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
+    """A check's findings; one that fails is a finding too."""
+    try:
+        yield from check
+    except Exception as error:  # whatever is broken here is what the user asked about
+        yield Finding(name, BAD, f"{type(error).__name__}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,102 @@
+"""The sound of a video file, carried over into its recording."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+COPIED = {  # by container, what players expect there beside H.264; others become AAC
+    "mp4": {"aac", "mp3", "ac3", "opus"},
+    "mov": {"aac", "mp3", "ac3"},
+    "matroska": {"aac", "mp3", "ac3", "opus"},
+}
+RATE = 48_000  # samples a second, of AAC where it has no such rate as the source
+AAC_SAMPLES = 1024  # of a frame
+
+
+class Sound:
+    """The first sound track of a file, read beside the pictures and written up to their time."""
+
+    def __init__(self, path: str, start: Callable[[], float]) -> None:
+        """`start` tells where the first picture is on the file's clock, in seconds, once it was
+        read. A file without sound that can be read has none: `exists` is False."""
+        self._start = start
+        self._input: Any = None
+        self._source: Any = None
+        with suppress(FFmpegError, OSError):
+            self._input = av.open(path)
+            self._source = next(iter(self._input.streams.audio), None)
+        self.exists = self._source is not None and self._source.codec_context is not None
+        self.failure: str | None = None  # what broke it off, in FFmpeg's words
+        self._packets: Iterator[Any] = iter(())
+        self._waiting: Any = None
+        self._last = -1  # time stamp of the last packet written
+
+    def attach(self, container: Any) -> None:
+        """Add the track to a container that is written, before its first picture."""
+        name = self._source.codec.canonical_name
+        self._output = container
+        if name in COPIED[container.format.name]:
+            self._stream = container.add_stream_from_template(self._source)
+            self._packets = self._copies()
+        else:
+            rate = self._source.rate
+            rates = av.Codec("aac", "w").audio_rates or []
+            self._stream = container.add_stream("aac", rate=rate if rate in rates else RATE)
+            self._stream.layout = "mono" if self._source.channels == 1 else "stereo"
+            self._packets = self._encoded()
+
+    def advance(self, seconds: float) -> None:
+        """Write what is heard before this time of the recording, from its first picture on."""
+        while (packet := self._waiting or self._next()) is not None:
+            self._waiting = packet
+            if packet.pts * packet.time_base >= seconds:
+                return
+            self._waiting = None
+            if packet.pts > self._last:  # a damaged file may repeat itself
+                self._last = packet.pts
+                self._output.mux(packet)
+
+    def close(self) -> None:
+        """Close the file that was read."""
+        if self._input is not None:
+            self._input.close()
+
+    def _next(self) -> Any:
+        try:
+            return next(self._packets, None)
+        except FFmpegError as error:  # the pictures go on
+            self.failure = error.strerror or str(error)
+            return None
+
+    def _copies(self) -> Iterator[Any]:
+        """The packets as they are, in the recording's time."""
+        for packet in self._input.demux(self._source):
+            if packet.pts is not None:
+                packet.pts -= round(self._start() / packet.time_base)
+                packet.dts = packet.pts
+                packet.stream = self._stream
+                yield packet
+
+    def _encoded(self) -> Iterator[Any]:
+        """The sound as AAC packets, in the recording's time."""
+        stream = self._stream
+        resampler = av.AudioResampler("fltp", stream.layout, stream.rate, AAC_SAMPLES)
+        for frame in self._input.decode(self._source):
+            frame.pts -= round(self._start() / frame.time_base)
+            for part in resampler.resample(frame):
+                yield from stream.encode(part)
+        for part in resampler.resample(None):
+            yield from stream.encode(part)
+        yield from stream.encode(None)
+
+
+def sound_of(source: str, start: Callable[[], float]) -> Sound | None:
+    """The sound of a source that is a file, None where there is none."""
+    if not Path(source).is_file():
+        return None
+    sound = Sound(source, start)
+    return sound if sound.exists else None

@@ -1,0 +1,148 @@
+"""A clip that beeps and flashes at the same moment, recorded: it still does."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from demo.frames import Faces
+from demo.sinks import VideoRecorder
+from demo.sound import sound_of
+from demo.sources import open_source
+
+FPS, SECONDS, MOMENT = 25, 3, 2.0
+NOBODY = Faces.detected(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
+
+
+def write_beep(path: Path, codec: str, rate: int, late: float = 0.0, heard: float = SECONDS):
+    """White from second MOMENT on, and a tone of 440 Hz; the picture starts `late` seconds after
+    the sound, which ends after `heard` seconds."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("h264", rate=FPS, options={"bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream(codec, rate=rate)
+        sound.layout = "mono"
+        for k in range(SECONDS * FPS):
+            image = np.full((48, 64, 3), 255 * (k >= MOMENT * FPS), np.uint8)
+            picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+            picture.pts, picture.time_base = k + round(late * FPS), Fraction(1, FPS)
+            container.mux(video.encode(picture))
+        at = np.arange(int(rate * heard)) / rate
+        wave = np.where(at >= MOMENT + late, np.sin(2 * np.pi * 440 * at) / 2, 0)
+        tone = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
+        tone.sample_rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
+        context = sound.codec_context
+        resampler = av.AudioResampler(context.format.name, "mono", rate, context.frame_size or 1024)
+        for part in resampler.resample(tone) + resampler.resample(None):
+            container.mux(sound.encode(part))
+        container.mux(sound.encode(None))
+        container.mux(video.encode(None))
+
+
+def record(source: Path, target: Path, frames: int | None = None) -> None:
+    with open_source(str(source)) as video:
+        sound = sound_of(str(source), lambda: video.start)
+        with VideoRecorder(target, video.fps, sound) as recorder:
+            for frame in video:
+                recorder.write(frame, NOBODY, frame.image)
+                if frame.index + 1 == frames:
+                    break
+
+
+def beep(path: Path) -> tuple[str, float | None, float]:
+    """Codec of the sound, when it is first loud, and when it ends, in seconds."""
+    with av.open(str(path)) as container:
+        stream, first, end = container.streams.audio[0], None, 0.0
+        for part in container.decode(stream):
+            wave = np.abs(av.AudioResampler("fltp").resample(part)[0].to_ndarray()[0])
+            if first is None and (wave > 0.2).any():
+                first = part.time + float(np.argmax(wave > 0.2)) / stream.rate
+            end = part.time + part.samples / stream.rate
+        return stream.codec.canonical_name, first, end
+
+
+def flash(path: Path) -> tuple[float, int]:
+    """When the picture is first white, and how many pictures there are."""
+    with av.open(str(path)) as container:
+        pictures = [(p.time, p.to_ndarray(format="gray").mean()) for p in container.decode(video=0)]
+    return next(time for time, mean in pictures if mean > 128), len(pictures)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "kept"),
+    [
+        ("a.mp4", "aac", 44_100, "aac"),
+        ("a.ts", "aac", 44_100, "aac"),
+        ("a.mkv", "libmp3lame", 44_100, "mp3"),
+        ("a.mkv", "ac3", 48_000, "ac3"),
+        ("a.mkv", "libopus", 48_000, "opus"),
+        ("a.mkv", "flac", 44_100, "aac"),
+        ("a.mkv", "pcm_s16le", 22_254, "aac"),
+    ],
+)
+def test_the_sound_of_a_file_is_in_its_recording_and_in_time(tmp_path, suffix, name, codec, rate,
+                                                             kept):  # fmt: skip
+    source, target = tmp_path / name, tmp_path / f"out{suffix}"
+    write_beep(source, codec, rate)
+    record(source, target)
+    told, first, end = beep(target)
+    assert told == ("aac" if (kept, suffix) == ("opus", ".mov") else kept)
+    assert flash(target) == (pytest.approx(MOMENT, abs=2e-3), SECONDS * FPS)
+    assert first == pytest.approx(MOMENT, abs=0.003)
+    assert end == pytest.approx(SECONDS, abs=0.06)
+
+
+def test_sound_that_starts_before_the_picture_is_cut_to_it(tmp_path):
+    write_beep(tmp_path / "late.mkv", "aac", 48_000, late=0.4, heard=SECONDS + 0.4)
+    record(tmp_path / "late.mkv", tmp_path / "out.mp4")
+    assert beep(tmp_path / "out.mp4")[1] == pytest.approx(MOMENT, abs=0.003)
+    assert flash(tmp_path / "out.mp4") == (MOMENT, SECONDS * FPS)
+
+
+def test_a_recording_that_was_stopped_early_has_no_longer_sound(tmp_path):
+    write_beep(tmp_path / "a.mp4", "aac", 48_000)
+    record(tmp_path / "a.mp4", tmp_path / "out.mp4", frames=55)
+    assert beep(tmp_path / "out.mp4")[2] == pytest.approx(55 / FPS, abs=0.03)
+
+
+def test_sound_that_ends_early_holds_nothing_up(tmp_path):
+    write_beep(tmp_path / "a.mkv", "aac", 48_000, heard=0.5)
+    record(tmp_path / "a.mkv", tmp_path / "out.mp4")
+    assert flash(tmp_path / "out.mp4") == (MOMENT, SECONDS * FPS)
+    assert beep(tmp_path / "out.mp4")[2] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_recording_with_sound_that_was_never_closed_is_playable(tmp_path):
+    source, path, killed = (tmp_path / n for n in ("a.mp4", "out.mp4", "killed.mp4"))
+    write_beep(source, "aac", 48_000)
+    with open_source(str(source)) as video:
+        recorder = VideoRecorder(path, 25.0, sound_of(str(source), lambda: video.start))
+        recorder.__enter__()
+        for frame in video:
+            recorder.write(frame, NOBODY, frame.image)
+        killed.write_bytes(path.read_bytes())
+        recorder.__exit__(None, None, None)
+    assert beep(killed)[2] > SECONDS - 2
+    with av.open(str(killed)) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= (SECONDS - 2) * FPS
+
+
+def test_damaged_sound_ends_and_the_pictures_go_on(tmp_path):
+    source = tmp_path / "a.mkv"
+    write_beep(source, "flac", 44_100)
+    content = bytearray(source.read_bytes())
+    rng = np.random.default_rng(0)
+    for place in rng.integers(3000, len(content), 300):
+        content[place] ^= 0x55
+    source.write_bytes(content)
+    record(source, tmp_path / "out.mp4")
+    with open_source(str(source)) as video, av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(list(video)) > 0
+
+
+def test_what_has_no_sound_is_recorded_without(tmp_path, clip):
+    assert sound_of(str(clip), lambda: 0.0) is None
+    assert sound_of("rtsp://camera/1", lambda: 0.0) is None
