@@ -174,7 +174,9 @@ class LiveSource:
             silent = now - last
             lost = self._lost or silent >= STALL_SECONDS
             if lost and silent >= self._give_up:
-                self.warning = f"{self._kind} {self.name} gave no picture for {silent:.0f} s"
+                self.warning = (
+                    f"{self._kind} {self.name} gave no picture for {silent:.0f} s: gave up"
+                )
                 return
             self._leave_if_stuck(now)
             notice = f"{self._kind} lost, reconnecting ({silent:.0f} s)" if lost else ""
@@ -190,13 +192,14 @@ class LiveSource:
             except BaseException as error:  # raised again in the main thread
                 answer.put(error)
 
-        threading.Thread(target=ask, name="opener", daemon=True).start()
-        try:
-            capture = answer.get(timeout=2 * OPEN_SECONDS)
-        except queue.Empty:
-            raise UserError(
-                f"cannot open {self._kind} {self.name}: its driver does not answer"
-            ) from None
+        opener = threading.Thread(target=ask, name="opener", daemon=True)
+        opener.start()
+        end = time.monotonic() + 2 * OPEN_SECONDS
+        while opener.is_alive() and time.monotonic() < end:
+            opener.join(TICK)
+        if answer.empty():
+            raise UserError(f"cannot open {self._kind} {self.name}: its driver does not answer")
+        capture = answer.get()
         if isinstance(capture, BaseException):
             raise capture
         return capture

@@ -53,7 +53,7 @@ class Pipeline:
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._fusion = Fusion()
-        self._frames = 0
+        self._frames = 0  # since the start or an outage
 
     def process(self, frame: Frame) -> Faces:
         """The faces measured in this frame; age and gender are nan until they are known."""
@@ -80,6 +80,8 @@ class Pipeline:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
         if self._last_time is not None:
             gap = seconds - self._last_time
+            if gap > LOST_SECONDS:
+                self._frames = 0  # search at once, as at the start
             if gap > OUTAGE_SECONDS:
                 self._tracker.clear()
             self._interval += 0.1 * (min(max(gap, 1e-3), LOST_SECONDS) - self._interval)
