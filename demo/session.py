@@ -63,8 +63,10 @@ def run(
         progress = stack.enter_context(_progress(views, max_frames))
         held = 0.0  # until then a picture that stands still is recorded
         try:
-            while wall.running and (max_frames is None or result.frames < max_frames):
+            while wall.running and result.frames != max_frames:
                 frames = wall.turn()
+                if max_frames is not None:
+                    frames = frames[: max_frames - result.frames]
                 for line in wall.news():
                     notify(line)
                 for view, frame in frames:
@@ -74,7 +76,8 @@ def run(
                 seen = wall.seen() if frames or (wall.lost and wall.time >= held) else None
                 if seen and recorder:
                     held = seen.time + HOLD_SECONDS
-                    recorder.write(seen, NO_FACES, seen.image)
+                    with stopwatch.stage("record"):
+                        recorder.write(seen, NO_FACES, seen.image)
                 if show and show(seen):
                     result.quit = True
                     break
@@ -88,9 +91,8 @@ def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch)
     faces = view.process(frame)
     with stopwatch.stage("draw"):
         drawn = view.draw(frame, faces, stopwatch.line)
-    with stopwatch.stage("write"):
-        for sink in sinks:
-            sink.write(frame, faces, drawn)
+    for sink in sinks:
+        sink.write(frame, faces, drawn)
     stopwatch.frame_done()
 
 
