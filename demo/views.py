@@ -42,11 +42,12 @@ class View:
         match next(self._watched, None):
             case Frame() as frame:
                 if self.notice:
-                    self.news.append(f"back after {frame.time - self._last.time:.0f} s")
+                    gap = frame.time - self._last.time
+                    self.news.append(f"{self.source.name}: back after {gap:.0f} s")
                 self.waiting, self.time, self.notice = frame, frame.time, ""
             case Silence(seconds, notice):
                 if notice and not self.notice:
-                    self.news.append(notice)
+                    self.news.append(f"{self.source.name}: {notice}")
                 self.time, self.notice = seconds, notice
             case None:
                 self.end(self.source.warning)
@@ -107,7 +108,7 @@ class Wall:
 
     def news(self) -> list[str]:
         """What went wrong or well since the last call, a line each."""
-        lines = [f"{view.source.name}: {line}" for view in self.views for line in view.news]
+        lines = [line for view in self.views for line in view.news]
         for view in self.views:
             view.news.clear()
         return lines
@@ -140,13 +141,17 @@ class Wall:
         return Frame(grid([tile.image for tile in tiles if tile]), self._turns, self.time, names)
 
     def _look(self, view: View) -> None:
-        """One of several that fails does not stop the others."""
+        """One of several that fails does not stop the others; the user is told at once."""
+        if not self._several:
+            view.look()
+            return
+        ran = view.running
         try:
             view.look()
         except UserError as error:
-            if not self._several:
-                raise
             view.end(str(error))
+        if ran and view.failure:
+            view.news.append(view.failure)
 
     def _keep_time(self, times: list[float]) -> None:
         if not self._several:
