@@ -121,6 +121,8 @@ class Wall:
         self._turns += 1
         for view in self.views:
             self._look(view)
+        if not self.live and any(view.running and not view.waiting for view in self.views):
+            return []  # files go in step, however fast each is decoded
         waiting = [(view, view.waiting) for view in self.views if view.waiting is not None]
         self._keep_time([frame.time for _, frame in waiting])
         due = [

