@@ -2,12 +2,20 @@
 """Real-time age and gender: every face of a webcam, a video or photos with a steady label."""
 
 import argparse
+import math
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.arguments import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.frames import Faces, Frame
+    from demo.sources import Source
 
 ROOT = Path(__file__).resolve().parent
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
@@ -22,6 +30,7 @@ examples
   python stream.py -s assets/demo.mp4 -o out.mp4    annotate a video
   python stream.py -s photos/ -o annotated/         annotate a folder of photos
   python stream.py -s rtsp://camera/1 --log a.jsonl --no-display
+  python stream.py -s 0 -s rtsp://camera/1          two cameras, side by side
 """
 
 
@@ -37,9 +46,18 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "-s",
         "--source",
+        action="append",
         metavar="WHAT",
         help="camera number, video file, photo, folder of photos, or rtsp:// or http:// address "
-        "(default: camera 0)",
+        "(default: camera 0); give it again for several, shown as tiles",
+    )
+    what.add_argument(
+        "--give-up",
+        type=_seconds,
+        default=math.inf,
+        metavar="SECONDS",
+        help="end when a camera or stream gave no picture for so long; without this, it is opened "
+        "again and again until it is back",
     )
     what.add_argument("--max-frames", type=count, metavar="N", help="stop after N frames")
 
@@ -122,6 +140,16 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
 def _margin(text: str) -> float:
     try:
         value = float(text)
@@ -161,6 +189,7 @@ def _guarded(args: argparse.Namespace) -> int:
         )
         return 2
     from demo.errors import UserError
+    from demo.names import public_name
     from models.spec import ModelError
 
     try:
@@ -168,7 +197,8 @@ def _guarded(args: argparse.Namespace) -> int:
     except (UserError, ModelError) as error:
         say(str(error))
     except OSError as error:
-        say(f"{error.filename or 'system'}: {error.strerror or error}")
+        place = public_name(str(error.filename or "system"))
+        say(f"{place}: {error.strerror or type(error).__name__}")
     return 2
 
 
@@ -177,16 +207,16 @@ def start(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from demo.detectors import DETECTORS
-    from demo.errors import UserError
     from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
     from demo.privacy import Anonymizer
     from demo.session import run, share_cores
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
     from demo.sound import sound_of
-    from demo.sources import VideoSource, open_source
+    from demo.sources import VideoSource
     from demo.summary import Summary
     from demo.timing import Stopwatch
+    from demo.views import View
     from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest
@@ -194,70 +224,67 @@ def start(args: argparse.Namespace) -> int:
     manifest = load_manifest(args.model)
     device = choose_device(args.device)
     spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
-    try:
-        source = open_source(args.source or "0")
-    except UserError as error:
-        if args.source is None:
-            clip = DEMO_CLIP.relative_to(ROOT)
-            raise UserError(f"{error} Without one, try: python stream.py -s {clip}") from None
-        raise
-
-    detector = DETECTORS[args.detector](args.min_face, not source.photos)
+    sources = _opened(args.source, args.give_up)
+    photos = sources[0].photos
+    detector = DETECTORS[args.detector](args.min_face, not photos)
     estimator = Estimator(manifest, device)
     stopwatch = Stopwatch()
-    pipeline: PhotoPipeline | Pipeline
-    if source.photos:
-        pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
-    else:
-        settings = Settings(detect_every=_detect_every(args))
-        pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
-    process = pipeline.process
-    if args.anonymize:
-        process = Anonymizer(pipeline, args.anonymize, stopwatch).process
+    names = ", ".join(source.name for source in sources)
+    dropped = lambda: sum(source.dropped for source in sources)  # noqa: E731
+    summary = Summary(args.summary, names, photos, dropped)
+    settings = Settings(detect_every=_detect_every(args))
 
-    _keep_apart(source.name, args.output, args.log, args.summary)
-    sinks: list[Sink] = []
+    def process_of(source: "Source") -> "Callable[[Frame], Faces]":
+        pipeline: PhotoPipeline | Pipeline
+        if photos:
+            pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
+        else:
+            pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
+        if args.anonymize:
+            return summary.timed(Anonymizer(pipeline, args.anonymize, stopwatch).process)
+        return summary.timed(pipeline.process)
+
+    views = [View(source, process_of(source)) for source in sources]
+    _keep_apart([source.name for source in sources], args.output, args.log, args.summary)
     sound = None
-    if args.output is not None and isinstance(source, VideoSource):
-        sound = sound_of(source.name, lambda: source.start)
-    if args.output is not None:
-        sinks.append(
-            PhotoRecorder(args.output, single=Path(source.name).is_file())
-            if source.photos
-            else VideoRecorder(args.output, source.fps, sound)
-        )
-    if args.log is not None:
-        sinks.append(Log(args.log))
-    summary = Summary(args.summary, source.name, source.photos, lambda: source.dropped)
-    sinks.append(summary)
+    recorder: Sink | None = None
+    if args.output is not None and photos:
+        recorder = PhotoRecorder(args.output, single=Path(names).is_file())
+    elif args.output is not None:
+        only = sources[0] if len(sources) == 1 else None
+        if isinstance(only, VideoSource):
+            sound = sound_of(only.name, lambda: only.start)
+        fps = max((source.fps for source in sources if source.fps), default=None)
+        recorder = VideoRecorder(args.output, fps, sound)
+    sinks: list[Sink] = [summary] if args.log is None else [Log(args.log), summary]
     window = None
     if not args.no_display:
         if display_exists():
-            window = Window(f"AgeStream - {source.name}")
+            window = Window(f"AgeStream - {', '.join(source.name for source in sources)}")
         else:
             say("no display here: running without a window (as with --no-display)")
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     share_cores()
-    result = run(source, summary.timed(process), sinks, window, stopwatch, args.max_frames, say)
+    result = run(views, sinks, recorder, window, stopwatch, args.max_frames, say)
 
     for path in filter(None, (args.output, args.log, args.summary)):
         if path.exists():
             say(f"wrote {path}")
     if sound is not None and sound.failure:
-        say(f"the sound of {source.name} breaks off: {sound.failure}")
+        say(f"the sound of {names} breaks off: {sound.failure}")
     for line in summary.lines():
         say(line)
-    unit = "photo" if source.photos else "frame"
+    unit = "photo" if photos else "frame"
     say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
-    if source.warning and not result.quit:
-        say(source.warning)
-        return 2
-    return 0
+    failures = [] if result.quit else [view.failure for view in views if view.failure]
+    for failure in failures:
+        say(failure)
+    return 2 if failures else 0
 
 
 def _detect_every(args: argparse.Namespace) -> int:
@@ -274,15 +301,38 @@ def _detect_every(args: argparse.Namespace) -> int:
     return 1
 
 
-def _keep_apart(source: str, output: Path | None, log: Path | None, summary: Path | None) -> None:
-    """Refuse to write over the source, or what is written over one another."""
+def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
+    """The sources that the user named, or camera 0."""
+    from demo.errors import UserError
+    from demo.sources import open_source
+    from demo.tiles import MOST
+
+    if specs and len(specs) > MOST:
+        raise UserError(f"{len(specs)} sources: at most {MOST} fit on a screen")
+    try:
+        sources = [open_source(spec, give_up) for spec in specs or ["0"]]
+    except UserError as error:
+        if specs is None:
+            clip = DEMO_CLIP.relative_to(ROOT)
+            raise UserError(f"{error} Without one, try: python stream.py -s {clip}") from None
+        raise
+    if len(sources) > 1 and any(source.photos for source in sources):
+        raise UserError("photos are annotated by themselves: give them as the only -s")
+    return sources
+
+
+def _keep_apart(
+    sources: list[str], output: Path | None, log: Path | None, summary: Path | None
+) -> None:
+    """Refuse to write over a source, or what is written over one another."""
     from demo.errors import UserError
 
-    named = [("-s", Path(source)), ("-o", output), ("--log", log), ("--summary", summary)]
+    given = [("-s", Path(source)) for source in sources]
+    named = [*given, ("-o", output), ("--log", log), ("--summary", summary)]
     files = [(option, path) for option, path in named if path is not None and not path.is_dir()]
     for index, (option, path) in enumerate(files):
         for other_option, other in files[:index]:
-            if path.resolve() == other.resolve():
+            if option != "-s" and path.resolve() == other.resolve():
                 raise UserError(f"{option} {path} is the file of {other_option}: name another one")
 
 

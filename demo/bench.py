@@ -27,9 +27,10 @@ from demo.detectors import DETECTORS
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Faces
+from demo.live import LiveSource
 from demo.pipeline import Pipeline, Settings
 from demo.session import share_cores
-from demo.sources import LiveSource, Source, open_source
+from demo.sources import Source, open_source
 from demo.timing import Stopwatch
 from models.arguments import count
 from models.runtime import Estimator, choose_device
@@ -43,26 +44,19 @@ PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onn
 
 
 class Camera:
-    """A clip as a camera of 30 frames a second, for some seconds; read like cv2.VideoCapture."""
+    """A clip as a camera of 30 frames a second, for some seconds."""
+
+    fps = CAMERA_FPS
 
     def __init__(self, clip: str, seconds: float) -> None:
         self._clip, self._frames = clip, _images(clip)
         self._end = seconds
         self._start, self._count = time.monotonic(), 0
 
-    def isOpened(self) -> bool:  # noqa: N802
-        return True
-
-    def set(self, name: int, value: float) -> bool:
-        return False
-
-    def get(self, name: int) -> float:
-        return CAMERA_FPS
-
     def release(self) -> None:
         pass
 
-    def read(self) -> tuple[bool, np.ndarray]:
+    def read(self) -> np.ndarray | None:
         due = self._count / CAMERA_FPS
         time.sleep(max(self._start + due - time.monotonic(), 0.0))
         self._count += 1
@@ -70,7 +64,7 @@ class Camera:
         if image is None:
             self._frames = _images(self._clip)
             image = next(self._frames)
-        return due < self._end, image
+        return image if due < self._end else None
 
 
 def _images(clip: str) -> Iterator[np.ndarray]:
@@ -144,7 +138,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
     manifest = load_manifest(args.model)
     estimator = Estimator(manifest, choose_device(args.device))
     camera = Camera(args.clip, args.live)
-    source = LiveSource(args.clip, lambda: camera, "")
+    source = LiveSource(args.clip, lambda: camera, give_up=0)
     settings = Settings(detect_every=args.detect_every)
     stopwatch = Stopwatch()
     pipeline = Pipeline(detector, estimator, manifest.input, CAMERA_FPS, settings, stopwatch)

@@ -22,6 +22,7 @@ COLOURS = [  # BGR, told apart on light and dark ground; an id keeps its own
 ]
 FONT = cv2.FontFace("sans")
 REGULAR, BOLD = 400, 600
+SMALLEST = 8  # pixels: no text is smaller, however long it is
 
 
 def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
@@ -41,6 +42,18 @@ def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)
         taken.append((*place, place[0] + tag.shape[1], place[1] + tag.shape[0]))
+
+
+def draw_notice(image: np.ndarray, notice: str) -> None:
+    """Darken a BGR image (H, W, 3) uint8 in place and say in its middle what is wrong with it."""
+    image //= 2
+    size = text_size(image) * 3 // 2
+    strip = _panel(notice, size)
+    while strip.shape[1] > image.shape[1] and size > SMALLEST:
+        size = max(SMALLEST, min(size - 1, size * image.shape[1] // strip.shape[1]))
+        strip = _panel(notice, size)
+    x, y = ((image.shape[k] - strip.shape[k]) // 2 for k in (1, 0))
+    _paste(image, strip, max(x, 0), max(y, 0))
 
 
 def _largest_first(faces: Faces) -> list[int]:

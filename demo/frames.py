@@ -18,6 +18,14 @@ class Frame:
     source: str  # as the user gave it; of a folder of photos, the photo's path
 
 
+@dataclass(frozen=True)
+class Silence:
+    """No new picture from a source for a moment."""
+
+    time: float  # seconds since the start of the source
+    notice: str  # for the viewer, what is wrong; empty while nothing may be
+
+
 @dataclass(frozen=True, eq=False)
 class Faces:
     """The faces of one frame, one row each; columns of equal length. nan or -1 = not known."""
@@ -48,6 +56,11 @@ class Faces:
         unknown = np.full(len(boxes), np.nan, np.float32)
         ids = np.full(len(boxes), NO_ID, np.int64)
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
+
+
+NO_FACES = Faces.detected(
+    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+)
 
 
 def replace(faces: Faces, **columns: np.ndarray) -> Faces:

@@ -20,6 +20,7 @@ PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net author
 START_SCORE = 0.9  # one that is new in a video: it has to be found again before it counts
 KEEP_SCORE = 0.75  # one that is tracked may be less: heads tilt and turn
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
+OUTAGE_SECONDS = 10.0  # and one of the source of this length, if the face is still where it was
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
 LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is looked for at once, later now and then
 SAME_FACE = 0.45  # overlap from which two boxes are one face
@@ -51,8 +52,9 @@ class Pipeline:
         self._tracker = Sort()
         self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
         self._last_time: float | None = None
+        self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._fusion = Fusion(estimator.calibration)
-        self._frames = 0
+        self._frames = 0  # since the start or an outage
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
     def process(self, frame: Frame) -> Faces:
@@ -63,6 +65,7 @@ class Pipeline:
         """
         watch = self._stopwatch
         self._keep_time(frame.time)
+        self._keep_size(frame.image)
         self._tracker.predict()
         with watch.stage("detect"):
             found = self._measure(frame.image)
@@ -85,10 +88,22 @@ class Pipeline:
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
         if self._last_time is not None:
-            self._interval += 0.1 * (max(seconds - self._last_time, 1e-3) - self._interval)
+            gap = seconds - self._last_time
+            if gap > LOST_SECONDS:
+                self._frames = 0  # search at once, as at the start
+            if gap > OUTAGE_SECONDS:
+                self._tracker.clear()
+            self._interval += 0.1 * (min(max(gap, 1e-3), LOST_SECONDS) - self._interval)
         self._last_time = seconds
         frames = round(LOST_SECONDS / self._interval)
         self._tracker.max_age = max(frames, 2 * self._settings.detect_every)
+
+    def _keep_size(self, image: np.ndarray) -> None:
+        """Expect every face where it was when a stream changes its resolution."""
+        shape = np.array(image.shape[1::-1], np.float64)
+        if self._shape is not None and (shape != self._shape).any():
+            self._tracker.rescale(shape / self._shape)
+        self._shape = shape
 
     def _measure(self, image: np.ndarray) -> Detections:
         """Faces measured in this frame: known ones where they are expected, those lost there in

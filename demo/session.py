@@ -1,4 +1,4 @@
-"""One run: every frame of a source through the pipeline and into the sinks."""
+"""One run: every frame of the sources through their pipelines and into the sinks."""
 
 import sys
 import time
@@ -9,18 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
-from demo.draw import draw
-from demo.frames import Faces, Frame
+from demo.frames import NO_FACES, Frame
 from demo.sinks import Sink, save_picture
-from demo.sources import Source
 from demo.timing import Stopwatch
+from demo.views import View, Wall
 from demo.window import PAUSE, QUIT, SNAPSHOT, Window
 
 KEY_SECONDS = 0.03  # wait for a key while paused
 PHOTO_SECONDS = 3.0  # a photo stays in the window
+HOLD_SECONDS = 0.2  # between two records of a picture that stands still
 
 
 @dataclass
@@ -39,89 +38,112 @@ def share_cores() -> None:
 
 
 def run(
-    source: Source,
-    process: Callable[[Frame], Faces],
+    views: Sequence[View],
     sinks: Sequence[Sink],
+    recorder: Sink | None,
     window: Window | None,
     stopwatch: Stopwatch,
     max_frames: int | None,
     notify: Callable[[str], None],
 ) -> Result:
-    """Work until the source ends, `max_frames` are done or the user quits; close everything.
+    """Work until all sources end, `max_frames` are done or the user quits; close everything.
 
-    Ctrl-C is a way to quit: sinks are closed and what they hold is complete.
+    The sinks take every frame of every source; recorder and window what there is to see: the
+    frames of one source or tiles of several, and while a live source is lost its last picture
+    under a notice. Ctrl-C is a way to quit: sinks are closed and what they hold is complete.
     """
     result = Result()
     with ExitStack() as stack:
-        stack.enter_context(source)
-        for sink in sinks:
+        for view in views:
+            stack.enter_context(view.source)
+        for sink in [*sinks, recorder] if recorder else sinks:
             stack.enter_context(sink)
-        show = _Show(stack.enter_context(window), source, notify) if window else None
-        progress = stack.enter_context(_progress(source, max_frames))
+        wall = Wall(views)
+        show = _Show(stack.enter_context(window), wall, notify) if window else None
+        progress = stack.enter_context(_progress(views, max_frames))
+        held = 0.0  # until then a picture that stands still is recorded
         try:
-            for frame in source:
-                faces = process(frame)
-                drawn = _drawn(frame, faces, stopwatch, source.photos)
-                with stopwatch.stage("write"):
-                    for sink in sinks:
-                        sink.write(frame, faces, drawn)
-                stopwatch.frame_done()
-                result.frames += 1
-                progress.update()
-                if show and show(frame, faces, drawn):
+            while wall.running and result.frames != max_frames:
+                frames = wall.turn()
+                if max_frames is not None:
+                    frames = frames[: max_frames - result.frames]
+                for line in wall.news():
+                    notify(line)
+                for view, frame in frames:
+                    _take(view, frame, sinks, stopwatch)
+                    result.frames += 1
+                    progress.update()
+                seen = wall.seen() if frames or (wall.lost and wall.time >= held) else None
+                if seen and recorder:
+                    held = seen.time + HOLD_SECONDS
+                    with stopwatch.stage("record"):
+                        recorder.write(seen, NO_FACES, seen.image)
+                if show and show(seen):
                     result.quit = True
-                    break
-                if result.frames == max_frames:
                     break
         except KeyboardInterrupt:
             result.interrupted = True
     return result
 
 
-def _progress(source: Source, max_frames: int | None) -> tqdm:
+def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch) -> None:
+    """One frame from its pipeline into its view and the sinks."""
+    faces = view.process(frame)
+    with stopwatch.stage("draw"):
+        drawn = view.draw(frame, faces, stopwatch.line)
+    for sink in sinks:
+        sink.write(frame, faces, drawn)
+    stopwatch.frame_done()
+
+
+def _progress(views: Sequence[View], max_frames: int | None) -> tqdm:
     """A bar with rate and time left for files; silent for live sources, which have no end."""
-    counts = [n for n in (source.count, max_frames) if n]
+    sources = [view.source for view in views]
+    known = [source.count for source in sources if source.count]
+    counts = [n for n in (sum(known) if len(known) == len(sources) else None, max_frames) if n]
     return tqdm(
         total=min(counts) if counts else None,
-        desc=Path(source.name).name[:30],
-        unit="photo" if source.photos else "frame",
-        disable=source.live,
+        desc=", ".join(Path(source.name).name for source in sources)[:30],
+        unit="photo" if sources[0].photos else "frame",
+        disable=any(source.live for source in sources),
         smoothing=0.1,
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
     )
 
 
-def _drawn(frame: Frame, faces: Faces, stopwatch: Stopwatch, photo: bool) -> np.ndarray:
-    with stopwatch.stage("draw"):
-        drawn = frame.image  # nobody needs the bare picture any more
-        draw(drawn, faces, "" if photo else stopwatch.line)
-    return drawn
-
-
 class _Show:
     """The window as a viewer uses it: files play at their own rate, keys pause, save and quit."""
 
-    def __init__(self, window: Window, source: Source, notify: Callable[[str], None]) -> None:
+    def __init__(self, window: Window, wall: Wall, notify: Callable[[str], None]) -> None:
         self._window, self._notify = window, notify
-        self._photos = source.photos
-        self._interval = 1 / source.fps if source.fps and not source.live else 0.0  # seconds
+        self._photos = any(view.source.photos for view in wall.views)
+        self._live = wall.live
+        self._seen: Frame | None = None
         self._due = time.monotonic()
 
-    def __call__(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> bool:
-        """Show a frame and obey the keys; True to quit."""
-        self._window.write(frame, faces, drawn)
-        now = time.monotonic()
-        self._due = max(self._due + self._interval, now)
-        command = self._window.command(PHOTO_SECONDS if self._photos else self._due - now)
+    def __call__(self, seen: Frame | None) -> bool:
+        """Show a picture, if there is a new one, and obey the keys; True to quit."""
+        command = self._window.command(self._shown(seen) if seen else 0.0)
         paused = False
         while command or paused:
             if command == QUIT:
                 return True
-            if command == SNAPSHOT:
-                path = Path(f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{frame.index:06d}.png")
-                save_picture(path, drawn)
-                self._notify(f"saved {path}")
+            if command == SNAPSHOT and self._seen:
+                name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{self._seen.index:06d}.png"
+                save_picture(Path(name), self._seen.image)
+                self._notify(f"saved {name}")
             if command == PAUSE:
                 paused = not paused
             command = self._window.command(KEY_SECONDS)
         return False
+
+    def _shown(self, seen: Frame) -> float:
+        """Show a picture; the seconds until the next one is due."""
+        self._window.write(seen, NO_FACES, seen.image)
+        last, self._seen = self._seen, seen
+        if self._photos:
+            return PHOTO_SECONDS
+        now = time.monotonic()
+        interval = seen.time - last.time if last and not self._live else 0.0
+        self._due = max(self._due + interval, now)
+        return self._due - now

@@ -17,6 +17,7 @@ from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.sound import Sound
 from demo.sources import PHOTO_SUFFIXES
+from demo.tiles import fit
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov"}
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
@@ -114,11 +115,11 @@ class VideoRecorder:
 
 
 def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An odd side is padded by one pixel; another size is scaled to the recording's."""
+    """An odd side is padded by one pixel; another size is fitted into the recording's."""
     rows, columns = height - image.shape[0], width - image.shape[1]
     if rows in (0, 1) and columns in (0, 1):
         return cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return fit(image, height, width)
 
 
 class PhotoRecorder:

@@ -4,10 +4,8 @@ A live source gives its newest frame and counts those it dropped; a file drops n
 is the one function for all of them.
 """
 
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import urlparse
@@ -18,7 +16,10 @@ import numpy as np
 from av.error import FFmpegError
 
 from demo.errors import UserError
-from demo.frames import Frame
+from demo.feed import Feed, Picture
+from demo.frames import Frame, Silence
+from demo.live import OPEN_SECONDS, TICK, Camera, LiveSource, Stream
+from demo.names import public_name
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".gif"}  # of files by http
@@ -30,8 +31,6 @@ BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a fi
 MOST_STREAMS = 8  # of a file, that are bound while it is opened
 COMPLETE = 0.98  # of what the container announces
 SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
-OPEN_SECONDS = 10.0
-JOIN_SECONDS = 2.0
 
 
 class Source(Protocol):
@@ -72,33 +71,28 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
+    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
+        """The frames and, where none came for `patience` seconds, a Silence."""
+        ...
 
 
-class Capture(Protocol):
-    """What is used of cv2.VideoCapture."""
+def open_source(spec: str, give_up: float = math.inf) -> Source:
+    """The source for what the user typed. Raises UserError where it cannot be opened.
 
-    def isOpened(self) -> bool: ...  # noqa: N802
-    def set(self, name: int, value: float, /) -> bool: ...
-    def get(self, name: int, /) -> float: ...
-    def read(self) -> tuple[bool, Any]: ...
-    def release(self) -> None: ...
-
-
-def open_source(spec: str) -> Source:
-    """The source for what the user typed. Raises UserError where it cannot be opened."""
+    One that is live reconnects until `give_up` seconds have passed without a picture.
+    """
     if spec.isdigit():
-        hint = "is it plugged in, or is another program using it?"
-        return LiveSource(spec, lambda: cv2.VideoCapture(int(spec)), hint)
+        return LiveSource(spec, lambda: Camera(int(spec)), give_up)
     spec = spec.removeprefix("file://")
     if "://" in spec:
         if spec.startswith("http") and Path(urlparse(spec).path).suffix.lower() in VIDEO_SUFFIXES:
             return VideoSource(spec)
-        return LiveSource(spec, lambda: cv2.VideoCapture(spec), "is the address right?")
+        return LiveSource(public_name(spec), lambda: Stream(spec), give_up)
     path = Path(spec)
     if path.is_dir():
         return PhotoSource(spec, _photos_in(path))
     if not path.exists():
-        raise UserError(f"no such file or folder: {spec}")
+        raise UserError(f"no such file or folder: {public_name(spec)}")
     if path.suffix.lower() in PHOTO_SUFFIXES:
         return PhotoSource(spec, [path])
     return VideoSource(spec)
@@ -129,6 +123,10 @@ class PhotoSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.watch()
+
+    def watch(self, patience: float = TICK) -> Iterator[Frame]:
+        """The photos; reading one is not waited for."""
         refused, first = 0, ""
         for index, path in enumerate(self.paths):
             try:
@@ -174,7 +172,7 @@ class VideoSource:
 
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
-        self.name = name
+        self.name = public_name(name) if "://" in name else name
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
@@ -185,14 +183,14 @@ class VideoSource:
         except (FFmpegError, IndexError, OSError) as error:
             reason = getattr(error, "strerror", None) or "it has no picture track"
             raise UserError(
-                f"cannot read {name} as a video or photo ({reason}): is the file complete?"
+                f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
             ) from None
         self._bound()
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = _Feed(self._decode, capacity=2)
+        self._feed = Feed(lambda _: self._decode(), capacity=2)
 
     def _bound(self) -> None:
         """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
@@ -220,9 +218,20 @@ class VideoSource:
             self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
+        return (seen for seen in self.watch() if isinstance(seen, Frame))
+
+    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
+        """The frames and, where decoding one takes longer than `patience`, a Silence."""
         index, seconds = -1, 0.0
-        for index, (image, seconds) in enumerate(self._feed):
-            yield Frame(image, index, seconds, self.name)
+        while True:
+            picture = self._feed.take(patience)
+            if picture is not None:
+                index, seconds = index + 1, picture[1]
+                yield Frame(picture[0], index, seconds, self.name)
+            elif self._feed.ended:
+                break
+            else:
+                yield Silence(seconds, "")
         if index < 0:
             raise UserError(
                 f"{self.name} holds no frame that can be decoded: is it damaged, or are they "
@@ -243,7 +252,7 @@ class VideoSource:
         seconds_told = (self._container.duration or 0) / av.time_base
         return seconds + SHORT_SECONDS < COMPLETE * seconds_told
 
-    def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
+    def _decode(self) -> Iterator[Picture]:
         for index, picture in enumerate(self._container.decode(self._stream)):
             seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
             self.start = self.start if index else seconds
@@ -253,112 +262,3 @@ class VideoSource:
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
                 seconds - self.start,
             )
-
-
-class LiveSource:
-    """A camera or network stream: the newest frame wins."""
-
-    live, photos, count = True, False, None
-
-    def __init__(self, name: str, connect: Callable[[], Capture], hint: str) -> None:
-        self.name = name
-        self.warning: str | None = None
-        self._capture = connect()
-        if not self._capture.isOpened():
-            kind = "camera" if name.isdigit() else "stream"
-            raise UserError(f"cannot open {kind} {name}: {hint}")
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self.started = time.monotonic()  # of the first frame: its `Frame.time` is 0
-        claimed = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = claimed if 1 <= claimed <= 240 else None
-        self._feed = _Feed(self._grab, capacity=1, newest=True)
-
-    @property
-    def dropped(self) -> int:
-        """Frames that were never seen because a newer one came first."""
-        return self._feed.dropped
-
-    def __enter__(self) -> Self:
-        self._feed.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._feed.stop():
-            self._capture.release()
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index, (image, seconds) in enumerate(self._feed):
-            yield Frame(image, index, seconds, self.name)
-        self.warning = f"{self.name} gives no more frames"
-
-    def _grab(self) -> Iterator[tuple[np.ndarray, float]]:
-        first = True
-        while True:
-            ok, image = self._capture.read()
-            if not ok:
-                return
-            now = time.monotonic()
-            if first:
-                self.started, first = now, False
-            yield image, now - self.started
-
-
-class _Feed:
-    """A bounded queue fed by a thread; when full it waits or, for `newest`, drops the oldest."""
-
-    def __init__(
-        self,
-        produce: Callable[[], Iterator[tuple[np.ndarray, float]]],
-        capacity: int,
-        newest: bool = False,
-    ) -> None:
-        self._produce, self._newest = produce, newest
-        self._queue: queue.Queue[tuple[np.ndarray, float] | None] = queue.Queue(capacity)
-        self._stopped = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-        self.failure: str | None = None  # what broke the stream off, in FFmpeg's words
-        self.dropped = 0
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> bool:
-        """Ask the thread to end; whether it did, and what it read from may be closed."""
-        self._stopped.set()
-        self._thread.join(JOIN_SECONDS)
-        return not self._thread.is_alive()
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        while (item := self._queue.get()) is not None:
-            yield item
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            for item in self._produce():
-                self._put(item)
-                if self._stopped.is_set():
-                    break
-        except (FFmpegError, OSError) as error:
-            self.failure = getattr(error, "strerror", None) or str(error)
-        except BaseException as error:  # raised again in the main thread
-            self._error = error
-        self._put(None)
-
-    def _put(self, item: tuple[np.ndarray, float] | None) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.0 if self._newest and item else 0.1)
-                return
-            except queue.Full:
-                if self._newest and item is not None:
-                    self._drop()
-
-    def _drop(self) -> None:
-        try:
-            self._queue.get_nowait()
-            self.dropped += 1
-        except queue.Empty:
-            pass

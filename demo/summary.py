@@ -1,7 +1,6 @@
 """What a session saw: people, time in view, ages and genders, busiest moments, delays."""
 
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class Person:
         """What the .json file says of a person."""
         return {
             "id": self.id,
-            "source": hidden(self.source),
+            "source": self.source,
             "gender": self.gender,
             "male": None if self.male is None else round(self.male, 4),
             "age": None if self.age is None else round(self.age, 2),
@@ -236,7 +235,7 @@ class Summary:
         """Everything as one object: the format of the .json file."""
         ages = self.ages()
         return {
-            "source": hidden(self._source),
+            "source": self._source,
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round(self.duration, 3),
             "frames": self.frames,
@@ -311,11 +310,6 @@ def person_text(person: Person) -> str:
     age = None if person.age is None else f"{person.age:.0f}"
     gender = None if person.male is None else person.gender
     return ", ".join(filter(None, (gender, age)))
-
-
-def hidden(source: str) -> str:
-    """An address without the name and password in it."""
-    return re.sub(r"//[^/@]*@", "//", source)
 
 
 def _known(value: float) -> float | None:

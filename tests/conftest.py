@@ -1,6 +1,10 @@
 """Faces and clips that the tests make themselves."""
 
-from collections.abc import Callable
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -59,3 +63,73 @@ def write_clip(path: Path, images: list[np.ndarray], fps: int = 25) -> None:
         for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode(None))
+
+
+class Broadcast:
+    """An IP camera on loopback, JPEG pictures over HTTP 25 times a second, that can be made to
+    fail. `picture` makes the body of the k-th part."""
+
+    def __init__(self, picture: Callable[[int], bytes]) -> None:
+        self._picture = picture
+        self.sent: list[float] = []  # when each part was sent, by time.monotonic
+        self.stalled = threading.Event()
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Serve, again on the same port after `kill`."""
+        self._server = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._server.getsockname()[1]
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+
+    def kill(self) -> None:
+        """Be gone, as a process that was killed."""
+        for each in (self._server, *self._connections):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def address(self, login: str = "") -> str:
+        return f"http://{login}127.0.0.1:{self._port}/live"
+
+    def _accept(self, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                self._connections.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(
+                b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=part\r\n\r\n"
+            )
+            while True:
+                body = self._picture(len(self.sent))
+                while self.stalled.is_set():
+                    time.sleep(0.01)
+                self.sent.append(time.monotonic())
+                head = f"--part\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body + b"\r\n")
+                time.sleep(1 / 25)
+
+
+@pytest.fixture
+def broadcast() -> Iterator[Callable[[Callable[[int], bytes]], Broadcast]]:
+    """Makes cameras on loopback that are gone after the test."""
+    made: list[Broadcast] = []
+
+    def make(picture: Callable[[int], bytes]) -> Broadcast:
+        made.append(Broadcast(picture))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """A picture as an IP camera sends it."""
+    return cv2.imencode(".jpg", image)[1].tobytes()

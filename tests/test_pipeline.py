@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -76,6 +77,35 @@ def test_a_person_who_left_is_forgotten_and_one_who_comes_is_new(detector, two_p
     for k in range(12, 20):
         ids |= set(pipeline.process(Frame(two_people(0), k, k / 5, "clip")).ids.tolist())
     assert ids - {-1} == {3, 4}
+
+
+def test_after_an_outage_those_in_their_places_keep_their_ids_unless_it_was_long(
+    detector, two_people
+):
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
+    image = two_people(0)
+    seen = []
+    for start in (0.0, 9.0, 30.0):
+        for k in range(6):
+            faces = pipeline.process(Frame(image, len(seen), start + k / 25, "camera"))
+            seen.append((set(faces.ids.tolist()), np.isfinite(faces.ages).all()))
+    assert seen[5:12] == [({1, 2}, True)] * 7
+    assert seen[12] == ({-1}, False)
+    assert seen[-1] == ({3, 4}, True)
+
+
+def test_ids_survive_another_resolution(detector, two_people):
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
+    small = two_people(0)
+    large = cv2.resize(small, None, fx=2, fy=2)
+    edges = []
+    for k, image in enumerate([small] * 5 + [large] * 5 + [small] * 5):
+        faces = pipeline.process(Frame(image, k, k / 25, "camera"))
+        order = np.argsort(faces.ids)
+        assert faces.ids[order].tolist() == [1, 2]
+        edges.append(faces.boxes[order])
+    assert edges[9] == pytest.approx(2 * edges[4], abs=6)
+    assert edges[14] == pytest.approx(edges[4], abs=3)
 
 
 def test_photos_are_not_smoothed_and_number_their_faces(detector, two_people):

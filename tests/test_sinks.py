@@ -82,6 +82,18 @@ def test_odd_sides_are_padded_by_one_pixel(tmp_path):
     assert recorded(path)[0] == (64, 48)
 
 
+def test_pictures_of_another_size_are_fitted_into_the_first_with_their_aspect(tmp_path):
+    path = tmp_path / "sizes.mp4"
+    with VideoRecorder(path, 10.0) as recorder:
+        for k, (height, width) in enumerate([(48, 64), (96, 96), (48, 64)]):
+            recorder.write(frame(k), faces(), np.full((height, width, 3), 200, np.uint8))
+    with av.open(str(path)) as container:
+        pictures = [p.to_ndarray(format="gray") for p in container.decode(video=0)]
+    assert [picture.shape for picture in pictures] == [(48, 64)] * 3
+    assert pictures[1][24, :6].max() < 40 < 160 < pictures[1][24, 12:52].min()
+    assert pictures[1][24, -6:].max() < 40
+
+
 def test_a_recording_that_was_never_closed_is_playable(tmp_path):
     path = tmp_path / "killed.mp4"
     recorder = VideoRecorder(path, 10.0)

@@ -375,3 +375,24 @@ def test_the_command_says_in_one_line_that_trackeval_is_missing(
     monkeypatch.delitem(sys.modules, "trackeval.metrics", raising=False)
     assert evaluate.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == "trackeval is missing: pip install trackeval\n"
+
+
+def test_tracks_go_on_in_frames_of_another_size():
+    sort, box = Sort(), np.array([[40, 30, 60, 60]], np.float64)
+    for k in range(3):
+        sort.predict()
+        ids = sort.update(box + 2 * k)
+    sort.rescale(np.array([2.0, 3.0]))
+    sort.predict()
+    expected = sort.tracks.boxes[0]
+    assert expected == pytest.approx(np.array([46, 36, 66, 66]) * [2, 3, 2, 3], abs=3)
+    assert sort.update((box + 6) * [2, 3, 2, 3]).tolist() == ids.tolist()
+
+
+def test_after_clear_nobody_is_known_and_ids_go_on():
+    sort, box = Sort(min_hits=0), np.array([[40, 30, 60, 60]], np.float64)
+    sort.predict()
+    assert sort.update(box).tolist() == [1]
+    sort.clear()
+    sort.predict()
+    assert sort.update(box).tolist() == [2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from demo.errors import UserError
-from demo.sources import LiveSource, PhotoSource, VideoSource, open_source
+from demo.sources import PhotoSource, VideoSource, open_source
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):
@@ -94,19 +94,6 @@ def test_a_folder_without_photos_and_a_broken_photo_are_refused(tmp_path):
 def test_an_absent_camera_is_one_clear_line():
     with pytest.raises(UserError, match=r"cannot open camera 99: .* another program"):
         open_source("99")
-
-
-def test_a_live_source_gives_the_newest_frame_and_counts_the_others(clip):
-    source = LiveSource("clip", lambda: cv2.VideoCapture(str(clip)), "hint")
-    busy = threading.Event()
-    indices = []
-    with source:
-        for frame in source:
-            indices.append(frame.index)
-            assert frame.time >= 0
-            busy.wait(0.05)
-    assert 1 <= len(indices) < 20
-    assert len(indices) + source.dropped == 20
 
 
 def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatch):

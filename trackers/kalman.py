@@ -27,6 +27,11 @@ class KalmanBox:
         """Correct the state with a measured `box`, whose sides must be positive."""
         self.filter.update(measurement(box))
 
+    def rescale(self, width: float, height: float) -> None:
+        """Go on in a picture so many times as wide and high."""
+        factors = [width, height, width * height, width / height, width, height, width * height]
+        self.filter.x *= np.array(factors)[:, None]
+
     @property
     def box(self) -> np.ndarray:
         """Return the state as (4,) float64 xyxy, pixels."""

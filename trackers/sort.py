@@ -91,6 +91,15 @@ class Sort:
         self._drop_old()
         return ids
 
+    def clear(self) -> None:
+        """Forget every track; ids go on counting."""
+        self._tracks = []
+
+    def rescale(self, factor: np.ndarray) -> None:
+        """Go on in frames of another size, `factor` (2,) times as wide and high."""
+        for track in self._tracks:
+            track.kalman.rescale(*factor)
+
     @property
     def tracks(self) -> Tracks:
         """The tracks that live in this frame, those not confirmed and those coasting included."""

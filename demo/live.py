@@ -1,0 +1,255 @@
+"""Cameras and network streams: the newest frame wins, and one that fails is opened again.
+
+`LiveSource` goes on through an unplugged camera, a server that is gone, a stream that stalls,
+changes its size or sends garbage; `open_camera` and `open_stream` are what it opens.
+"""
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol, Self
+
+import av
+import cv2
+import numpy as np
+from av.error import ExitError, FFmpegError
+
+from demo.errors import UserError
+from demo.feed import Feed, Picture
+from demo.frames import Frame, Silence
+from demo.names import public_name
+
+OPEN_SECONDS = 10.0  # to answer at the start
+READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
+STALL_SECONDS = 3.0  # without a picture the viewer is told
+STUCK_SECONDS = 30.0  # a driver that does not return for so long is left to itself
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the first and the later attempts to reconnect
+TICK = 0.05  # seconds: how long the main loop waits for a picture before it looks at the keys
+
+
+class Capture(Protocol):
+    """An open camera or stream."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second that it claims."""
+        ...
+
+    def read(self) -> np.ndarray | None:
+        """Wait for the next picture (H, W, 3) uint8 BGR; None where there will be no more."""
+        ...
+
+    def release(self) -> None: ...
+
+
+class Camera:
+    """A camera of this machine, by OpenCV."""
+
+    def __init__(self, number: int) -> None:
+        """Raises UserError where there is no such camera or another program uses it."""
+        self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            raise UserError(
+                f"cannot open camera {number}: is it plugged in, or is another program using it?"
+            )
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self.fps: float | None = self._capture.get(cv2.CAP_PROP_FPS)
+
+    def read(self) -> np.ndarray | None:
+        """None when it was unplugged."""
+        return self._capture.read()[1]
+
+    def release(self) -> None:
+        self._capture.release()
+
+
+class Stream:
+    """A network stream, by FFmpeg. What cannot be decoded is passed over."""
+
+    def __init__(self, address: str) -> None:
+        """Raises UserError where no video answers within OPEN_SECONDS."""
+        try:
+            self._container = av.open(
+                address,
+                timeout=(OPEN_SECONDS, READ_SECONDS),
+                options={"rtsp_transport": "tcp"},  # by UDP, a lost packet is a broken picture
+            )
+            stream = self._container.streams.video[0]
+        except (FFmpegError, IndexError, OSError, ValueError) as error:
+            raise UserError(
+                f"cannot open stream {public_name(address)} ({_reason(error)}): "
+                "is the address right?"
+            ) from None
+        stream.thread_type = "SLICE"  # threads by frame would hold pictures back
+        rate = stream.average_rate or stream.guessed_rate
+        self.fps: float | None = float(rate) if rate else None
+        self._pictures = self._decode(stream)
+
+    def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
+        seen = time.monotonic()
+        for packet in self._container.demux(stream):
+            try:
+                for picture in packet.decode():
+                    seen = time.monotonic()
+                    yield picture.to_ndarray(format="bgr24")
+            except (FFmpegError, ValueError):  # garbage: perhaps the next packet is a picture
+                if time.monotonic() - seen > READ_SECONDS:
+                    return
+
+    def read(self) -> np.ndarray | None:
+        """None at the end, and where nothing came for READ_SECONDS."""
+        try:
+            return next(self._pictures, None)
+        except (FFmpegError, OSError):
+            return None
+
+    def release(self) -> None:
+        self._container.close()
+
+
+def _reason(error: Exception) -> str:
+    """Without the address, which FFmpeg's own words repeat with its password."""
+    if isinstance(error, ExitError):
+        return f"no answer within {OPEN_SECONDS:.0f} s"
+    if isinstance(error, IndexError):
+        return "it has no picture track"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+class LiveSource:
+    """A camera or stream that gives its newest frame and reconnects when it fails.
+
+    The first connection is made at once and its UserError raised; later ones are tried again with
+    growing pauses until `give_up` seconds have passed without a picture.
+    """
+
+    live, photos, count = True, False, None
+
+    def __init__(
+        self, name: str, connect: Callable[[], Capture], give_up: float = math.inf
+    ) -> None:
+        self.name = name
+        self.warning: str | None = None
+        self._kind = "camera" if name.isdigit() else "stream"
+        self._connect, self._give_up = connect, give_up
+        self._capture: Capture | None = self._first_connection()
+        claimed = self._capture.fps
+        self.fps: float | None = claimed if claimed and 1 <= claimed <= 240 else None
+        self.started = time.monotonic()  # of the first frame: its `Frame.time` is 0
+        self._begun = self._lost = False
+        self._beat = self.started  # when the reader last came back from the driver
+        self._stuck_after = STUCK_SECONDS
+        self._feed = Feed(self._read, capacity=1, newest=True)
+        self._dropped_before = 0  # by readers that were left to themselves
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were never seen because a newer one came first."""
+        return self._dropped_before + self._feed.dropped
+
+    def __enter__(self) -> Self:
+        self._beat = time.monotonic()
+        self._feed.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._feed.stop()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (seen for seen in self.watch() if isinstance(seen, Frame))
+
+    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
+        """Frames as they come and, where none came for `patience` seconds, a Silence."""
+        index, last = 0, time.monotonic()
+        while True:
+            picture = self._feed.take(patience)
+            now = time.monotonic()
+            if picture is not None:
+                last = now
+                yield Frame(picture[0], index, picture[1], self.name)
+                index += 1
+                continue
+            silent = now - last
+            lost = self._lost or silent >= STALL_SECONDS
+            if lost and silent >= self._give_up:
+                self.warning = (
+                    f"{self._kind} {self.name} gave no picture for {silent:.0f} s: gave up"
+                )
+                return
+            self._leave_if_stuck(now)
+            notice = f"{self._kind} lost, reconnecting ({silent:.0f} s)" if lost else ""
+            yield Silence(now - self.started, notice)
+
+    def _first_connection(self) -> Capture:
+        """Connect in a thread of its own, so that a signal is heard meanwhile."""
+        answer: queue.Queue[Capture | BaseException] = queue.Queue(1)
+
+        def ask() -> None:
+            try:
+                answer.put(self._connect())
+            except BaseException as error:  # raised again in the main thread
+                answer.put(error)
+
+        opener = threading.Thread(target=ask, name="opener", daemon=True)
+        opener.start()
+        end = time.monotonic() + 2 * OPEN_SECONDS
+        while opener.is_alive() and time.monotonic() < end:
+            opener.join(TICK)
+        if answer.empty():
+            raise UserError(f"cannot open {self._kind} {self.name}: its driver does not answer")
+        capture = answer.get()
+        if isinstance(capture, BaseException):
+            raise capture
+        return capture
+
+    def _read(self, stopped: threading.Event) -> Iterator[Picture]:
+        """Pictures of one connection after the other."""
+        capture, self._capture = self._capture, None
+        wait = FIRST_WAIT
+        while not stopped.is_set():
+            if capture is not None:
+                for picture in self._pictures(capture):
+                    wait = FIRST_WAIT
+                    yield picture
+            self._lost = True
+            stopped.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+            self._beat = time.monotonic()
+            capture = None if stopped.is_set() else self._reconnected()
+
+    def _pictures(self, capture: Capture) -> Iterator[Picture]:
+        try:
+            while (image := self._next(capture)) is not None:
+                now = self._beat = time.monotonic()
+                if not self._begun:
+                    self.started, self._begun = now, True
+                self._lost = False
+                yield image, now - self.started
+        finally:
+            capture.release()
+
+    def _next(self, capture: Capture) -> np.ndarray | None:
+        try:
+            return capture.read()
+        except cv2.error:
+            return None
+
+    def _reconnected(self) -> Capture | None:
+        try:
+            return self._connect()
+        except (UserError, cv2.error):
+            return None
+
+    def _leave_if_stuck(self, now: float) -> None:
+        """Start another reader where a driver never came back to this one; each time wait twice as
+        long, so that their number stays small."""
+        if now - self._beat < self._stuck_after:
+            return
+        self._feed.stop(patience=0)
+        self._dropped_before += self._feed.dropped
+        self._stuck_after *= 2
+        self._beat = now
+        self._feed = Feed(self._read, capacity=1, newest=True)
+        self._feed.start()

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from demo.draw import draw_notice
+from demo.frames import Faces
+from demo.tiles import fit, fit_faces, grid, tile_shape
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"),
+    [(2, (540, 960)), (3, (540, 960)), (4, (540, 960)), (5, (360, 640)), (16, (270, 480))],
+)
+def test_tiles_are_as_large_as_the_wall_allows(count, shape):
+    assert tile_shape(count) == shape
+
+
+def test_three_tiles_fill_two_rows_and_one_place_is_black():
+    tiles = [np.full((4, 6, 3), k, np.uint8) for k in (10, 20, 30)]
+    wall = grid(tiles)
+    assert wall.shape == (8, 12, 3)
+    assert wall[::4, ::6, 0].tolist() == [[10, 20], [30, 0]]
+    assert grid(tiles[:1]) is tiles[0]
+
+
+def test_a_picture_and_its_faces_are_fitted_alike():
+    image = np.zeros((100, 50, 3), np.uint8)
+    image[40:60, 20:30] = 255
+    fitted = fit(image, 200, 300)
+    assert fitted.shape == (200, 300, 3)
+    boxes = np.array([[20, 40, 30, 60]], np.float32)
+    faces = Faces.detected(boxes, np.ones(1, np.float32), np.tile(boxes[:, None, :2], (1, 5, 1)))
+    moved = fit_faces(faces, image.shape, 200, 300)
+    assert moved.boxes.tolist() == [[140, 80, 160, 120]]
+    assert moved.points[0, 0].tolist() == [140, 80]
+    left, top, right, bottom = moved.boxes[0].astype(int)
+    assert fitted[top + 2 : bottom - 2, left + 2 : right - 2].min() > 200
+    assert fitted[: top - 2].max() == fitted[:, : left - 2].max() == 0
+
+
+@pytest.mark.parametrize("width", [64, 320, 1920])
+def test_a_notice_is_in_the_middle_of_a_darkened_picture_of_any_size(width):
+    image = np.full((width * 9 // 16, width, 3), 200, np.uint8)
+    draw_notice(image, "camera lost, reconnecting (12 s)")
+    assert (image[0] == 100).all()
+    assert (image[-1] == 100).all()
+    assert image[image.shape[0] // 2 - 3 : image.shape[0] // 2 + 3].std() > 10
