@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--give-up",
-        type=_seconds,
+        type=_number(0, math.inf),
         default=math.inf,
         metavar="SECONDS",
         help="end when a camera or stream gave no picture for so long; without this, it is opened "
@@ -118,6 +118,14 @@ def parser() -> argparse.ArgumentParser:
         "twice as large is up to four times faster",
     )
     how.add_argument(
+        "--min-quality",
+        type=_number(0, 1),
+        default=0.1,
+        metavar="Q",
+        help="crops worth less than Q, from 0 to 1, do not count for a label: small, blurred, "
+        "turned or cut off ones (0.1); all others count by what they are worth",
+    )
+    how.add_argument(
         "--model",
         default="ssrnet-joint",
         metavar="NAME",
@@ -126,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--margin",
-        type=_margin,
+        type=_number(0, 2),
         metavar="M",
         help="margin around the face on each side, as a part of its size (default: the one that "
         "the network was trained with, 0.4; another one costs accuracy)",
@@ -140,24 +148,20 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
+def _number(low: float, high: float) -> "Callable[[str], float]":
+    """A converter of arguments: a finite number from low to high."""
 
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high and value < math.inf):
+            within = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {within}")
+        return value
 
-def _margin(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 2")
-    return value
+    return number
 
 
 def say(line: str) -> None:
@@ -232,7 +236,7 @@ def start(args: argparse.Namespace) -> int:
     names = ", ".join(source.name for source in sources)
     dropped = lambda: sum(source.dropped for source in sources)  # noqa: E731
     summary = Summary(args.summary, names, photos, dropped)
-    settings = Settings(detect_every=_detect_every(args))
+    settings = Settings(_detect_every(args), args.min_quality)
 
     def process_of(source: "Source") -> "Callable[[Frame], Faces]":
         pipeline: PhotoPipeline | Pipeline

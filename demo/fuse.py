@@ -9,6 +9,7 @@ import numpy as np
 from models.calibration import Table, age_range
 
 KNOWN = 2.0  # weight of evidence before anything is shown: two good crops
+DOUBTED = 6.0  # weight of what is known of one who came back
 MEMORY = 200.0  # greatest weight of the past: a wrong start is forgotten after that many crops
 CLIP = 2.0  # deviations from the running age at which a sample's pull is capped
 START_DEVIATION = 10.0  # years, of single estimates before the track has shown its own
@@ -125,6 +126,12 @@ class Fusion:
         low, high = age_range(self._calibration, ages)
         low = np.maximum(ages - np.hypot(ages - low, noise), 0.0)
         return Labels(ages, males, low, ages + np.hypot(high - ages, noise))
+
+    def doubt(self, ids: Iterable[int]) -> None:
+        """Trust what is known of these ids little: they came back, and may be someone else."""
+        for track in ids:
+            if track in self._people:
+                self._people[track].weight = min(self._people[track].weight, DOUBTED)
 
     def forget(self, living: Iterable[int]) -> None:
         """Drop every id that is not among the living."""

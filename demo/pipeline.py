@@ -7,7 +7,8 @@ import numpy as np
 from demo.detectors import Detector
 from demo.frames import Faces, Frame, replace
 from demo.fuse import Fusion
-from demo.quality import qualities
+from demo.quality import qualities, sharpness
+from demo.reentry import Reentry
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.calibration import age_range
@@ -29,10 +30,11 @@ FALLBACK_FPS = 25.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How often the whole frame is searched, every second time without the smallest faces; in
-    between, tracked boxes are measured alone."""
+    """`detect_every`: how often the whole frame is searched, every second time without the smallest
+    faces; in between, tracked boxes are measured alone."""
 
     detect_every: int = 8  # frames
+    min_quality: float = 0.1  # 0..1: a worse crop does not count at all
 
 
 class Pipeline:
@@ -53,6 +55,7 @@ class Pipeline:
         self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
+        self._reentry = Reentry()
         self._fusion = Fusion(estimator.calibration)
         self._frames = 0  # since the start or an outage
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
@@ -71,19 +74,27 @@ class Pipeline:
             found = self._measure(frame.image)
         with watch.stage("track"):
             ids = self._tracker.update(found.boxes)
+            ids, returned = self._reentry.people(ids, found.boxes, frame.time)
             tracks = self._tracker.tracks
             coasting = tracks.boxes[tracks.time_since_update > 0]
             self.possible = np.vstack([self.possible, coasting])
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
-            wanted = faces[self._fusion.wants(ids, self._frames)]
-            ages, males = estimate(frame.image, wanted, self._estimator, self._spec)
-            height, width = frame.image.shape[:2]
-            self._fusion.add(wanted.ids, ages, males, qualities(wanted, width, height))
+            self._fusion.doubt(returned)
+            self._estimate(frame.image, faces[self._fusion.wants(ids, self._frames)])
             labels = self._fusion.labels(ids)
-        self._fusion.forget(self._tracker.tracks.ids.tolist())
+        self._fusion.forget(self._reentry.forget(tracks.ids.tolist(), frame.time))
         self._frames += 1
         return replace(faces, **labels._asdict())
+
+    def _estimate(self, image: np.ndarray, wanted: Faces) -> None:
+        """Count what the network says of these faces, each by the quality of its crop."""
+        crops = crop_faces(image, wanted.boxes, wanted.points, self._spec)
+        ages, males = self._estimator(crops)
+        height, width = image.shape[:2]
+        worth = qualities(wanted, width, height) * sharpness(crops)
+        worth[worth < self._settings.min_quality] = 0.0
+        self._fusion.add(wanted.ids, ages, males, worth)
 
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
@@ -146,14 +157,8 @@ class PhotoPipeline:
             found = found[found.scores >= PHOTO_SCORE]
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):
-            ages, males = estimate(frame.image, faces, self._estimator, self._spec)
+            crops = crop_faces(frame.image, faces.boxes, faces.points, self._spec)
+            ages, males = self._estimator(crops)
         ids = np.arange(1, len(faces) + 1, dtype=np.int64)
         low, high = age_range(self._estimator.calibration, ages)
         return replace(faces, ids=ids, ages=ages, males=males, age_low=low, age_high=high)
-
-
-def estimate(
-    image: np.ndarray, faces: Faces, estimator: Estimator, spec: InputSpec
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ages (N,) in years and probabilities of male (N,) of all faces, in one batch."""
-    return estimator(crop_faces(image, faces.boxes, faces.points, spec))

@@ -23,6 +23,8 @@ def faces() -> Faces:
         ids=np.array([3, -1]),
         ages=np.array([31.256, np.nan], np.float32),
         males=np.array([0.25, np.nan], np.float32),
+        age_low=np.array([24.5, np.nan], np.float32),
+        age_high=np.array([40.0, np.nan], np.float32),
     )
 
 
@@ -119,8 +121,10 @@ def test_a_json_log_has_one_object_a_frame(tmp_path):
         "frame": 0,
         "time": 0.0,
         "faces": [
-            {"id": 3, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.99, "age": 31.26, "male": 0.25},
-            {"id": -1, "box": [5.0, 6.0, 7.0, 8.0], "score": 0.9, "age": None, "male": None},
+            {"id": 3, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.99}
+            | {"age": 31.26, "age_low": 24.5, "age_high": 40.0, "male": 0.25},
+            {"id": -1, "box": [5.0, 6.0, 7.0, 8.0], "score": 0.9}
+            | {"age": None, "age_low": None, "age_high": None, "male": None},
         ],
     }
     assert second == {"source": "clip", "frame": 1, "time": 0.1, "faces": []}
@@ -132,8 +136,8 @@ def test_a_csv_log_has_one_row_a_face(tmp_path):
         log.write(frame(0), faces(), frame(0).image)
     header, *rows = csv.reader(path.open())
     assert header == CSV_COLUMNS
-    assert rows[0] == "clip 0 0.0 3 1.0 2.0 30.0 40.0 0.99 31.26 0.25".split()
-    assert rows[1] == ["clip", "0", "0.0", "-1", "5.0", "6.0", "7.0", "8.0", "0.9", "", ""]
+    assert rows[0] == "clip 0 0.0 3 1.0 2.0 30.0 40.0 0.99 31.26 24.5 40.0 0.25".split()
+    assert rows[1] == ["clip", "0", "0.0", "-1", "5.0", "6.0", "7.0", "8.0", "0.9", *[""] * 4]
 
 
 def test_a_log_is_complete_to_the_last_frame_while_it_is_written(tmp_path):
