@@ -6,14 +6,36 @@ from dataclasses import dataclass
 import numpy as np
 
 RETURN_SECONDS = 2.0  # for which a lost person is remembered
-NEAR = 1.0  # face heights between the places where one was lost and came back
+NEAR = 1.0  # face heights off the way that one would have gone who was lost
+SMOOTH = 0.2  # weight of the newest frame in a person's speed
 ALIKE = 1.5  # greatest ratio of the two heights
 
 
 @dataclass(slots=True)
 class _Seen:
-    box: np.ndarray  # (4,) xyxy, pixels
+    centre: np.ndarray  # (2,) pixels
+    height: float  # pixels
     time: float  # seconds
+    speed: np.ndarray  # (2,) pixels a second
+
+    def again(self, box: np.ndarray, seconds: float) -> "_Seen":
+        """The same person in a later frame."""
+        new = _Seen.at(box, seconds)
+        now = (new.centre - self.centre) / max(seconds - self.time, 1e-3)
+        new.speed = self.speed + SMOOTH * (now - self.speed)
+        return new
+
+    @classmethod
+    def at(cls, box: np.ndarray, seconds: float) -> "_Seen":
+        """A person seen for the first time."""
+        return cls((box[:2] + box[2:]) / 2, float(box[3] - box[1]), seconds, np.zeros(2))
+
+    def distance(self, other: "_Seen") -> float:
+        """Pixels from a later place to the way from here at this speed."""
+        way = self.speed * (other.time - self.time)
+        length = float(way @ way)
+        share = (other.centre - self.centre) @ way / length if length > 0 else 0.0
+        return float(np.linalg.norm(other.centre - self.centre - way * min(max(share, 0.0), 1.0)))
 
 
 class Reentry:
@@ -46,7 +68,10 @@ class Reentry:
             self._person_of[int(tracks[row])] = ids[row] = person
             here.add(person)
         for row in confirmed:
-            self._seen[int(ids[row])] = _Seen(boxes[row], seconds)
+            person, box = int(ids[row]), boxes[row]
+            before = None if person in returned else self._seen.get(person)
+            now = before.again(box, seconds) if before else _Seen.at(box, seconds)
+            self._seen[person] = now
         return ids, returned
 
     def forget(self, living: Iterable[int], seconds: float) -> set[int]:
@@ -66,15 +91,13 @@ class Reentry:
         return set(self._seen)
 
     def _lost_near(self, box: np.ndarray, seconds: float, here: set[int]) -> int | None:
-        """The nearest person who was lost where this box is."""
-        best, least = None, NEAR
+        """The person who was lost on a way that leads nearest to this box."""
+        new, best, least = _Seen.at(box, seconds), None, NEAR
         for person, seen in self._seen.items():
-            height, before = box[3] - box[1], seen.box[3] - seen.box[1]
-            ratio = max(height, before) / max(min(height, before), 1e-3)
-            if person in here or seconds - seen.time > RETURN_SECONDS or ratio > ALIKE:
+            small, large = sorted((new.height, seen.height))
+            if person in here or seconds - seen.time > RETURN_SECONDS or large > ALIKE * small:
                 continue
-            moved = (box[:2] + box[2:] - seen.box[:2] - seen.box[2:]) / 2
-            distance = float(np.hypot(*moved) / max(height, before))
+            distance = seen.distance(new) / large
             if distance <= least:
                 best, least = person, distance
         return best

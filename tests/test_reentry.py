@@ -51,3 +51,14 @@ def test_unconfirmed_tracks_have_no_person_and_memory_is_bounded():
     for second in range(20):
         see(reentry, 3.0 * second, **{f"t{second + 1}": BOX})
     assert reentry.forget([], 100.0) == set()
+
+
+def test_one_who_walks_on_behind_something_comes_back_on_the_way():
+    reentry = Reentry()
+    for frame in range(20):
+        see(reentry, frame / 10, t1=BOX + 20 * frame * np.array([1, 0, 1, 0]))
+    assert see(reentry, 2.9, t2=BOX + 20 * 29 * np.array([1, 0, 1, 0])) == ([1], [1])
+    reentry = Reentry()
+    for frame in range(20):
+        see(reentry, frame / 10, t1=BOX + 20 * frame * np.array([1, 0, 1, 0]))
+    assert see(reentry, 2.9, t2=BOX + 20 * 9 * np.array([1, 0, 1, 0])) == ([2], [])
