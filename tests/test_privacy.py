@@ -34,8 +34,14 @@ def noise(height: int = 240, width: int = 320) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def nobody(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.full(len(crops), np.nan), np.full(len(crops), np.nan)
+class Nobody:
+    """Tells neither age nor gender."""
+
+    def __init__(self) -> None:
+        self.calibration = {}
+
+    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(crops), np.nan), np.full(len(crops), np.nan)
 
 
 def changed(before: np.ndarray, after: np.ndarray, box: list[int]) -> np.ndarray:
@@ -114,7 +120,7 @@ def test_a_face_that_moves_leaves_no_trail():
 def test_no_pixel_of_any_face_of_the_clip_is_left_uncovered():
     """Against the search that photos get, with the package's thresholds, in every eighth frame."""
     watch, thorough = Stopwatch(), Mtcnn(None, False)
-    pipeline = Pipeline(Mtcnn(), nobody, InputSpec(), 25.0, Settings(1), watch)
+    pipeline = Pipeline(Mtcnn(), Nobody(), InputSpec(), 25.0, Settings(1), watch)
     replay = Script()
     anonymizers = {style: Anonymizer(replay, style, watch) for style in STYLES}
     checked = 0
@@ -145,7 +151,7 @@ def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
             return type(found)(found.boxes, found.scores * 0 + 0.85, found.points)
 
     image = astronaut.copy()
-    pipeline = PhotoPipeline(Unsure(), nobody, InputSpec(), Stopwatch())
+    pipeline = PhotoPipeline(Unsure(), Nobody(), InputSpec(), Stopwatch())
     faces = Anonymizer(pipeline, "mask", Stopwatch()).process(Frame(image, 0, 0.0, "photo"))
     assert len(faces) == 0
     assert (image[120, 225] == MASK).all()

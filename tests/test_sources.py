@@ -39,9 +39,11 @@ def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
 
 
 def test_leaving_early_stops_the_reader(clip):
+    before = set(threading.enumerate())
     with open_source(str(clip)) as source:
         next(iter(source))
-    assert not any(t.name == "reader" and t.is_alive() for t in threading.enumerate())
+        assert {t.name for t in set(threading.enumerate()) - before} == {"reader"}
+    assert not set(threading.enumerate()) - before
 
 
 def test_a_folder_gives_its_photos_by_name_and_passes_over_broken_ones(astronaut, tmp_path):
