@@ -17,7 +17,8 @@ from trackers.sort import Sort
 
 PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for
 START_SCORE = 0.9  # one that is new in a video: it has to be found again before it counts
-KEEP_SCORE = 0.75  # one that is tracked may be less: heads tilt and turn
+KEEP_SCORE = 0.8  # one that is tracked may be less: heads tilt and turn
+SURE_SCORE = 0.97  # but below this it has to hold when its new box is looked at again
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
 LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is looked for at once, later now and then
@@ -88,8 +89,7 @@ class Pipeline:
         gap = tracks.time_since_update
         due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
         expected = square(tracks.boxes[due].astype(np.float64))
-        known = self._detector.refine(image, expected)
-        kept = known.scores >= KEEP_SCORE
+        known, kept = self._look(image, expected)
         search, rest = divmod(self._frames, self._settings.detect_every)
         if self._frames < FIRST_FRAMES or rest == 0:
             coarse = search % 2 == 1 and self._settings.detect_every > 1
@@ -99,6 +99,17 @@ class Pipeline:
             parts = [known[kept], self._detector.detect_near(image, expected[~kept])]
         together = Detections.concatenate(parts)
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
+
+    def _look(self, image: np.ndarray, expected: np.ndarray) -> tuple[Detections, np.ndarray]:
+        """What is found at the boxes (N, 4) where faces are expected, and a mask (N,) of those that
+        are still faces. The third net alone, without the two that sort out before it, believes
+        too easily: a doubtful face is looked at twice."""
+        known = self._detector.refine(image, expected)
+        kept = known.scores >= KEEP_SCORE
+        doubtful = np.flatnonzero(kept & (known.scores < SURE_SCORE))
+        again = self._detector.refine(image, square(known.boxes[doubtful].astype(np.float64)))
+        kept[doubtful] = again.scores >= KEEP_SCORE
+        return known, kept
 
 
 class PhotoPipeline:
