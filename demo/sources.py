@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import urlparse
@@ -175,7 +176,7 @@ class VideoSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = _Feed(self._decode, capacity=2)
+        self._feed = _Feed(partial(_decoded, self._container, self.fps), capacity=2)
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -212,17 +213,20 @@ class VideoSource:
         seconds_told = (self._container.duration or 0) / av.time_base
         return seconds + SHORT_SECONDS < COMPLETE * seconds_told
 
-    def _decode(self) -> Iterator[tuple[np.ndarray, float]]:
-        start = None
-        for index, picture in enumerate(self._container.decode(self._stream)):
-            seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
-            start = seconds if start is None else start
-            image = picture.to_ndarray(format="bgr24")
-            turns = round((picture.rotation or 0) / 90) % 4
-            yield (
-                (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
-                seconds - start,
-            )
+
+def _decoded(container: Any, fps: float | None) -> Iterator[tuple[np.ndarray, float]]:
+    """Pictures and seconds since the first of them. No method: a thread that holds its source keeps
+    the decoder and its frames in memory long after both are done."""
+    start = None
+    for index, picture in enumerate(container.decode(video=0)):
+        seconds = picture.time if picture.time is not None else index / (fps or 25.0)
+        start = seconds if start is None else start
+        image = picture.to_ndarray(format="bgr24")
+        turns = round((picture.rotation or 0) / 90) % 4
+        yield (
+            (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
+            seconds - start,
+        )
 
 
 class LiveSource:
