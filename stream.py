@@ -85,6 +85,14 @@ def parser() -> argparse.ArgumentParser:
         "twice as large is up to four times faster",
     )
     how.add_argument(
+        "--budget-ms",
+        type=_milliseconds,
+        metavar="MS",
+        help="time a frame may take, in the mean, without decoding and drawing: when it takes "
+        "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "
+        "ones are measured all the same. Results then depend on how fast the machine is",
+    )
+    how.add_argument(
         "--model",
         default="ssrnet-joint",
         metavar="NAME",
@@ -114,6 +122,16 @@ def _margin(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 2")
+    return value
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
 
 
@@ -190,7 +208,7 @@ def start(args: argparse.Namespace) -> int:
     if source.photos:
         process = PhotoPipeline(detector, estimator, spec, stopwatch).process
     else:
-        settings = Settings(detect_every=args.detect_every)
+        settings = Settings(detect_every=args.detect_every, budget_ms=args.budget_ms)
         process = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch).process
 
     _keep_apart(source.name, args.output, args.log)

@@ -1,9 +1,11 @@
 """From a frame to faces with steady labels: detect, track, crop, estimate, fuse."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from demo.budget import Budget
 from demo.detectors import Detector
 from demo.frames import Faces, Frame, replace
 from demo.fuse import Fusion
@@ -32,6 +34,8 @@ class Settings:
     between, tracked boxes are measured alone."""
 
     detect_every: int = 8  # frames
+    every_crop: bool = False  # of every known face: what sparing them is measured against
+    budget_ms: float | None = None  # a frame, in the mean; less is done when it is exceeded
 
 
 class Pipeline:
@@ -52,11 +56,12 @@ class Pipeline:
         self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
         self._last_time: float | None = None
         self._fusion = Fusion()
+        self._budget = Budget(settings.budget_ms)
         self._frames = 0
 
     def process(self, frame: Frame) -> Faces:
         """The faces measured in this frame; age and gender are nan until they are known."""
-        watch = self._stopwatch
+        watch, start = self._stopwatch, time.perf_counter()
         self._keep_time(frame.time)
         self._tracker.predict()
         with watch.stage("detect"):
@@ -65,14 +70,25 @@ class Pipeline:
             ids = self._tracker.update(found.boxes)
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
-            wanted = faces[self._fusion.wants(ids, self._frames)]
+            wanted = faces[self._wanted(ids)]
             ages, males = estimate(frame.image, wanted, self._estimator, self._spec)
             height, width = frame.image.shape[:2]
             self._fusion.add(wanted.ids, ages, males, qualities(wanted, width, height))
             ages, males = self._fusion.labels(ids)
         self._fusion.forget(self._tracker.tracks.ids.tolist())
         self._frames += 1
+        self._budget.spent((time.perf_counter() - start) * 1e3)
         return replace(faces, ages=ages, males=males)
+
+    def _wanted(self, ids: np.ndarray) -> np.ndarray:
+        """Mask (N,) of the faces that are estimated in this frame."""
+        if self._settings.every_crop:
+            return ids >= 1
+        return self._fusion.wants(ids, self._frames, self._budget.crops)
+
+    @property
+    def _detect_every(self) -> int:
+        return self._settings.detect_every * self._budget.rarer
 
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
@@ -80,7 +96,7 @@ class Pipeline:
             self._interval += 0.1 * (max(seconds - self._last_time, 1e-3) - self._interval)
         self._last_time = seconds
         frames = round(LOST_SECONDS / self._interval)
-        self._tracker.max_age = max(frames, 2 * self._settings.detect_every)
+        self._tracker.max_age = max(frames, 2 * self._detect_every)
 
     def _measure(self, image: np.ndarray) -> Detections:
         """Faces measured in this frame: known ones where they are expected, those lost there in
@@ -90,9 +106,9 @@ class Pipeline:
         due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
         expected = square(tracks.boxes[due].astype(np.float64))
         known, kept = self._look(image, expected)
-        search, rest = divmod(self._frames, self._settings.detect_every)
+        search, rest = divmod(self._frames, self._detect_every)
         if self._frames < FIRST_FRAMES or rest == 0:
-            coarse = search % 2 == 1 and self._settings.detect_every > 1
+            coarse = search % 2 == 1 and self._detect_every > 1
             found = self._detector.detect(image, coarse)
             parts = [known[kept], found[found.scores >= START_SCORE]]
         else:

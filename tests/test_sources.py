@@ -1,12 +1,15 @@
+import gc
 import threading
+import weakref
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from demo import sources
 from demo.errors import UserError
-from demo.sources import LiveSource, PhotoSource, VideoSource, open_source
+from demo.sources import LiveSource, PhotoSource, open_source
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):
@@ -110,10 +113,22 @@ def test_a_live_source_gives_the_newest_frame_and_counts_the_others(clip):
 
 
 def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatch):
-    def broken(self):
+    def broken(container, fps):
         raise RuntimeError("our bug")
         yield
 
-    monkeypatch.setattr(VideoSource, "_decode", broken)
+    monkeypatch.setattr(sources, "_decoded", broken)
     with pytest.raises(RuntimeError, match="our bug"), open_source(str(clip)) as source:
         list(source)
+
+
+def test_a_video_that_was_read_leaves_memory_at_once(clip):
+    gc.disable()
+    try:
+        with open_source(str(clip)) as source:
+            next(iter(source))
+        held = weakref.ref(source)
+        del source
+        assert held() is None
+    finally:
+        gc.enable()
