@@ -126,6 +126,14 @@ def parser() -> argparse.ArgumentParser:
         "turned or cut off ones (0.1); all others count by what they are worth",
     )
     how.add_argument(
+        "--budget-ms",
+        type=_number(0.1, math.inf),
+        metavar="MS",
+        help="time a frame may take, in the mean, without decoding and drawing: when it takes "
+        "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "
+        "ones are measured all the same. Results then depend on how fast the machine is",
+    )
+    how.add_argument(
         "--model",
         default="ssrnet-joint",
         metavar="NAME",
@@ -236,7 +244,7 @@ def start(args: argparse.Namespace) -> int:
     names = ", ".join(source.name for source in sources)
     dropped = lambda: sum(source.dropped for source in sources)  # noqa: E731
     summary = Summary(args.summary, names, photos, dropped)
-    settings = Settings(_detect_every(args), args.min_quality)
+    settings = Settings(_detect_every(args), min_quality=args.min_quality, budget_ms=args.budget_ms)
 
     def process_of(source: "Source") -> "Callable[[Frame], Faces]":
         pipeline: PhotoPipeline | Pipeline
@@ -297,10 +305,10 @@ def _detect_every(args: argparse.Namespace) -> int:
 
     if not args.anonymize:
         return args.detect_every or 8
-    if args.detect_every not in (None, 1):
+    if args.detect_every not in (None, 1) or args.budget_ms is not None:
         raise UserError(
-            f"--detect-every {args.detect_every} would show new faces before they are covered: "
-            "leave it out with --anonymize"
+            "--detect-every and --budget-ms would show new faces before they are covered: leave "
+            "them out with --anonymize"
         )
     return 1
 

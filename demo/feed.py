@@ -69,6 +69,7 @@ class Feed:
             self.failure = getattr(error, "strerror", None) or type(error).__name__
         except BaseException as error:  # raised again in the main thread
             self._error = error
+        del self._produce  # often a method of what holds the feed: a cycle, and its frames linger
         self._put(None)
 
     def _put(self, picture: Picture | None) -> None:

@@ -92,16 +92,16 @@ class Fusion:
         self._calibration = calibration or {}
         self._people: dict[int, _Person] = {}
 
-    def wants(self, ids: np.ndarray, frame: int) -> np.ndarray:
+    def wants(self, ids: np.ndarray, frame: int, most: int = CROPS_A_FRAME) -> np.ndarray:
         """Mask (N,) of the confirmed ids for which another crop is worth its time: those whose
-        label is not settled, of the others every REFRESH-th a frame; of more than CROPS_A_FRAME
-        the least known."""
+        label is not settled, of the others every REFRESH-th a frame; of more than `most` the
+        least known."""
         people = [self._people.get(track, NOBODY) for track in ids.tolist()]
         crops = np.array([person.crops for person in people], int)
         settled = np.array([p.crops >= SETTLED and p.weight >= KNOWN for p in people], bool)
         wanted: np.ndarray = (ids >= 1) & (~settled | ((ids + frame) % REFRESH == 0))
         least = np.argsort(np.where(wanted, crops, np.iinfo(int).max), kind="stable")
-        wanted[least[CROPS_A_FRAME:]] = False
+        wanted[least[most:]] = False
         return wanted
 
     def add(

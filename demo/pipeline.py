@@ -1,9 +1,11 @@
 """From a frame to faces with steady labels: detect, track, crop, estimate, fuse."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from demo.budget import Budget
 from demo.detectors import Detector
 from demo.frames import Faces, Frame, replace
 from demo.fuse import Fusion
@@ -19,7 +21,8 @@ from trackers.sort import Sort
 
 PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for
 START_SCORE = 0.9  # one that is new in a video: it has to be found again before it counts
-KEEP_SCORE = 0.75  # one that is tracked may be less: heads tilt and turn
+KEEP_SCORE = 0.8  # one that is tracked may be less: heads tilt and turn
+SURE_SCORE = 0.97  # but below this it has to hold when its new box is looked at again
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 OUTAGE_SECONDS = 10.0  # and one of the source of this length, if the face is still where it was
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
@@ -35,6 +38,8 @@ class Settings:
 
     detect_every: int = 8  # frames
     min_quality: float = 0.1  # 0..1: a worse crop does not count at all
+    every_crop: bool = False  # of every known face: what sparing them is measured against
+    budget_ms: float | None = None  # a frame, in the mean; less is done when it is exceeded
 
 
 class Pipeline:
@@ -57,6 +62,7 @@ class Pipeline:
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._reentry = Reentry()
         self._fusion = Fusion(estimator.calibration)
+        self._budget = Budget(settings.budget_ms)
         self._frames = 0  # since the start or an outage
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
@@ -66,7 +72,7 @@ class Pipeline:
         `possible` then has the boxes (M, 4) of all that may be a face in it: whatever was found,
         however unsure, and where the tracks are that were not.
         """
-        watch = self._stopwatch
+        watch, start = self._stopwatch, time.perf_counter()
         self._keep_time(frame.time)
         self._keep_size(frame.image)
         self._tracker.predict()
@@ -81,10 +87,11 @@ class Pipeline:
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
             self._fusion.doubt(returned)
-            self._estimate(frame.image, faces[self._fusion.wants(ids, self._frames)])
+            self._estimate(frame.image, faces[self._wanted(ids)])
             labels = self._fusion.labels(ids)
         self._fusion.forget(self._reentry.forget(tracks.ids.tolist(), frame.time))
         self._frames += 1
+        self._budget.spent((time.perf_counter() - start) * 1e3)
         return replace(faces, **labels._asdict())
 
     def _estimate(self, image: np.ndarray, wanted: Faces) -> None:
@@ -95,6 +102,16 @@ class Pipeline:
         worth = qualities(wanted, width, height) * sharpness(crops)
         worth[worth < self._settings.min_quality] = 0.0
         self._fusion.add(wanted.ids, ages, males, worth)
+
+    def _wanted(self, ids: np.ndarray) -> np.ndarray:
+        """Mask (N,) of the faces that are estimated in this frame."""
+        if self._settings.every_crop:
+            return ids >= 1
+        return self._fusion.wants(ids, self._frames, self._budget.crops)
+
+    @property
+    def _detect_every(self) -> int:
+        return self._settings.detect_every * self._budget.rarer
 
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
@@ -107,7 +124,7 @@ class Pipeline:
             self._interval += 0.1 * (min(max(gap, 1e-3), LOST_SECONDS) - self._interval)
         self._last_time = seconds
         frames = round(LOST_SECONDS / self._interval)
-        self._tracker.max_age = max(frames, 2 * self._settings.detect_every)
+        self._tracker.max_age = max(frames, 2 * self._detect_every)
 
     def _keep_size(self, image: np.ndarray) -> None:
         """Expect every face where it was when a stream changes its resolution."""
@@ -123,11 +140,10 @@ class Pipeline:
         gap = tracks.time_since_update
         due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
         expected = square(tracks.boxes[due].astype(np.float64))
-        known = self._detector.refine(image, expected)
-        kept = known.scores >= KEEP_SCORE
-        search, rest = divmod(self._frames, self._settings.detect_every)
+        known, kept = self._look(image, expected)
+        search, rest = divmod(self._frames, self._detect_every)
         if self._frames < FIRST_FRAMES or rest == 0:
-            coarse = search % 2 == 1 and self._settings.detect_every > 1
+            coarse = search % 2 == 1 and self._detect_every > 1
             found = self._detector.detect(image, coarse)
             sure = found.scores >= START_SCORE
         else:
@@ -136,6 +152,17 @@ class Pipeline:
         self.possible = np.vstack([known.boxes[kept], found.boxes])
         together = Detections.concatenate([known[kept], found[sure]])
         return together[suppress(together.boxes, together.scores, SAME_FACE)]
+
+    def _look(self, image: np.ndarray, expected: np.ndarray) -> tuple[Detections, np.ndarray]:
+        """What is found at the boxes (N, 4) where faces are expected, and a mask (N,) of those that
+        are still faces. The third net alone, without the two that sort out before it, believes
+        too easily: a doubtful face is looked at twice."""
+        known = self._detector.refine(image, expected)
+        kept = known.scores >= KEEP_SCORE
+        doubtful = np.flatnonzero(kept & (known.scores < SURE_SCORE))
+        again = self._detector.refine(image, square(known.boxes[doubtful].astype(np.float64)))
+        kept[doubtful] = again.scores >= KEEP_SCORE
+        return known, kept
 
 
 class PhotoPipeline:

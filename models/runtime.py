@@ -215,6 +215,7 @@ def _onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    options.enable_cpu_mem_arena = False  # 10 MB that it would keep for batches of every size
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if kind == "gpu":

@@ -6,6 +6,7 @@ from demo.detectors import DETECTORS
 from demo.frames import Frame
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.timing import Stopwatch
+from models.mtcnn import Detections
 from models.spec import InputSpec
 from trackers.boxes import iou
 
@@ -123,3 +124,40 @@ def test_a_frame_without_faces_is_ordinary(detector):
     assert (
         len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0
     )
+
+
+class OneFace:
+    """A detector whose third net gives the scores of a script, one a look."""
+
+    BOX = np.array([[100, 100, 160, 180]], np.float32)
+
+    def __init__(self, *looks: float) -> None:
+        self.looks = list(looks)
+
+    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+        return self._found(self.BOX, [1.0])
+
+    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        return self._found(self.BOX[:0], [])
+
+    def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+        return self._found(boxes.astype(np.float32), [self.looks.pop(0) for _ in boxes])
+
+    @staticmethod
+    def _found(boxes: np.ndarray, scores: list[float]) -> Detections:
+        points = np.tile(boxes[:, None, :2], (1, 5, 1))
+        return Detections(boxes, np.array(scores, np.float32), points)
+
+
+@pytest.mark.parametrize(
+    ("looks", "faces"),
+    [((0.98,), 1), ((0.9, 0.85), 1), ((0.9, 0.7), 0), ((0.7,), 0)],
+    ids=["sure at once", "sure enough twice", "not in the second look", "lost"],
+)
+def test_a_known_face_that_is_doubtful_is_looked_at_twice(looks, faces):
+    detector = OneFace(1.0, 1.0, *looks)
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
+    blank = np.zeros((240, 320, 3), np.uint8)
+    counts = [len(pipeline.process(Frame(blank, k, k / 25, "clip"))) for k in range(4)]
+    assert counts == [1, 1, 1, faces]
+    assert not detector.looks

@@ -1,12 +1,15 @@
+import gc
 import threading
+import weakref
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from demo import sources
 from demo.errors import UserError
-from demo.sources import PhotoSource, VideoSource, open_source
+from demo.sources import PhotoSource, open_source
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):
@@ -103,6 +106,18 @@ def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatc
         raise RuntimeError("our bug")
         yield
 
-    monkeypatch.setattr(VideoSource, "_decode", broken)
+    monkeypatch.setattr(sources.VideoSource, "_decode", broken)
     with pytest.raises(RuntimeError, match="our bug"), open_source(str(clip)) as source:
         list(source)
+
+
+def test_a_video_that_was_read_leaves_memory_at_once(clip):
+    gc.disable()
+    try:
+        with open_source(str(clip)) as source:
+            next(iter(source))
+        held = weakref.ref(source)
+        del source
+        assert held() is None
+    finally:
+        gc.enable()

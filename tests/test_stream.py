@@ -110,7 +110,10 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", "97"], "cannot open camera 97: "),
         (["-s", "rtsp://127.0.0.1:9/nothing"], "cannot open stream rtsp://127.0.0.1:9/nothing"),
         (["-s", CLIP, "--device", "gpu"], "no GPU: "),
-        (["-s", CLIP, "--anonymize", "blur", "--detect-every", 4], "--detect-every 4 would show"),
+        (
+            ["-s", CLIP, "--anonymize", "blur", "--detect-every", 4],
+            "--detect-every and --budget-ms would",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, complaint):
