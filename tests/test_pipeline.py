@@ -2,8 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from demo.budget import SETTLE, STEPS
 from demo.detectors import DETECTORS
 from demo.frames import Frame
+from demo.fuse import SETTLED
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.timing import Stopwatch
 from models.mtcnn import Detections
@@ -124,6 +126,18 @@ def test_a_frame_without_faces_is_ordinary(detector):
     assert (
         len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "crops"), [({"every_crop": True}, 2), ({"budget_ms": 1e-6}, 1)]
+)
+def test_crops_can_be_all_or_few_but_every_known_face_is_measured(two_people, settings, crops):
+    estimator, detector = ByBrightness(), DETECTORS["mtcnn"](24, True)
+    chosen = Settings(detect_every=4, **settings)
+    pipeline = Pipeline(detector, estimator, InputSpec(), 25.0, chosen, Stopwatch())
+    for k in range(len(STEPS) * SETTLE):
+        assert len(pipeline.process(Frame(two_people(0), k, k / 25, "clip"))) == 2
+    assert max(estimator.batches[-SETTLED:]) == crops
 
 
 class OneFace:
