@@ -1,9 +1,9 @@
 """`python -m demo.steady MODEL --data ZIP`: how much a label wavers when the detector does.
 
-The largest face of every picture is shown for 60 frames; in each, its box and points are shifted
-and scaled together at random. `raw` is the standard deviation over the frames of the age that the
-network sees, `shown` that of the running estimate from its first label on, both as means over
-the faces; a flip is a shown gender that changes.
+The largest face of every picture is shown for 60 frames; in each, every side of its box is off by
+up to 4 %, and its points move with it. `raw` is the standard deviation over the frames of the age
+that the network sees, `shown` that of the running estimate from its first label on, both as means
+over the faces; a flip is a shown gender that changes.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from models.runtime import Estimator, choose_device
 from models.spec import ModelError, load_manifest
 
 FRAMES = 60
-JITTER = 0.04  # of the box's side, standard deviation of shifts, and of the scale about 1
+JITTER = 0.04  # of the box's width and height, at most, at each of its sides
 LIMITS = {"raw": 1.0, "shown": 0.25, "flips": 0}  # years, years, faces
 
 
@@ -46,18 +46,17 @@ class Answers(NamedTuple):
 
 
 def jittered(face: Detections, rng: np.random.Generator) -> Detections:
-    """FRAMES rows of one face whose box and points move together: shifts of both axes and a scale
-    about the box's middle, normal with deviation JITTER."""
-    box, points = face.boxes[0], face.points[0]
-    corners = box.reshape(2, 2)
-    middle, side = corners.mean(axis=0), (corners[1] - corners[0]).mean()
-    shifts = rng.normal(0, JITTER, (FRAMES, 1, 2)) * side
-    scales = 1 + rng.normal(0, JITTER, (FRAMES, 1, 1))
-    moved = [(part - middle) * scales + middle + shifts for part in (corners, points)]
+    """FRAMES rows of one face, each side of whose box is off by up to JITTER of the box's width or
+    height at random, and whose points are where they were in the box."""
+    box = face.boxes[0].reshape(2, 2).astype(np.float64)
+    size = box[1] - box[0]
+    corners = box + rng.uniform(-JITTER, JITTER, (FRAMES, 2, 2)) * size
+    places = (face.points[0] - box[0]) / size  # (5, 2), in the box's sides
+    points = corners[:, :1] + places * (corners[:, 1:] - corners[:, :1])
     return Detections(
-        moved[0].reshape(FRAMES, 4).astype(np.float32),
+        corners.reshape(FRAMES, 4).astype(np.float32),
         np.repeat(face.scores, FRAMES),
-        moved[1].astype(np.float32),
+        points.astype(np.float32),
     )
 
 

@@ -19,20 +19,19 @@ FACE = Detections(
 )
 
 
-class OneDeviation:
-    """A generator whose every draw lies one deviation above the mean."""
+class Outmost:
+    """A generator whose draws for the upper left corner are the least, the others the greatest."""
 
-    def normal(self, mean: float, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
-        return np.full(shape, mean + deviation)
+    def uniform(self, low: float, high: float, shape: tuple[int, ...]) -> np.ndarray:
+        return np.tile([[low, low], [high, high]], (shape[0], 1, 1))
 
 
-def test_box_and_points_are_shifted_and_scaled_together() -> None:
-    moved = jittered(FACE, OneDeviation())  # type: ignore[arg-type]
-    shift = 0.04 * 110
-    middle, half = np.array([60 + shift, 80 + shift]), 1.04 * np.array([50, 60])
+def test_box_and_points_move_together() -> None:
+    moved = jittered(FACE, Outmost())  # type: ignore[arg-type]
     assert moved.boxes.shape == (FRAMES, 4)
-    assert moved.boxes[5] == pytest.approx([*(middle - half), *(middle + half)])
-    assert moved.points[5, :3] == pytest.approx(np.array([[0, 0], [10.4, 0], [0, 10.4]]) + middle)
+    assert moved.boxes[5] == pytest.approx([6, 15.2, 114, 144.8])
+    assert moved.points[5, 0] == pytest.approx([60, 80])
+    assert moved.points[5, 1] == pytest.approx([70.8, 80])
     assert moved.points[5, 3:].ravel() == pytest.approx(moved.boxes[5])
     assert moved.scores.tolist() == [np.float32(0.9)] * FRAMES
 
