@@ -25,6 +25,7 @@ DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that o
 @dataclass(slots=True)
 class _Person:
     crops: int = 0
+    frame: int = -1  # of the last crop
     weight: float = 0.0
     age: float = np.nan
     variance: float = START_DEVIATION**2
@@ -105,12 +106,21 @@ class Fusion:
         return wanted
 
     def add(
-        self, ids: np.ndarray, ages: np.ndarray, males: np.ndarray, qualities: np.ndarray
+        self,
+        ids: np.ndarray,
+        ages: np.ndarray,
+        males: np.ndarray,
+        qualities: np.ndarray,
+        frame: int,
     ) -> None:
-        """Count the estimates of confirmed ids; qualities are weights 0..1."""
+        """Count the estimates of confirmed ids in a frame; qualities are weights 0..1. A crop
+        stands for the frames since the one before, at most REFRESH: sparing crops moves no mean."""
         columns = (ids.tolist(), ages.tolist(), males.tolist(), qualities.tolist())
         for track, age, male, quality in zip(*columns, strict=True):
-            self._people.setdefault(track, _Person()).add(age, male, quality)
+            person = self._people.setdefault(track, _Person(frame=frame - 1))
+            stands_for = min(max(frame - person.frame, 1), REFRESH)
+            person.frame = frame
+            person.add(age, male, quality * stands_for)
 
     def labels(self, ids: np.ndarray) -> Labels:
         """What is known of these ids: nan until enough good crops were seen.

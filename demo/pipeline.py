@@ -101,7 +101,7 @@ class Pipeline:
         height, width = image.shape[:2]
         worth = qualities(wanted, width, height) * sharpness(crops)
         worth[worth < self._settings.min_quality] = 0.0
-        self._fusion.add(wanted.ids, ages, males, worth)
+        self._fusion.add(wanted.ids, ages, males, worth, self._frames)
 
     def _wanted(self, ids: np.ndarray) -> np.ndarray:
         """Mask (N,) of the faces that are estimated in this frame."""

@@ -91,7 +91,8 @@ def shown(said: Answers, calibration: Table) -> tuple[np.ndarray, np.ndarray]:
     fusion, ids = Fusion(calibration), np.arange(1, len(said.ages) + 1)
     frames = []
     for frame in range(said.ages.shape[1]):
-        fusion.add(ids, *(column[:, frame] for column in said))
+        ages, males, weights = (column[:, frame] for column in said)
+        fusion.add(ids, ages, males, weights, frame)
         frames.append(fusion.labels(ids)[:2])
     ages, males = np.moveaxis(np.array(frames), 0, -1)
     return ages, males

@@ -1,12 +1,16 @@
+from itertools import count
+
 import numpy as np
 import pytest
 
 from demo.fuse import CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 
+FRAMES = count()
+
 
 def feed(fusion: Fusion, age: float, male: float, quality: float = 1.0, track: int = 1):
     ids = np.array([track])
-    fusion.add(ids, *(np.array([v], float) for v in (age, male, quality)))
+    fusion.add(ids, *(np.array([v], float) for v in (age, male, quality)), next(FRAMES))
     ages, males, *_ = fusion.labels(ids)
     return ages[0], males[0]
 
@@ -32,6 +36,19 @@ def test_the_age_is_the_mean_of_the_whole_life_not_of_the_first_crops():
     for age in samples:
         shown = feed(fusion, age, 0.9)
     assert shown[0] == pytest.approx(samples.mean(), abs=1e-3)
+
+
+def test_a_crop_stands_for_the_frames_since_the_one_before():
+    every, sparing = Fusion(), Fusion()
+    ids, sure = np.array([1]), np.ones(1)
+    for frame in range(40):
+        age, male = np.array([40.0 if frame < 20 else 44.0]), np.array([0.9])
+        every.add(ids, age, male, sure, frame)
+        if frame < 20 or frame % REFRESH == REFRESH - 1:
+            sparing.add(ids, age, male, sure, frame)
+    assert sparing.labels(ids).ages == pytest.approx(every.labels(ids).ages, abs=0.2)
+    sparing.add(ids, np.array([90.0]), np.array([0.9]), sure, 5000)
+    assert sparing.labels(ids).ages < 44.0
 
 
 def test_an_outlier_moves_the_age_little():
@@ -62,8 +79,9 @@ def test_lasting_evidence_does_flip_it():
 
 def test_people_do_not_share_memory_and_an_unknown_id_has_no_label():
     fusion = Fusion()
-    for _ in range(int(KNOWN)):
-        fusion.add(np.array([2, 5]), np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
+    for frame in range(int(KNOWN)):
+        said = np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2)
+        fusion.add(np.array([2, 5]), *said, frame)
     ages, males, *_ = fusion.labels(np.array([2, -1, 5]))
     assert ages[[0, 2]].tolist() == [20.0, 70.0]
     assert males[[0, 2]] == pytest.approx([0.9, 0.1])
@@ -75,8 +93,8 @@ def test_settled_people_are_looked_at_less_often_and_not_all_at_once():
     fusion = Fusion()
     ids = np.array([1, 2, -1])
     assert fusion.wants(ids, 0).tolist() == [True, True, False]
-    for _ in range(SETTLED):
-        fusion.add(ids[:2], np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2))
+    for frame in range(SETTLED):
+        fusion.add(ids[:2], np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2), frame)
     wanted = np.array([fusion.wants(ids, frame) for frame in range(2 * REFRESH)])
     assert wanted.sum(axis=0).tolist() == [2, 2, 0]
     assert wanted.sum(axis=1).max() == 1
@@ -88,7 +106,7 @@ def test_a_crowd_takes_turns():
     first = fusion.wants(ids, 0)
     assert first.sum() == CROPS_A_FRAME
     some = np.ones(CROPS_A_FRAME)
-    fusion.add(ids[first], 30 * some, some, some)
+    fusion.add(ids[first], 30 * some, some, some, 0)
     assert (fusion.wants(ids, 1) == ~first).all()
 
 
