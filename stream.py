@@ -222,7 +222,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
     from demo.privacy import Anonymizer
-    from demo.session import run, share_cores
+    from demo.session import prepare_process, run
     from demo.sinks import PhotoRecorder, Sink, VideoRecorder
     from demo.sound import sound_of
     from demo.sources import VideoSource
@@ -233,6 +233,7 @@ def start(args: argparse.Namespace) -> int:
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest
 
+    prepare_process()
     manifest = load_manifest(args.model)
     device = choose_device(args.device)
     spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
@@ -278,7 +279,6 @@ def start(args: argparse.Namespace) -> int:
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
-    share_cores()
     result = run(views, sinks, recorder, window, stopwatch, args.max_frames, say)
 
     for path in filter(None, (args.output, args.log, args.summary)):

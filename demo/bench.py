@@ -32,7 +32,7 @@ from demo.errors import UserError
 from demo.frames import Faces
 from demo.live import LiveSource
 from demo.pipeline import Pipeline, Settings
-from demo.session import share_cores
+from demo.session import prepare_process
 from demo.sources import Source, open_source
 from demo.timing import Stopwatch
 from models.arguments import count
@@ -89,7 +89,7 @@ class Run:
 
 def run_clip(args: argparse.Namespace) -> list[Run]:
     """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
-    share_cores()
+    prepare_process()
     detector = DETECTORS[args.detector](args.min_face, True)
     manifest = load_manifest(args.model)
     estimator = Estimator(manifest, choose_device(args.device))
@@ -136,7 +136,7 @@ def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
 
 def run_live(args: argparse.Namespace) -> dict[str, Any]:
     """Delay from capture to overlay, processor use and memory with the clip as a camera."""
-    share_cores()
+    prepare_process()
     detector = DETECTORS[args.detector](args.min_face, True)
     manifest = load_manifest(args.model)
     estimator = Estimator(manifest, choose_device(args.device))
@@ -221,7 +221,7 @@ def share_met(boxes: list[np.ndarray], others: list[np.ndarray]) -> float:
 def compare_every_frame(args: argparse.Namespace) -> Comparison:
     """The pipeline as it is shipped against one that searches every frame and estimates every face
     in it."""
-    share_cores()
+    prepare_process()
     detector = DETECTORS[args.detector](args.min_face, True)
     manifest = load_manifest(args.model)
     estimator = Estimator(manifest, choose_device(args.device))

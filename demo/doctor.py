@@ -42,13 +42,13 @@ def benchmark(seconds: float) -> Speed:
     from demo.detectors import DETECTORS
     from demo.draw import draw
     from demo.pipeline import Pipeline, Settings
-    from demo.session import share_cores
+    from demo.session import prepare_process
     from demo.sources import open_source
     from demo.timing import Stopwatch
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest
 
-    share_cores()
+    prepare_process()
     detector, manifest = DETECTORS["mtcnn"](None, True), load_manifest("ssrnet-joint")
     estimator = Estimator(manifest, choose_device("auto"))
 

@@ -21,7 +21,7 @@ from demo.errors import UserError
 from demo.frames import Faces
 from demo.fuse import Fusion
 from demo.quality import qualities
-from demo.session import share_cores
+from demo.session import prepare_process
 from models import ledger
 from models.align import crop_faces
 from models.arguments import count
@@ -165,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         "--save", type=Path, metavar="DIR", help="keep the figures in steadiness.csv"
     )
     args = parser.parse_args(argv)
-    share_cores()
+    prepare_process()
     try:
         report = run(args, shlex.join(["python", "-m", "demo.steady", *(argv or sys.argv[1:])]))
     except (UserError, ModelError) as error:

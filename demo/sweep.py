@@ -20,7 +20,7 @@ from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.pipeline import Pipeline, Settings
-from demo.session import share_cores
+from demo.session import prepare_process
 from demo.sources import open_source
 from demo.timing import Stopwatch
 from models.runtime import Estimator, choose_device
@@ -69,7 +69,7 @@ def measure(clip: str, model: str) -> dict[str, dict[int, float]]:
     """Milliseconds a frame by the number of faces and by the height of the frame."""
     with open_source(clip) as source:
         images = [frame.image for frame in islice(source, COUNT)]
-    share_cores()
+    prepare_process()
     detector = DETECTORS["mtcnn"](None, True)
     estimator = Estimator(load_manifest(model), choose_device("cpu"))
     found = detector.detect(images[0])
