@@ -39,7 +39,7 @@ class Recipe:
 
 SMALL = InputSpec(size=64, view=0.75)
 RECIPES = {
-    "faceres": Recipe("faceres", {"size": 128}, InputSpec(size=128, view=0.9, offset=OFFSET)),
+    "faceres": Recipe("faceres", {"size": 112}, InputSpec(size=112, view=0.8, offset=OFFSET)),
     "ssrnet-joint": Recipe("ssrnet", {"joint": True, "dropout": 0.0}, SMALL, "mixed_bfloat16"),
     "ssrnet": Recipe("ssrnet", {"joint": False, "dropout": 0.0}, SMALL, "mixed_bfloat16"),
 }
