@@ -172,7 +172,8 @@ def _batch(
                 child.kill()
                 what = f"hangs for {HANG_SECONDS:.0f} s"
                 break
-            word, _, rest = child.stdout.readline().decode().strip().partition(" ")
+            word, _, rest = child.stdout.readline().decode(errors="replace").partition(" ")
+            rest = rest.strip()
             if word == "case":
                 case, reading = int(rest), True
             elif word == "end":
@@ -180,7 +181,7 @@ def _batch(
                 outcomes[rest if rest in ("read", "refused") else "failed"] += 1
                 if rest not in ("read", "refused"):
                     failures.append(f"{kind} {case}: {rest}")
-            else:
+            elif not word:
                 what = f"ends the process with {child.wait()}"
                 break
     child.wait()

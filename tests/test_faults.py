@@ -21,6 +21,7 @@ from demo.sinks import KEY_SECONDS
 ROOT = Path(__file__).resolve().parents[1]
 LOST_SECONDS = 2.0  # of a recording, at most
 MOMENTS, AT_ONCE = 20, 5
+LIMIT = 400_000  # bytes of a file, where a disk is full: two seconds of the clip
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and limits of POSIX")
 
@@ -65,7 +66,7 @@ def times(video: Path) -> list[float]:
     try:
         with av.open(str(video)) as container:
             return [float(picture.time) for picture in container.decode(video=0)]
-    except (av.error.InvalidDataError, av.error.FileNotFoundError):
+    except av.error.FFmpegError:
         return []
 
 
@@ -82,7 +83,7 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(tmp_pat
         for frames, log, video, process in sorted(running, key=lambda each: each[0]):
             wait_for(log, frames)
             process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
             entries = logged(log)
             assert [entry["frame"] for entry in entries] == list(range(len(entries)))
             last = max(times(video), default=0.0)
@@ -110,7 +111,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_keeps_what_was_writte
     import resource
 
     def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
 
     runs = {}
     for suffix in (".mp4", ".mkv"):
