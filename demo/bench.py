@@ -67,7 +67,7 @@ class Camera:
         if image is None:
             self._frames = _images(self._clip)
             image = next(self._frames)
-        return image if due < self._end else None
+        return image if time.monotonic() < self._start + self._end else None
 
 
 def _images(clip: str) -> Iterator[np.ndarray]:

@@ -74,10 +74,11 @@ class Stream:
             self._container = av.open(
                 address,
                 timeout=(OPEN_SECONDS, READ_SECONDS),
+                metadata_errors="replace",
                 options={"rtsp_transport": "tcp"},  # by UDP, a lost packet is a broken picture
             )
-            stream = self._container.streams.video[0]
-        except (FFmpegError, IndexError, OSError, ValueError) as error:
+            stream = next(s for s in self._container.streams.video if s.codec_context)
+        except (FFmpegError, StopIteration, OSError, ValueError) as error:
             raise UserError(
                 f"cannot open stream {public_name(address)} ({_reason(error)}): "
                 "is the address right?"
@@ -113,8 +114,8 @@ def _reason(error: Exception) -> str:
     """Without the address, which FFmpeg's own words repeat with its password."""
     if isinstance(error, ExitError):
         return f"no answer within {OPEN_SECONDS:.0f} s"
-    if isinstance(error, IndexError):
-        return "it has no picture track"
+    if isinstance(error, StopIteration):
+        return "no picture track that can be decoded"
     return getattr(error, "strerror", None) or type(error).__name__
 
 

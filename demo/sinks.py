@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.video.frame import PictureType
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
@@ -19,11 +20,18 @@ from demo.sound import Sound
 from demo.sources import PHOTO_SUFFIXES
 from demo.tiles import fit
 
-VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov"}
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
 MOST_AHEAD = "1000000"  # microseconds: pictures wait no longer for a sound that has ended
 CLOSE_SECONDS = 30.0
+KEY_SECONDS = 1.0  # at most, between key frames: a killed recording ends before the last of them
+ENCODING = {"preset": "veryfast", "crf": "20", "bf": "0", "tune": "zerolatency"}  # holds none back
+FRAGMENTS = {  # of a killed recording what is in the file is playable
+    ".mkv": {"cluster_time_limit": "1000"},  # milliseconds
+    ".mp4": {"movflags": "hybrid_fragmented"},
+    ".mov": {"movflags": "hybrid_fragmented"},
+}
+VIDEO_SUFFIXES = set(FRAGMENTS)
 
 
 class Sink(Protocol):
@@ -38,7 +46,7 @@ class VideoRecorder:
     """H.264 at the source's rate and size, encoded by a thread.
 
     Every frame keeps its time, so that a recording lasts as long as what was seen. The file is
-    playable up to the last second even if the process is killed.
+    playable up to the last second even if the process is killed, however few frames came.
     """
 
     def __init__(self, path: Path, fps: float | None, sound: Sound | None = None) -> None:
@@ -53,7 +61,7 @@ class VideoRecorder:
         self._sound = sound
         self._container: Any = None
         self._stream: Any = None
-        self._last_tick = -1
+        self._last_tick, self._key_tick = -1, 0  # of the last frame, and when a key frame is due
         self._worker = _Worker(self._encode, f"cannot record to {path}")
 
     def __enter__(self) -> Self:
@@ -73,13 +81,12 @@ class VideoRecorder:
         self._worker.put((drawn, frame.time))
 
     def _open(self, height: int, width: int) -> None:
-        fragmented = self._path.suffix.lower() in {".mp4", ".mov"}
-        options = {"movflags": "hybrid_fragmented", "flush_packets": "1"} if fragmented else {}
-        options["max_interleave_delta"] = MOST_AHEAD
+        options = FRAGMENTS[self._path.suffix.lower()] | {
+            "flush_packets": "1",
+            "max_interleave_delta": MOST_AHEAD,
+        }
         self._container = av.open(str(self._path), "w", options=options)
-        self._stream = self._container.add_stream(
-            "h264", rate=self._rate, options={"preset": "veryfast", "crf": "20", "bf": "0"}
-        )
+        self._stream = self._container.add_stream("h264", rate=self._rate, options=ENCODING)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = max(1, round(self._rate))
@@ -101,6 +108,9 @@ class VideoRecorder:
         self._last_tick = max(round(seconds / TICK), self._last_tick + 1)
         picture.time_base, picture.pts = TICK, self._last_tick
         picture.duration = round(1 / self._rate / TICK)
+        if self._last_tick >= self._key_tick:
+            picture.pict_type = PictureType.I
+            self._key_tick = self._last_tick + round(KEY_SECONDS / TICK)
         self._container.mux(self._stream.encode(picture))
         if self._sound is not None:
             self._sound.advance(float(self._last_tick * TICK + 1 / self._rate))

@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 
 from demo.errors import UserError
@@ -176,12 +177,10 @@ class VideoSource:
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
-            timeout = OPEN_SECONDS if "://" in name else None
-            bounds: Any = [BOUND] * MOST_STREAMS
-            self._container = av.open(name, timeout=timeout, stream_options=bounds)
-            self._stream = self._container.streams.video[0]
-        except (FFmpegError, IndexError, OSError) as error:
-            reason = getattr(error, "strerror", None) or "it has no picture track"
+            self._container = _opened(name)
+            self._stream = next(s for s in self._container.streams.video if s.codec_context)
+        except (FFmpegError, StopIteration, OSError) as error:
+            reason = getattr(error, "strerror", None) or "no picture track that can be decoded"
             raise UserError(
                 f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
             ) from None
@@ -262,3 +261,13 @@ class VideoSource:
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
                 seconds - self.start,
             )
+
+
+def _opened(name: str) -> InputContainer:
+    """A file, its frames bound while it is opened where its format tells its streams before."""
+    timeout = OPEN_SECONDS if "://" in name else None
+    bounds: Any = [BOUND] * MOST_STREAMS
+    try:
+        return av.open(name, timeout=timeout, metadata_errors="replace", stream_options=bounds)
+    except ValueError:  # MPEG program and transport streams, and what is left of a damaged file
+        return av.open(name, timeout=timeout, metadata_errors="replace")

@@ -1,0 +1,150 @@
+"""`python -m demo.jitter CLIP -o PNG`: how calm the labels of a clip are, as a plot.
+
+For every person the age and the probability of male that the network gives in each frame (dots),
+and those that are shown (lines). A flip is a gender that changes from one frame to the next.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from demo.bench import _source
+from demo.detectors import DETECTORS
+from demo.errors import UserError
+from demo.frames import Faces
+from demo.pipeline import Pipeline, Settings
+from demo.session import share_cores
+from demo.sinks import check_writable
+from demo.timing import Stopwatch
+from models.align import crop_faces
+from models.runtime import Estimator, choose_device
+from models.spec import ModelError, load_manifest
+
+PLOTTED = 8  # people, those longest in view
+COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()
+
+
+class Curves:
+    """What is known of one person, a row a frame in which the face was measured."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, float, float, float, float]] = []
+
+    @property
+    def columns(self) -> np.ndarray:
+        """(5, N): seconds, raw age, raw male, shown age, shown male; nan where nothing is shown."""
+        return np.array(self.rows, np.float64).reshape(-1, 5).T
+
+
+def follow(clip: str, model: str) -> dict[int, Curves]:
+    """Raw and shown estimates of everyone in the clip, by id."""
+    share_cores()
+    manifest = load_manifest(model)
+    estimator = Estimator(manifest, choose_device("cpu"))
+    detector = DETECTORS["mtcnn"](None, True)
+    people: dict[int, Curves] = {}
+    with _source(clip) as source:
+        pipeline = Pipeline(
+            detector, estimator, manifest.input, source.fps, Settings(), Stopwatch()
+        )
+        for frame in tqdm(source, Path(clip).name, source.count):
+            faces: Faces = pipeline.process(frame)
+            faces = faces[faces.ids >= 1]
+            crops = crop_faces(frame.image, faces.boxes, faces.points, manifest.input)
+            columns = (*estimator(crops), faces.ages, faces.males)
+            for person, *values in zip(faces.ids.tolist(), *columns, strict=True):
+                people.setdefault(person, Curves()).rows.append((frame.time, *values))
+    if not people:
+        raise UserError(f"{clip}: nobody was seen for long enough to get an id")
+    return people
+
+
+def figures(curves: Curves) -> dict[str, Any]:
+    """Flips and standard deviations in years, raw and shown, from the first label on."""
+    _, raw_age, raw_male, age, male = curves.columns[:, np.isfinite(curves.columns[4])]
+    return {
+        "frames": len(curves.rows),
+        "raw_flips": flips(raw_male),
+        "shown_flips": flips(male),
+        "raw_years": float(raw_age.std()) if len(age) else None,
+        "shown_years": float(age.std()) if len(age) else None,
+    }
+
+
+def flips(males: np.ndarray) -> int:
+    """How often the more probable gender changes along probabilities (N,)."""
+    return int(np.count_nonzero(np.diff(males >= 0.5)))
+
+
+def plot(people: dict[int, Curves], title: str, path: Path) -> None:
+    """Ages above, genders below; dots are raw, lines shown."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (ages, males) = pyplot.subplots(
+        2, 1, sharex=True, figsize=(10, 6.5), layout="constrained", height_ratios=(3, 2)
+    )
+    longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]
+    for person, colour in zip(sorted(longest), COLOURS, strict=False):
+        seconds, raw_age, raw_male, age, male = people[person].columns
+        gap = np.diff(seconds, prepend=seconds[0]) > 1.0  # not in view: no line across
+        for axis, raw, shown in ((ages, raw_age, age), (males, raw_male, male)):
+            axis.plot(seconds, raw, ".", color=colour, alpha=0.3, markersize=4, linewidth=0)
+            line = np.where(gap, np.nan, shown)
+            axis.plot(seconds, line, color=colour, linewidth=2, label=f"id {person}")
+    ages.set(ylabel="age, years", title=title)
+    males.set(ylabel="probability of male", xlabel="seconds", ylim=(-0.03, 1.03))
+    males.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
+    for axis in (ages, males):
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    dots = ages.plot([], [], ".", color="gray", label="raw, one crop")[0]
+    ages.legend(
+        handles=[*[h for h in ages.get_lines() if h.get_label().startswith("id ")], dots],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+    )
+    figure.savefig(path, dpi=110)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Follow, plot, print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.jitter",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clip", help="video file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
+    parser.add_argument("--model", default="ssrnet-joint")
+    args = parser.parse_args(argv)
+    try:
+        check_writable(args.output)
+        people = follow(args.clip, args.model)
+    except (UserError, ModelError) as error:
+        print(f"demo.jitter: {error}", file=sys.stderr)
+        return 2
+    measured = {person: figures(people[person]) for person in sorted(people)}
+    for person, told in measured.items():
+        spread = "no label"
+        if told["shown_years"] is not None:
+            spread = f"age ± {told['raw_years']:.2f} raw, ± {told['shown_years']:.2f} shown"
+        print(
+            f"id {person}: {told['frames']} frames, {spread}; "
+            f"gender flips {told['raw_flips']} raw, {told['shown_flips']} shown"
+        )
+    raw, shown = (sum(m[k] for m in measured.values()) for k in ("raw_flips", "shown_flips"))
+    print(f"{args.clip}: gender flips {raw} raw, {shown} shown")
+    plot(people, f"{Path(args.clip).name}: {raw} gender flips raw, {shown} shown", args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

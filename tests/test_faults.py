@@ -1,0 +1,185 @@
+"""Faults of the machine under a real run of the command: what happens, and what is lost."""
+
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from conftest import write_clip
+
+import stream
+from demo.sinks import KEY_SECONDS
+
+ROOT = Path(__file__).resolve().parents[1]
+LOST_SECONDS = 2.0  # of a recording, at most
+MOMENTS, AT_ONCE = 20, 5
+LIMIT = 250_000  # bytes of a file, where a disk is full: somewhere within the clip
+CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and limits of POSIX")
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, two_people) -> Path:
+    """Six seconds at 25 fps, 480x270."""
+    path = tmp_path_factory.mktemp("faults") / "clip.mkv"
+    there = [two_people(k) for k in range(25)]
+    write_clip(path, 3 * (there + there[::-1]))
+    return path
+
+
+def command(*arguments: object, before: Callable[[], object] | None = None) -> subprocess.Popen:
+    """stream.py without a window; `before` runs in its process."""
+    line = [sys.executable, "stream.py", "--no-display", *map(str, arguments)]
+    return subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=before)
+
+
+def ending(process: subprocess.Popen) -> tuple[int, list[str]]:
+    """Exit code and the command's own lines, without the one about the device."""
+    error = process.communicate(timeout=60)[1]
+    assert "Traceback" not in error
+    lines = [line for line in error.splitlines() if line.startswith("stream: ")]
+    return process.returncode, [line for line in lines if " on cpu with " not in line]
+
+
+def logged(log: Path) -> list[dict]:
+    """The complete lines of a log."""
+    return [json.loads(line) for line in log.read_text().split("\n")[:-1]]
+
+
+def wait_for(log: Path, lines: int) -> None:
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") >= lines):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def times(video: Path) -> list[float]:
+    """Seconds of the pictures that can be played, up to where the file breaks off."""
+    seconds: list[float] = []
+    with contextlib.suppress(av.error.FFmpegError), av.open(str(video)) as container:
+        seconds.extend(float(picture.time) for picture in container.decode(video=0))
+    return seconds
+
+
+@posix
+def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(tmp_path, long_clip):
+    moments = random.Random(6).sample(range(1, 140), MOMENTS)  # frames
+    for batch in range(0, MOMENTS, AT_ONCE):
+        running = []
+        for frames in moments[batch : batch + AT_ONCE]:
+            log = tmp_path / f"{frames}.jsonl"
+            video = log.with_suffix((".mp4", ".mkv")[frames % 2])
+            process = command("-s", long_clip, "--log", log, "-o", video)
+            running.append((frames, log, video, process))
+        for frames, log, video, process in sorted(running, key=lambda each: each[0]):
+            wait_for(log, frames)
+            process.kill()
+            process.communicate(timeout=60)
+            entries = logged(log)
+            assert [entry["frame"] for entry in entries] == list(range(len(entries)))
+            last = max(times(video), default=0.0)
+            assert entries[-1]["time"] - last <= LOST_SECONDS
+            assert last > 0 or entries[-1]["time"] <= 2 * KEY_SECONDS
+
+
+@posix
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, stop):
+    video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
+    process = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary)
+    wait_for(log, 20)
+    process.send_signal(stop)
+    assert ending(process)[0] == stream.INTERRUPTED
+    frames = len(logged(log))
+    assert 20 <= frames < 150
+    assert len(times(video)) == frames == json.loads(summary.read_text())["frames"]
+
+
+@posix
+def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_keeps_what_was_written(
+    tmp_path, long_clip
+):
+    import resource
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+
+    runs = {}
+    for suffix in (".mp4", ".mkv"):
+        log, video = tmp_path / f"{suffix}.jsonl", tmp_path / f"a{suffix}"
+        runs[video] = log, command("-s", long_clip, "-o", video, "--log", log, before=fill)
+    for video, (log, process) in runs.items():
+        code, lines = ending(process)
+        assert code == 2
+        assert lines == [f"stream: cannot record to {video}: File too large"]
+        entries = logged(log)
+        assert [entry["frame"] for entry in entries] == list(range(len(entries)))
+        assert entries[-1]["time"] - max(times(video), default=0.0) <= LOST_SECONDS
+        assert times(video)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_without_room_is_named_and_the_other_files_are_complete(tmp_path, clip):
+    runs = {}
+    for option, name in (("--log", "a.jsonl"), ("--summary", "a.html")):
+        full, video = tmp_path / name, tmp_path / f"{name}.mp4"
+        full.symlink_to("/dev/full")
+        runs[full] = video, command("-s", clip, option, full, "-o", video)
+    for full, (video, process) in runs.items():
+        code, (line,) = ending(process)
+        assert code == 2
+        assert str(full) in line
+        assert line.endswith("No space left on device")
+        assert len(times(video)) == (20 if full.suffix == ".html" else 0)
+
+
+@posix
+def test_a_folder_that_is_read_only_is_refused_before_the_run(tmp_path, clip, astronaut):
+    import cv2
+
+    folder = tmp_path / "locked"
+    folder.mkdir(0o555)
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut)
+    libc = ctypes.CDLL(None)
+
+    def be_nobody() -> None:  # root writes where it likes, until it has lost that right
+        if sys.platform.startswith("linux"):
+            libc.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+    runs = [
+        command("-s", source, option, folder / name, before=be_nobody)
+        for source, option, name in (
+            (clip, "-o", "a.mp4"),
+            (clip, "--log", "a.csv"),
+            (clip, "--summary", "a.html"),
+            (tmp_path / "a.png", "-o", "photos"),
+        )
+    ]
+    for process in runs:
+        code, (line,) = ending(process)
+        assert code == 2
+        assert str(folder) in line
+        assert line.endswith(("is not writable", "Permission denied"))
+    assert not list(folder.iterdir())
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path, clip, monkeypatch):
+    def lines(name: str) -> str:
+        log, video = tmp_path / f"{name}.jsonl", tmp_path / f"{name}.mkv"
+        arguments = f"--no-display -s {clip} --log {log} -o {video}".split()
+        assert stream.main(arguments) == 0
+        return log.read_text() + str(times(video))
+
+    steady = lines("steady")
+    jumps = random.Random(6)
+    monkeypatch.setattr(time, "time", lambda: jumps.uniform(-1e9, 4e9))
+    assert lines("jumping") == steady

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import cv2
+import pytest
+
+from demo import soak
+from demo.errors import UserError
+from demo.soak import Half, Sample, faults, halves
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+
+
+def test_halves_are_compared_by_their_medians_after_the_warm_up():
+    samples = [Sample(k, 100 + k, 5, 9, 20.0, 2) for k in range(20)]
+    first, last = halves(samples)  # the first two are left out
+    assert first == Half(106.0, 5, 9, 20.0)
+    assert last == Half(115.0, 5, 9, 20.0)
+
+
+def test_what_grows_is_named_and_what_stays_or_shrinks_is_not():
+    first = Half(100.0, 5, 9, 20.0)
+    assert faults(first, first) == []
+    assert faults(first, Half(103.0, 4, 8, 30.0)) == []
+    assert faults(first, Half(104.0, 6, 10, 30.1)) == [
+        "100.0 MB of memory became 104.0, more than 103.0",
+        "5.0 threads became 6.0, more than 5.0",
+        "9.0 open files became 10.0, more than 9.0",
+        "20.0 ms of delay became 30.1, more than 30.0",
+    ]
+
+
+def test_a_run_too_short_to_compare_is_refused():
+    with pytest.raises(UserError, match="1 samples are too few"):
+        halves([Sample(1.0, 100.0, 5, 9, 20.0, 2)])
+
+
+@needs_proc
+def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_truly(clip, tmp_path):
+    report = soak.soak(str(clip), 10.0, lambda told: None)
+    assert report["seconds"] == pytest.approx(10.0, rel=0.02)
+    assert report["recorded_seconds"] == pytest.approx(report["seconds"], rel=0.02)
+    assert len(report["samples"]["second"]) in (9, 10)
+    assert max(report["samples"]["faces"]) == 2
+    for name in ("threads", "handles"):
+        assert report["last_half"][name] <= report["first_half"][name]
+    soak.plot(report["samples"], tmp_path / "a.png")
+    assert cv2.imread(str(tmp_path / "a.png")).shape[1] == 990
+    assert soak.text(report).startswith(f"{clip}: 10 s, ")
+
+
+def test_a_clip_that_is_no_video_is_one_line(tmp_path, capsys):
+    assert soak.main(["--clip", str(tmp_path / "none.mp4")]) == 2
+    assert capsys.readouterr().err.startswith("demo.soak: no such file or folder: ")
