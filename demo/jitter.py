@@ -17,7 +17,7 @@ from demo.detectors import DETECTORS
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
-from demo.session import share_cores
+from demo.session import prepare_process
 from demo.sinks import check_writable
 from demo.timing import Stopwatch
 from models.align import crop_faces
@@ -42,7 +42,7 @@ class Curves:
 
 def follow(clip: str, model: str) -> dict[int, Curves]:
     """Raw and shown estimates of everyone in the clip, by id."""
-    share_cores()
+    prepare_process()
     manifest = load_manifest(model)
     estimator = Estimator(manifest, choose_device("cpu"))
     detector = DETECTORS["mtcnn"](None, True)

@@ -25,7 +25,7 @@ from demo.frames import Faces, Frame
 from demo.live import LiveSource
 from demo.log import Log
 from demo.pipeline import Pipeline, Settings
-from demo.session import run, share_cores
+from demo.session import prepare_process, run
 from demo.sinks import VideoRecorder, check_writable
 from demo.sources import open_source
 from demo.summary import Summary
@@ -141,7 +141,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
     """Run for so long; samples, halves and faults."""
     with open_source(clip):
         pass  # what is wrong with it is told before anything starts
-    share_cores()
+    prepare_process()
     manifest = load_manifest("ssrnet-joint")
     estimator = Estimator(manifest, choose_device("cpu"))
     detector, stopwatch = DETECTORS["mtcnn"](None, True), Stopwatch()
