@@ -71,7 +71,7 @@ class Camera:
 
 
 def _images(clip: str) -> Iterator[np.ndarray]:
-    with _source(clip) as source:
+    with video_source(clip) as source:
         for frame in source:
             yield frame.image
 
@@ -96,7 +96,7 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
     runs = []
     for _ in tqdm(range(args.runs + 1), "runs", disable=args.json):
         stopwatch = Stopwatch(window=None)
-        with _source(args.clip) as source:
+        with video_source(args.clip) as source:
             settings = Settings(detect_every=args.detect_every)
             pipeline = Pipeline(
                 detector, estimator, manifest.input, source.fps, settings, stopwatch
@@ -105,7 +105,8 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
     return runs[1:]
 
 
-def _source(clip: str) -> Source:
+def video_source(clip: str) -> Source:
+    """A video file. Raises UserError for any other source."""
     source = open_source(clip)
     if source.live or source.photos:
         raise UserError(f"{clip} is not a video file: the benchmark needs the same frames each run")
@@ -191,7 +192,7 @@ def run_reference(
     network, detector = load_keras(manifest), MTCNN()
     detector.detect_faces(np.zeros((64, 64, 3), np.uint8))
     sure, every, seconds = [], [], 0.0
-    with _source(args.clip) as source:
+    with video_source(args.clip) as source:
         for frame in tqdm(source, "reference", source.count, disable=args.json):
             start = time.perf_counter()
             rgb = np.ascontiguousarray(frame.image[..., ::-1])
@@ -227,7 +228,7 @@ def compare_every_frame(args: argparse.Namespace) -> Comparison:
     estimator = Estimator(manifest, choose_device(args.device))
     passes = []
     for settings in (Settings(args.detect_every), Settings(1, every_crop=True)):
-        with _source(args.clip) as source:
+        with video_source(args.clip) as source:
             pipeline = Pipeline(
                 detector, estimator, manifest.input, source.fps, settings, Stopwatch()
             )
@@ -267,7 +268,7 @@ def _stream(args: argparse.Namespace) -> list[str]:
 
 def report(args: argparse.Namespace) -> dict[str, Any]:
     """Everything that is measured, as one object."""
-    with _source(args.clip):
+    with video_source(args.clip):
         pass  # what is wrong with it is told before anything is measured
     first_frame = float(np.median([first_frame_seconds(args) for _ in range(3)]))
     rss = streaming_rss(args)

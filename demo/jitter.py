@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.bench import _source
+from demo.bench import video_source
 from demo.detectors import DETECTORS
 from demo.errors import UserError
 from demo.frames import Faces
@@ -47,7 +47,7 @@ def follow(clip: str, model: str) -> dict[int, Curves]:
     estimator = Estimator(manifest, choose_device("cpu"))
     detector = DETECTORS["mtcnn"](None, True)
     people: dict[int, Curves] = {}
-    with _source(clip) as source:
+    with video_source(clip) as source:
         pipeline = Pipeline(
             detector, estimator, manifest.input, source.fps, Settings(), Stopwatch()
         )
