@@ -136,15 +136,15 @@ def teach(teachers: list[str], chips: Chips) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     sums = np.zeros((2, len(chips.male)), np.float32)
     for name in teachers:
-        estimator = Estimator(load_manifest(name), choose_device("auto"))
+        manifest = replace(load_manifest(name), mirror=True)
+        estimator = Estimator(manifest, choose_device("auto"))
         for start in tqdm(range(0, len(chips.male), 64), f"asking {name}", unit="batch"):
             rows = slice(start, start + 64)
             crops = np.stack(
                 [random_crop(chip, estimator.input, NONE, rng) for chip in chips.images[rows]]
             )
             sums[:, rows] += estimator(crops)
-            sums[:, rows] += estimator(np.ascontiguousarray(crops[:, :, ::-1]))
-    ages, males = sums / (2 * len(teachers))
+    ages, males = sums / len(teachers)
     return ages, males
 
 
