@@ -221,7 +221,7 @@ def _onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
     if kind == "gpu":
         available = ort.get_available_providers()
         providers = [p for p in GPU_PROVIDERS if p in available] + providers
-    return ort.InferenceSession(str(path), options, providers=providers)
+    return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
 
 
 class _KerasNetwork:

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -12,7 +15,8 @@ from demo.timing import Stopwatch
 from models.mtcnn import Mtcnn
 from models.spec import InputSpec
 
-CLIP = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
+ROOT = Path(__file__).resolve().parents[1]
+CLIP = ROOT / "assets" / "demo.mp4"
 
 
 class Script:
@@ -155,3 +159,16 @@ def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
     faces = Anonymizer(pipeline, "mask", Stopwatch()).process(Frame(image, 0, 0.0, "photo"))
     assert len(faces) == 0
     assert (image[120, 225] == MASK).all()
+
+
+def test_the_engines_write_nothing_into_the_home_and_load_no_telemetry(tmp_path):
+    code = (
+        "import sys, stream; stream.main(['--no-display', '-s', 'assets/demo.mp4',"
+        " '--max-frames', '2']); print(sys.modules.get('openvino_telemetry'))"
+    )
+    home = os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=home
+    )
+    assert done.stdout == "None\n"
+    assert not list(tmp_path.iterdir())

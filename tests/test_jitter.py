@@ -1,0 +1,34 @@
+import cv2
+import numpy as np
+
+from demo.jitter import Curves, figures, flips, main
+
+
+def test_a_flip_is_a_change_of_the_more_probable_gender():
+    assert flips(np.array([0.4, 0.49, 0.5, 0.9, 0.1])) == 2
+    assert flips(np.array([])) == 0
+
+
+def test_raw_and_shown_are_compared_from_the_first_label_on():
+    curves = Curves()
+    curves.rows = [
+        (0.0, 90.0, 0.1, np.nan, np.nan),
+        (0.1, 30.0, 0.9, 31.0, 0.8),
+        (0.2, 34.0, 0.4, 31.0, 0.7),
+    ]
+    assert figures(curves) == {
+        "frames": 3, "raw_flips": 1, "shown_flips": 0, "raw_years": 2.0, "shown_years": 0.0
+    }  # fmt: skip
+
+
+def test_a_clip_becomes_a_plot_and_its_flips_are_told(clip, tmp_path, capsys):
+    assert main([str(clip), "-o", str(tmp_path / "a.png")]) == 0
+    *people, last = capsys.readouterr().out.splitlines()
+    assert len(people) == 2
+    assert last.endswith(" 0 shown")
+    assert cv2.imread(str(tmp_path / "a.png")).shape == (715, 1100, 3)
+
+
+def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):
+    assert main([str(tmp_path / "none.mp4"), "-o", str(tmp_path / "a.png")]) == 2
+    assert capsys.readouterr().err == f"demo.jitter: no such file or folder: {tmp_path}/none.mp4\n"
