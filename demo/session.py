@@ -1,10 +1,9 @@
 """One run: every frame of the sources through their pipelines and into the sinks."""
 
-import ctypes
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +17,6 @@ from demo.timing import Stopwatch
 from demo.views import View, Wall
 from demo.window import PAUSE, QUIT, SNAPSHOT, Window
 
-M_MMAP_THRESHOLD = -3  # of <malloc.h>
-LARGE_BYTES = 1 << 20
 KEY_SECONDS = 0.03  # wait for a key while paused
 PHOTO_SECONDS = 3.0  # a photo stays in the window
 HOLD_SECONDS = 0.2  # between two records of a picture that stands still
@@ -36,14 +33,8 @@ class Result:
 
 def prepare_process() -> None:
     """Keep OpenCV on one core a call, as the networks are: the reader and the writer have the
-    others, and threads that wait for one another cost more than they gain on small pictures.
-
-    And give every frame back to the system when it is done with: glibc would keep some for later,
-    a tenth of all that the application needs.
-    """
+    others, and threads that wait for one another cost more than they gain on small pictures."""
     cv2.setNumThreads(1)
-    with suppress(OSError, AttributeError):  # another C library has no mallopt
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def run(
