@@ -273,7 +273,7 @@ def start(args: argparse.Namespace) -> int:
     window = None
     if not args.no_display:
         if display_exists():
-            window = Window(f"AgeStream - {', '.join(source.name for source in sources)}")
+            window = Window(f"AgeStream - {names}")
         else:
             say("no display here: running without a window (as with --no-display)")
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")

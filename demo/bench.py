@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.compare import Comparison, compare
-from demo.detectors import DETECTORS
+from demo.detectors import DETECTORS, Detector
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Faces
@@ -89,20 +89,24 @@ class Run:
 
 def run_clip(args: argparse.Namespace) -> list[Run]:
     """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
-    prepare_process()
-    detector = DETECTORS[args.detector](args.min_face, True)
-    manifest = load_manifest(args.model)
-    estimator = Estimator(manifest, choose_device(args.device))
+    detector, estimator = _engines(args)
     runs = []
     for _ in tqdm(range(args.runs + 1), "runs", disable=args.json):
         stopwatch = Stopwatch(window=None)
         with video_source(args.clip) as source:
             settings = Settings(detect_every=args.detect_every)
             pipeline = Pipeline(
-                detector, estimator, manifest.input, source.fps, settings, stopwatch
+                detector, estimator, estimator.input, source.fps, settings, stopwatch
             )
             runs.append(_run(source, pipeline, stopwatch))
     return runs[1:]
+
+
+def _engines(args: argparse.Namespace) -> tuple[Detector, Estimator]:
+    """What a run needs beside its source, as the command line asks."""
+    prepare_process()
+    detector = DETECTORS[args.detector](args.min_face, True)
+    return detector, Estimator(load_manifest(args.model), choose_device(args.device))
 
 
 def video_source(clip: str) -> Source:
@@ -137,21 +141,18 @@ def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
 
 def run_live(args: argparse.Namespace) -> dict[str, Any]:
     """Delay from capture to overlay, processor use and memory with the clip as a camera."""
-    prepare_process()
-    detector = DETECTORS[args.detector](args.min_face, True)
-    manifest = load_manifest(args.model)
-    estimator = Estimator(manifest, choose_device(args.device))
+    detector, estimator = _engines(args)
     camera = Camera(args.clip, args.live)
     source = LiveSource(args.clip, lambda: camera, give_up=0)
     settings = Settings(detect_every=args.detect_every)
     stopwatch = Stopwatch()
-    pipeline = Pipeline(detector, estimator, manifest.input, CAMERA_FPS, settings, stopwatch)
+    pipeline = Pipeline(detector, estimator, estimator.input, CAMERA_FPS, settings, stopwatch)
     delays, memory, busy = [], [], time.process_time()
     with source:
         for frame in source:
             draw(frame.image, pipeline.process(frame))
             delays.append((time.monotonic() - source.started - frame.time) * 1e3)
-            memory.append(_rss())
+            memory.append(resident_mb())
     busy = time.process_time() - busy
     half = len(memory) // 2
     return {
@@ -168,7 +169,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _rss() -> float:
+def resident_mb() -> float:
     """Resident memory in MB; nan where /proc does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -222,15 +223,12 @@ def share_met(boxes: list[np.ndarray], others: list[np.ndarray]) -> float:
 def compare_every_frame(args: argparse.Namespace) -> Comparison:
     """The pipeline as it is shipped against one that searches every frame and estimates every face
     in it."""
-    prepare_process()
-    detector = DETECTORS[args.detector](args.min_face, True)
-    manifest = load_manifest(args.model)
-    estimator = Estimator(manifest, choose_device(args.device))
+    detector, estimator = _engines(args)
     passes = []
     for settings in (Settings(args.detect_every), Settings(1, every_crop=True)):
         with video_source(args.clip) as source:
             pipeline = Pipeline(
-                detector, estimator, manifest.input, source.fps, settings, Stopwatch()
+                detector, estimator, estimator.input, source.fps, settings, Stopwatch()
             )
             frames = tqdm(source, "comparison", source.count, disable=args.json)
             passes.append([pipeline.process(frame) for frame in frames])

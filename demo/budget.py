@@ -1,6 +1,8 @@
 """How much may be done in a frame so that its time stays within a budget."""
 
-STEPS = ((12, 1), (6, 1), (3, 1), (1, 1), (1, 2), (1, 4), (1, 8))  # crops a frame, search rarer by
+CROPS_A_FRAME = 12  # at most: a crowd takes turns
+# crops a frame, and by what the search for new faces is rarer
+STEPS = ((CROPS_A_FRAME, 1), (6, 1), (3, 1), (1, 1), (1, 2), (1, 4), (1, 8))
 SHARE = 0.1  # of the newest frame in the running mean
 SETTLE = 15  # frames between two steps: the mean has to see what the last one did
 ROOM = 0.7  # of the budget: below this, more is done again

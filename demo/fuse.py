@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from demo.budget import CROPS_A_FRAME
 from models.calibration import Table, age_range
 
 KNOWN = 2.0  # weight of evidence before anything is shown: two good crops
@@ -18,7 +19,6 @@ ALIKE = 5.0  # crops of a track that tell no more than one: neighbouring frames 
 CERTAIN = 1.645  # deviations that hold 90 % of a normal distribution
 SETTLED = 20  # crops after which one in REFRESH frames is enough
 REFRESH = 4  # frames
-CROPS_A_FRAME = 12  # at most: a crowd takes turns
 DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
 
 

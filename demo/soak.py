@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench import ROOT, Camera
+from demo.bench import ROOT, Camera, resident_mb, video_source
 from demo.detectors import DETECTORS
 from demo.errors import UserError
 from demo.frames import Faces, Frame
@@ -27,7 +27,6 @@ from demo.log import Log
 from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process, run
 from demo.sinks import VideoRecorder, check_writable
-from demo.sources import open_source
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
@@ -63,7 +62,7 @@ def own_process() -> tuple[float, int, int]:
     status = Path("/proc/self/status").read_text()
     told = dict(line.split(":", 1) for line in status.splitlines())
     handles = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # the listing itself is one
-    return int(told["VmRSS"].split()[0]) / 2**10, int(told["Threads"]), handles
+    return resident_mb(), int(told["Threads"]), handles
 
 
 class Meter:
@@ -139,7 +138,7 @@ def faults(first: Half, last: Half) -> list[str]:
 
 def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, Any]:
     """Run for so long; samples, halves and faults."""
-    with open_source(clip):
+    with video_source(clip):
         pass  # what is wrong with it is told before anything starts
     prepare_process()
     manifest = load_manifest("ssrnet-joint")
