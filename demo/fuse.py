@@ -98,7 +98,7 @@ class Fusion:
         label is not settled, of the others every REFRESH-th a frame; of more than `most` the
         least known."""
         people = [self._people.get(track, NOBODY) for track in ids.tolist()]
-        crops = np.array([person.crops for person in people], int)
+        crops = self.crops(ids)
         settled = np.array([p.crops >= SETTLED and p.weight >= KNOWN for p in people], bool)
         wanted: np.ndarray = (ids >= 1) & (~settled | ((ids + frame) % REFRESH == 0))
         least = np.argsort(np.where(wanted, crops, np.iinfo(int).max), kind="stable")
@@ -121,6 +121,10 @@ class Fusion:
             stands_for = min(max(frame - person.frame, 1), REFRESH)
             person.frame = frame
             person.add(age, male, quality * stands_for)
+
+    def crops(self, ids: np.ndarray) -> np.ndarray:
+        """How many crops (N,) of these ids were counted."""
+        return np.array([self._people.get(track, NOBODY).crops for track in ids.tolist()], int)
 
     def labels(self, ids: np.ndarray) -> Labels:
         """What is known of these ids: nan until enough good crops were seen.

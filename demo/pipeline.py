@@ -1,7 +1,9 @@
 """From a frame to faces with steady labels: detect, track, crop, estimate, fuse."""
 
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +44,15 @@ class Settings:
     budget_ms: float | None = None  # a frame, in the mean; less is done when it is exceeded
 
 
+class Question(NamedTuple):
+    """What the network is working on."""
+
+    ids: np.ndarray  # (N,)
+    worth: np.ndarray  # (N,) 0..1, of the crops
+    frame: int
+    answers: Future[tuple[np.ndarray, np.ndarray]]  # ages (N,), probabilities of male (N,)
+
+
 class Pipeline:
     """Holds the state of one source; `process` its frames in order."""
 
@@ -63,6 +74,7 @@ class Pipeline:
         self._reentry = Reentry()
         self._fusion = Fusion(estimator.calibration)
         self._budget = Budget(settings.budget_ms)
+        self._asked: Question | None = None
         self._frames = 0  # since the start or an outage
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
@@ -87,21 +99,32 @@ class Pipeline:
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
             self._fusion.doubt(returned)
-            self._estimate(frame.image, faces[self._wanted(ids)])
+            self._count_answers()
+            self._ask(frame.image, faces[self._wanted(ids)])
             labels = self._fusion.labels(ids)
         self._fusion.forget(self._reentry.forget(tracks.ids.tolist(), frame.time))
         self._frames += 1
         self._budget.spent((time.perf_counter() - start) * 1e3)
         return replace(faces, **labels._asdict())
 
-    def _estimate(self, image: np.ndarray, wanted: Faces) -> None:
-        """Count what the network says of these faces, each by the quality of its crop."""
+    def _ask(self, image: np.ndarray, wanted: Faces) -> None:
+        """Ask the network for these faces: it works while the next frame is searched. Where an
+        answer is the mean over a crop and its mirror image, a face shows them in turn."""
         crops = crop_faces(image, wanted.boxes, wanted.points, self._spec)
-        ages, males = self._estimator(crops)
         height, width = image.shape[:2]
         worth = qualities(wanted, width, height) * sharpness(crops)
         worth[worth < self._settings.min_quality] = 0.0
-        self._fusion.add(wanted.ids, ages, males, worth, self._frames)
+        if self._estimator.manifest.mirror:
+            turned = self._fusion.crops(wanted.ids) % 2 == 1
+            crops[turned] = crops[turned, :, ::-1]
+        self._asked = Question(wanted.ids, worth, self._frames, self._estimator.ask(crops))
+
+    def _count_answers(self) -> None:
+        """Count what the network says of the last frame's faces, each by its crop's quality."""
+        if self._asked is not None:
+            ids, worth, frame, answers = self._asked
+            ages, males = answers.result()
+            self._fusion.add(ids, ages, males, worth, frame)
 
     def _wanted(self, ids: np.ndarray) -> np.ndarray:
         """Mask (N,) of the faces that are estimated in this frame."""

@@ -4,6 +4,7 @@ in ONNX Runtime on CPU or GPU, or in TensorFlow on a GPU that only it can use.""
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -108,6 +109,7 @@ class Estimator:
         self.manifest = manifest
         self.input = manifest.input
         self.calibration = manifest.calibration
+        self._thread = ThreadPoolExecutor(1, "estimator")
         self._network: Network
         if device.engine == "tensorflow":
             self._network = _KerasNetwork(manifest)
@@ -126,12 +128,17 @@ class Estimator:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, 3) uint8 BGR;
         nan for what the model does not tell."""
         if self.manifest.mirror:
-            answers = self._raw(np.concatenate([crops, crops[:, :, ::-1]]))
+            answers = self.once(np.concatenate([crops, crops[:, :, ::-1]]))
             ages, males = (column.reshape(2, -1).mean(axis=0) for column in answers)
             return ages, males
-        return self._raw(crops)
+        return self.once(crops)
 
-    def _raw(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ask(self, crops: np.ndarray) -> "Future[tuple[np.ndarray, np.ndarray]]":
+        """As `once`, while the caller goes on: `result()` of what is returned waits for it."""
+        return self._thread.submit(self.once, crops)
+
+    def once(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same without the mirror images, for those who show crop and mirror image in turn."""
         ages = np.full(len(crops), np.nan, np.float32)
         males = np.full(len(crops), np.nan, np.float32)
         for start in range(0, len(crops), MAX_BATCH):
