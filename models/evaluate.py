@@ -69,8 +69,8 @@ def evaluate(
 def _crops(
     pictures: Pictures, samples: list[Sample], detector: Mtcnn | None, spec: InputSpec
 ) -> Iterator[tuple[int, list[Any]]]:
-    """Batches, each with its first row: (crop (size, size, depth) uint8, whether a face was found) per
-    picture, None for one that cannot be decoded."""
+    """Batches, each with its first row: (crop (size, size, depth) uint8, whether a face was found)
+    per picture, None for one that cannot be decoded."""
 
     def crop(sample: Sample) -> tuple[np.ndarray, bool] | None:
         image = pictures.image(sample)
