@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields, replace
 import cv2
 import numpy as np
 
-from models.align import BORDERS
-from models.context import context_crops
+from models.align import BORDERS, context_crops
 from models.spec import CHIP, InputSpec
 
 
