@@ -54,7 +54,7 @@ def test_beyond_the_chip_lies_black() -> None:
     crops = context_crops(np.full((128, 128, 3), 90, np.uint8), 64)
     outer, middle, inner = crops[..., 0], crops[..., 3], crops[..., 6]
     assert (inner == 90).all()
-    # the chip begins at row 9.371 of the outer crop, so the middle of row 9 lies 0.326 pixels within
+    # the chip begins at row 9.371 of the outer crop: the middle of row 9 lies 0.326 pixels within
     # it, which are 0.163 of the chip shrunk to half: (0.163 + 0.5) · 90
     assert outer[:, 32].tolist()[8:11] == [0, 60, 90]
     assert middle[0, 32] > 0
