@@ -4,30 +4,28 @@ Every adapter turns a source's names and lists into records and reads no picture
 pictures by folder and file, and wherever that folder lies below the source it is found.
 """
 
-import csv
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from math import inf, isfinite
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from models.dataset import UNREADABLE
+from models.source import Record, Source
 from models.spec import ModelError
 
-PICTURES = (".jpg", ".jpeg", ".png")
 BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))  # Adience's
 UTKFACE_RACES = ("white", "black", "asian", "indian", "other")
+FAIRFACE_BIN = r"\d+-\d+|more than \d+"
 AAF_MEN = 7381  # the first serial number of a man
 MATLAB_EPOCH = 366  # days: MATLAB counts from the year 0, Python from the year 1
-MISSING = "file is missing"
 
 
 @dataclass(frozen=True)
@@ -37,85 +35,6 @@ class Rules:
     min_face_score: float = 1.0  # IMDB-WIKI, of its own detector
     max_second_score: float = -inf  # IMDB-WIKI: a second face with a higher score is one too many
     one_face: bool = False  # whether our detector must find exactly one face
-
-
-@dataclass(frozen=True)
-class Record:
-    """One picture of a data set with its labels, in the words of labels.csv, "" where unknown."""
-
-    path: str  # in the source
-    file: str  # below images/
-    age: str = ""
-    age_bin: str = ""
-    gender: str = ""
-    race: str = ""
-    subject: str = ""
-    fold: str = ""
-    split: str = ""  # where the authors made one
-    dropped: str = ""  # the reason, if it is left out
-
-
-class Source:
-    """The files of a folder or zip. `layout` says in one line how they should lie."""
-
-    def __init__(self, path: Path, layout: str) -> None:
-        self.path, self.layout = path, layout
-        self._zip = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else None
-        if self._zip:
-            names = [name for name in self._zip.namelist() if not name.endswith("/")]
-        elif path.is_dir():
-            names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
-        else:
-            raise ModelError(f"{path} is neither a folder nor a zip file: wanted is {layout}")
-        self.names = sorted(names)
-        self._places: dict[str, str] = {}
-        for name in self.names:
-            self._places.setdefault("/".join(PurePosixPath(name).parts[-2:]), name)
-
-    def read(self, name: str) -> bytes:
-        """Raises one of UNREADABLE, or KeyError."""
-        return self._zip.read(name) if self._zip else (self.path / name).read_bytes()
-
-    def place(self, tail: str) -> str:
-        """Where "folder/file" lies, "" if nowhere."""
-        return self._places.get(tail, "")
-
-    def table(self, tail: str) -> bytes:
-        """The list whose path ends in `tail`. Raises ModelError."""
-        found = [name for name in self.names if f"/{name}".endswith(f"/{tail}")]
-        if not found:
-            raise ModelError(f"{self.path} has no {tail}: wanted is {self.layout}")
-        try:
-            return self.read(found[0])
-        except UNREADABLE as error:
-            raise ModelError(f"{self.path}: {found[0]} cannot be read: {error}") from None
-
-    def lines(self, tail: str) -> list[str]:
-        """The lines of a list that are not empty."""
-        text = self.table(tail).decode("utf-8-sig", "replace")
-        return [line.strip() for line in text.splitlines() if line.strip()]
-
-    def rows(self, tail: str, columns: set[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
-        """The rows of a list with a head that names these columns."""
-        text = self.table(tail).decode("utf-8-sig", "replace")
-        rows = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=delimiter)
-        missing = columns - set(rows.fieldnames or ())
-        if missing:
-            raise ModelError(f"{self.path}: {tail} has no column {', '.join(sorted(missing))}")
-        return rows
-
-    def matches(self, pattern: str) -> Iterator[tuple[str, str, re.Match[str] | None]]:
-        """Every picture: its path, its file name and what the pattern finds in that."""
-        for path in self.names:
-            file = PurePosixPath(path).name
-            if file.lower().endswith(PICTURES) and not file.startswith("."):
-                yield path, file, re.fullmatch(pattern, file, re.IGNORECASE)
-
-
-def _listed(source: Source, tail: str, dropped: str = "", **labels: str) -> Record:
-    """A record of the picture that a list names "folder/file"."""
-    path = source.place(tail)
-    return Record(path, tail, **labels, dropped=dropped or ("" if path else MISSING))
 
 
 def imdb_wiki(source: Source, rules: Rules, name: str) -> Iterator[Record]:
@@ -135,8 +54,7 @@ def imdb_wiki(source: Source, rules: Rules, name: str) -> Iterator[Record]:
             reason = f"face_score below {rules.min_face_score:g}"
         elif second > rules.max_second_score:  # nan where there is none
             reason = "second face by its second_face_score"
-        yield _listed(
-            source,
+        yield source.listed(
             _cell(path),
             reason,
             age="" if reason else str(age),
@@ -151,8 +69,11 @@ def _mat_columns(source: Source, name: str) -> list[np.ndarray]:
     wanted = "full_path dob photo_taken gender name face_score second_face_score".split()
     try:
         table = loadmat(io.BytesIO(source.table(file)))[name][0, 0]
-        return [table[column][0] for column in wanted]
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, OSError) as error:
+        columns = [table[column][0] for column in wanted]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("its columns are not equally long")
+        return columns
+    except (KeyError, TypeError, IndexError, MatReadError, *UNREADABLE) as error:
         raise ModelError(f"{source.path}: {file} is not that of IMDB-WIKI: {error}") from None
 
 
@@ -194,9 +115,9 @@ def megaage_asian(source: Source, rules: Rules) -> Iterator[Record]:
             )
         for file, age in zip(files, ages, strict=True):
             if re.fullmatch(r"\d+(\.0*)?", age):
-                yield _listed(source, f"{split}/{file}", age=str(int(float(age))), split=split)
+                yield source.listed(f"{split}/{file}", age=str(int(float(age))), split=split)
             else:
-                yield _listed(source, f"{split}/{file}", "age unknown", split=split)
+                yield source.listed(f"{split}/{file}", "age unknown", split=split)
 
 
 def adience(source: Source, rules: Rules) -> Iterator[Record]:
@@ -211,8 +132,7 @@ def adience(source: Source, rules: Rules) -> Iterator[Record]:
             tails = [f"{row['user_id']}/{kind}_{end}" for kind in ("landmark", "coarse_tilt")]
             tail = next(filter(source.place, tails), tails[0])
             bracket, gender = adience_bracket(row["age"]), genders.get(row["gender"].strip(), "")
-            yield _listed(
-                source,
+            yield source.listed(
                 tail,
                 "" if bracket and gender else "gender unknown" if bracket else "age unknown",
                 age_bin=bracket,
@@ -267,10 +187,10 @@ def aaf(source: Source, rules: Rules) -> Iterator[Record]:
                 yield Record("", line, split=split, dropped="malformed name")
                 continue
             gender = int(name[4]) if name[4] else int(name[1]) >= AAF_MEN
-            file = f"original images/{name[1]}A{name[2]}.jpg"
-            yield _listed(
-                source,
-                file,
+            file = f"{name[1]}A{name[2]}.jpg"
+            yield source.listed(
+                f"original images/{file}",
+                file=file,
                 age=str(int(name[2])),
                 gender="male" if gender else "female",
                 split=split,
@@ -283,11 +203,13 @@ def fairface(source: Source, rules: Rules) -> Iterator[Record]:
     for split in ("train", "val"):
         columns = {"file", "age", "gender", "race"}
         for row in source.rows(f"fairface_label_{split}.csv", columns):
-            yield _listed(
-                source,
+            gender = row["gender"].lower()
+            known = gender in ("male", "female") and re.fullmatch(FAIRFACE_BIN, row["age"])
+            yield source.listed(
                 row["file"],
+                "" if known else "malformed label",
                 age_bin=row["age"],
-                gender=row["gender"].lower(),
+                gender=gender,
                 race=row["race"],
                 split=split,
             )

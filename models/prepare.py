@@ -21,9 +21,10 @@ from typing import Any
 from models.dataset import UNREADABLE
 from models.ledger import make_folder
 from models.mtcnn import Mtcnn
-from models.originals import ORIGINALS, Record, Rules, Source
+from models.originals import ORIGINALS, Rules
 from models.parts import Parts, Prepared, new_zip
 from models.plots import save_age_histogram
+from models.source import Record, Source
 from models.spec import ModelError
 from models.splits import SPLITS, assign_splits
 from models.surroundings import prepare_picture

@@ -38,7 +38,8 @@ def assign_splits(
     nodes, at = np.unique([*people, *digests], return_inverse=True)
     ends = at.reshape(2, -1)
     links = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(nodes), len(nodes)))
-    group = connected_components(links, directed=False)[1]
-    first = np.unique(group, return_index=True)[1]  # a group's smallest name
-    split = [hashed_split(str(nodes[i])) for i in first]
-    return [split[group[i]] for i in ends[0]]
+    groups = connected_components(links, directed=False)[1][ends[0]].tolist()
+    names: dict[int, str] = {}
+    for group, name in zip(groups, people, strict=True):
+        names[group] = min(name, names.get(group, name))
+    return [hashed_split(names[group]) for group in groups]
