@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-PART = 256  # pictures: what a kill loses at most
+PART = 64  # pictures: what a kill loses at most
 OUTCOMES = "outcomes.json"
 
 

@@ -310,7 +310,7 @@ def test_a_missing_list_is_named_with_the_layout(tmp_path: Path, name: str, line
 def test_a_list_that_is_another_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "imdb.mat").write_bytes(b"no matrix" * 99)
     (tmp_path / "wiki.mat").touch()
-    with pytest.raises(ModelError, match=r"wiki.mat is not that of IMDB-WIKI: .*empty"):
+    with pytest.raises(ModelError, match=r"wiki.mat is not that of IMDB-WIKI: .*truncated"):
         records("wiki", tmp_path)
     with pytest.raises(ModelError, match=r"imdb.mat is not that of IMDB-WIKI: .*") as caught:
         records("imdb", tmp_path)

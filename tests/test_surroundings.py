@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models import surroundings as preparation
 from models.align import chip_transforms
 from models.dataset import CHIP, largest_face
 from models.mtcnn import Mtcnn
@@ -86,3 +87,22 @@ def test_what_cannot_be_used_is_told(
     assert prepare_picture(both, detector, one_face=True) == ("more than one face found", b"")
     assert prepare_picture(both, detector)[0] == ""
     assert prepare_picture(jpeg(astronaut), detector, one_face=True)[0] == ""
+
+
+def test_a_picture_whose_face_would_be_lost_stays_whole(
+    astronaut: np.ndarray, detector: Mtcnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "_found_again", lambda *found: False)
+    data = jpeg(astronaut)
+    assert prepare_picture(data, detector) == ("", data)
+
+
+def test_another_face_at_the_place_is_not_the_face_again(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    face = largest_face(detector, astronaut)
+    part, matrix = surroundings(astronaut, face)
+    elsewhere = matrix + np.array([[0, 0, 12], [0, 0, 0]])  # 12 pixels, of 40 between the eyes
+    assert preparation._found_again(detector, part, face, matrix)
+    assert not preparation._found_again(detector, part, face, elsewhere)
+    assert not preparation._found_again(detector, part[:30, :30], face, matrix)
