@@ -94,7 +94,7 @@ def morph2(source: Source, rules: Rules) -> Iterator[Record]:
     """MORPH album 2 (Ricanek and Tesafaye 2006): 009055_1M54.JPG is picture 1 of subject 009055, a
     man of 54. From public loaders; the set itself was not at hand."""
     genders = {"M": "male", "F": "female"}
-    for path, file, name in source.matches(r"(\d+)_\d+([MF])(\d+)\.jpe?g"):
+    for path, file, name in source.matches(r"(\d+)_\d+([MF])(\d\d)\.jpe?g"):
         if name:
             subject, gender, age = name.groups()
             gender = genders[gender.upper()]
@@ -114,7 +114,7 @@ def megaage_asian(source: Source, rules: Rules) -> Iterator[Record]:
                 f"{split}_age.txt {len(ages)}"
             )
         for file, age in zip(files, ages, strict=True):
-            if re.fullmatch(r"\d+(\.0*)?", age):
+            if re.fullmatch(r"\d{1,2}(\.0*)?", age):
                 yield source.listed(f"{split}/{file}", age=str(int(float(age))), split=split)
             else:
                 yield source.listed(f"{split}/{file}", "age unknown", split=split)

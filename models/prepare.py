@@ -43,28 +43,20 @@ def prepare(name: str, path: Path, out: Path, rules: Rules) -> dict[str, Any]:
     rules = replace(rules, one_face=rules.one_face or original.one_face)
     source = Source(path, original.layout)
     records = list(_named_once(original.records(source, rules)))
-    todo = [i for i, record in enumerate(records) if not record.dropped]
+    todo = [record for record in records if not record.dropped]
     if not todo:
-        raise ModelError(
-            f"{path} holds no picture of {name}{_chief_reason(records)}: wanted is "
-            f"{original.layout}"
-        )
+        why = f"{path} holds no picture of {name}{_chief_reason(records)}"
+        raise ModelError(f"{why}: wanted is {original.layout}")
     try:
-        parts = Parts(out, json.dumps([str(rules), *(str(records[i]) for i in todo)]), len(todo))
-        parts.fill(_work(source, [records[i] for i in todo], rules.one_face, original.trim), name)
-        for i, record in zip(todo, _judged(records, todo, list(parts.outcomes())), strict=True):
-            records[i] = record
-        kept = [number for number, i in enumerate(todo) if not records[i].dropped]
-        if not kept:
+        parts = Parts(out, json.dumps([str(rules), *map(str, todo)]), len(todo))
+        parts.fill(_work(source, todo, rules.one_face, original.trim), name)
+        done = list(_judged(todo, list(parts.outcomes())))
+        records = [record for record in records if record.dropped] + done
+        if all(record.dropped for record in records):
             raise ModelError(f"{path}: no picture is left{_chief_reason(records)}")
-        labels = [record for record in records if not record.dropped]
-        _write_zip(out, labels, parts.pictures(set(kept)))
+        _write_zip(out, done, parts)
         report = {"name": name, "source": str(path), "rules": str(rules), **_counts(records)}
-        unfinished = out.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(out.with_suffix(".report.json"))
-        ages = [(record.age, record.age_bin, record.gender) for record in labels]
-        save_age_histogram(ages, f"{name}, {len(labels)} pictures", out.with_suffix(".png"))
+        _write_beside(out, report, done)
         parts.remove()
     except OSError as error:
         raise ModelError(f"cannot write {error.filename or out}: {error.strerror}") from None
@@ -98,33 +90,42 @@ def _work(
     return work
 
 
-def _judged(records: list[Record], todo: list[int], outcomes: list[Prepared]) -> Iterator[Record]:
-    """The records that were to do, each with a split, or with the reason why it is dropped."""
-    good = [(records[i], done) for i, done in zip(todo, outcomes, strict=True) if not done.reason]
-    splits = iter(
-        assign_splits(
-            [record.split for record, _ in good],
-            [record.subject for record, _ in good],
-            [done.digest for _, done in good],
-        )
-    )
-    for i, done in zip(todo, outcomes, strict=True):
-        reason = done.reason
-        if not reason:
-            split = next(splits)
-            reason = "" if split else "in a later split too"
-        yield replace(records[i], dropped=reason, split=records[i].split if reason else split)
+def _judged(records: list[Record], outcomes: list[Prepared]) -> Iterator[Record]:
+    """The records, each with its split or the reason why it is dropped after all."""
+    pairs = list(zip(records, outcomes, strict=True))
+    good = [(record, done.digest) for record, done in pairs if not done.reason]
+    official, subjects = [r.split for r, _ in good], [r.subject for r, _ in good]
+    splits = iter(assign_splits(official, subjects, [digest for _, digest in good]))
+    for record, done in pairs:
+        if done.reason:
+            yield replace(record, dropped=done.reason)
+        elif split := next(splits):
+            yield replace(record, split=split)
+        else:
+            yield replace(record, dropped="in a later split too")
 
 
-def _write_zip(out: Path, labels: list[Record], pictures: Iterator[bytes]) -> None:
+def _write_zip(out: Path, records: list[Record], parts: Parts) -> None:
+    """Those that are kept; `parts` has the pictures of all."""
+    kept = [(number, record) for number, record in enumerate(records) if not record.dropped]
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
-    table.writerows(asdict(record) for record in labels)
+    table.writerows(asdict(record) for _, record in kept)
+    pictures = parts.pictures({number for number, _ in kept})
     with new_zip(out) as file:
         file.writestr(zipfile.ZipInfo("labels.csv", NEVER), text.getvalue(), zipfile.ZIP_DEFLATED)
-        for record, picture in zip(labels, pictures, strict=True):
+        for (_, record), picture in zip(kept, pictures, strict=True):
             file.writestr(zipfile.ZipInfo(f"images/{record.file}", NEVER), picture)
+
+
+def _write_beside(out: Path, report: dict[str, Any], records: list[Record]) -> None:
+    unfinished = out.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(out.with_suffix(".report.json"))
+    labels = [(r.age, r.age_bin, r.gender) for r in records if not r.dropped]
+    title = f"{report['name']}, {len(labels)} pictures"
+    save_age_histogram(labels, title, out.with_suffix(".png"))
 
 
 def _counts(records: list[Record]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def prepare_picture(
 
 
 def surroundings(image: np.ndarray, face: Detections) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a picture (H, W, 3) around its one face, eyes at most 38 pixels apart, and the
+    """The part of a picture (H, W, 3) around its one face, no larger than CHIP, and the
     transform (2, 3) from the picture's pixels to the part's."""
     to_chip = chip_transforms(face.points, CHIP)[0]
     scale = min(float(np.hypot(*to_chip[:, 0])), 1.0)
