@@ -1,0 +1,108 @@
+"""What is kept of a picture: it shows the face's chip as the picture did."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models import surroundings as preparation
+from models.align import chip_transforms
+from models.dataset import CHIP, largest_face
+from models.mtcnn import Mtcnn
+from models.surroundings import prepare_picture, surroundings
+from tests.conftest import jpeg
+
+
+@pytest.fixture(scope="module")
+def detector() -> Mtcnn:
+    return Mtcnn(video=False)
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def scale(image: np.ndarray, detector: Mtcnn) -> float:
+    """Pixels of the face's chip for one of the picture."""
+    return float(np.hypot(*chip_transforms(largest_face(detector, image).points, CHIP)[0, :, 0]))
+
+
+def test_a_large_face_is_shrunk_to_the_size_of_the_chip(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    large = cv2.resize(astronaut, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    reason, data = prepare_picture(jpeg(large), detector)
+    assert reason == ""
+    assert scale(large, detector) < 0.5
+    assert scale(decoded(data), detector) == pytest.approx(1, abs=0.02)
+
+
+def test_points_of_the_picture_are_found_again_in_the_part(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    face = largest_face(detector, astronaut)
+    part, matrix = surroundings(astronaut, face)
+    again = largest_face(detector, part).points[0]
+    expected = face.points[0] @ matrix[:, :2].T + matrix[:, 2]
+    assert again[:3] == pytest.approx(expected[:3], abs=0.3)  # eyes and nose; the mouth wavers
+
+
+def test_the_part_holds_the_chip_with_half_a_side_to_spare(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    wide = cv2.copyMakeBorder(astronaut, 400, 400, 400, 400, cv2.BORDER_REPLICATE)
+    face = largest_face(detector, wide)
+    part, matrix = surroundings(wide, face)
+    to_chip = chip_transforms(face.points, CHIP)[0]
+    turn = np.arctan2(to_chip[1, 0], to_chip[0, 0])
+    side = 2 * CHIP.size * (abs(np.cos(turn)) + abs(np.sin(turn)))  # of the turned square, upright
+    assert part.shape[:2] == pytest.approx((side, side), abs=2)
+    assert matrix[0, 0] == pytest.approx(np.hypot(*to_chip[:, 0]))
+
+
+def test_a_small_picture_keeps_its_bytes(astronaut: np.ndarray, detector: Mtcnn) -> None:
+    small = cv2.resize(astronaut[0:256, 96:352], (128, 128), interpolation=cv2.INTER_AREA)
+    data = jpeg(small)
+    assert prepare_picture(data, detector) == ("", data)
+
+
+def test_rows_are_cut_away_before_the_face_is_looked_for(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    small = cv2.resize(astronaut[0:256, 96:352], (128, 128), interpolation=cv2.INTER_AREA)
+    framed = cv2.copyMakeBorder(small, 20, 20, 0, 0, cv2.BORDER_CONSTANT)
+    reason, data = prepare_picture(jpeg(framed), detector, trim=20)
+    assert (reason, decoded(data).shape) == ("", (128, 128, 3))
+    assert prepare_picture(jpeg(framed[:40]), detector, trim=20)[0] == "cannot be decoded"
+
+
+def test_what_cannot_be_used_is_told(
+    astronaut: np.ndarray, two_people: object, detector: Mtcnn, tmp_path: Path
+) -> None:
+    both = jpeg(two_people(0))
+    assert prepare_picture(b"no picture", detector) == ("cannot be decoded", b"")
+    assert prepare_picture(b"", detector) == ("cannot be decoded", b"")
+    assert prepare_picture(jpeg(astronaut[300:, :200]), detector) == ("no face found", b"")
+    assert prepare_picture(both, detector, one_face=True) == ("more than one face found", b"")
+    assert prepare_picture(both, detector)[0] == ""
+    assert prepare_picture(jpeg(astronaut), detector, one_face=True)[0] == ""
+
+
+def test_a_picture_whose_face_would_be_lost_stays_whole(
+    astronaut: np.ndarray, detector: Mtcnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "_found_again", lambda *found: False)
+    data = jpeg(astronaut)
+    assert prepare_picture(data, detector) == ("", data)
+
+
+def test_another_face_at_the_place_is_not_the_face_again(
+    astronaut: np.ndarray, detector: Mtcnn
+) -> None:
+    face = largest_face(detector, astronaut)
+    part, matrix = surroundings(astronaut, face)
+    elsewhere = matrix + np.array([[0, 0, 12], [0, 0, 0]])  # 12 pixels, of 40 between the eyes
+    assert preparation._found_again(detector, part, face, matrix)
+    assert not preparation._found_again(detector, part, face, elsewhere)
+    assert not preparation._found_again(detector, part[:30, :30], face, matrix)
