@@ -112,11 +112,14 @@ def export(
     exported = _joined(replace(manifest, name=name, files={}, folder=folder))
     model = load_keras(manifest)
     faces = held_out_faces(data, manifest.input) if data else clip_faces(manifest.input)
+    alone = replace(manifest, files={"keras": manifest.files["keras"]})
+    expected = answers(open_network(alone, CPU)[0], faces.crops, alone)
     rows = {}
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as place:
         for bits in dict.fromkeys(("float32", precision)):
             made = _written(model, replace(exported, folder=Path(place) / bits), kind, bits, faces)
-            deviation = _checked(made, manifest, faces, bits)
+            found = answers(open_network(made, CPU)[0], faces.crops, made)
+            deviation = check(found, expected, bits, made.files[kind]["name"])
             rows[bits] = figures(made, faces)
         file = folder / made.files[kind]["name"]
         if file.is_dir():
@@ -163,15 +166,6 @@ def _written(
         else:
             write_graph(model, path, kind, half=precision == "fp16")
     return replace(exported, files={kind: _entry(path)})
-
-
-def _checked(made: Manifest, source: Manifest, faces: Faces, precision: str) -> str:
-    """How far the written graph is from the Keras model, in words; ModelError beyond the limits."""
-    alone = replace(source, files={"keras": source.files["keras"]})
-    found, expected = (
-        answers(open_network(each, CPU)[0], faces.crops, each) for each in (made, alone)
-    )
-    return check(found, expected, precision, next(iter(made.files.values()))["name"])
 
 
 def _table(rows: dict[str, dict[str, float]]) -> list[str]:
