@@ -133,12 +133,20 @@ def parser() -> argparse.ArgumentParser:
         "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "
         "ones are measured all the same. Results then depend on how fast the machine is",
     )
-    how.add_argument(
+    network = how.add_mutually_exclusive_group()
+    network.add_argument(
         "--model",
         default="ssrnet-joint",
         metavar="NAME",
         help="age and gender network: a name in models/weights, or the path of a manifest that "
-        "models.train or models.convert wrote (ssrnet-joint)",
+        "models.train, models.convert or models.export wrote (ssrnet-joint)",
+    )
+    network.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="age and gender network: an .onnx or .tflite file or SavedModel folder that "
+        "models.export wrote, or a .weights.h5 file, with its manifest beside it",
     )
     how.add_argument(
         "--margin",
@@ -231,16 +239,16 @@ def start(args: argparse.Namespace) -> int:
     from demo.views import View
     from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
-    from models.spec import load_manifest
+    from models.spec import load_manifest, load_weights
 
     prepare_process()
-    manifest = load_manifest(args.model)
-    device = choose_device(args.device)
+    manifest = load_weights(args.weights) if args.weights else load_manifest(args.model)
     spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
     sources = _opened(args.source, args.give_up)
     photos = sources[0].photos
     detector = DETECTORS[args.detector](args.min_face, not photos)
-    estimator = Estimator(manifest, device)
+    estimator = Estimator(manifest, choose_device(args.device))
+    device = estimator.device
     stopwatch = Stopwatch()
     names = ", ".join(source.name for source in sources)
     dropped = lambda: sum(source.dropped for source in sources)  # noqa: E731

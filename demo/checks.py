@@ -109,7 +109,8 @@ def engines(tensorflow: bool) -> Iterator[Finding]:
     """What runs the networks, tried with a network; TensorFlow only if asked for."""
     import onnxruntime
 
-    from models.runtime import GPU_PROVIDERS, starts
+    from models.engines import GPU_PROVIDERS
+    from models.runtime import starts
 
     for provider in ("CPUExecutionProvider", *GPU_PROVIDERS):
         name, needed = f"ONNX Runtime, {provider[:-17]}", provider.startswith("CPU")

@@ -1,21 +1,42 @@
-"""A Keras model as files that run elsewhere, beside its manifest."""
+"""`python -m models.export NAME --to onnx|tflite|saved_model`: a model as a file for elsewhere.
 
-import contextlib
-import io
+Beside the file lies its manifest: `stream.py --weights FILE` runs it. Nothing is written that
+answers otherwise than Keras on real faces (models.proof), those of the val splits of --data or of
+the bundled clip. --int8 takes the ranges of its activations from the val splits.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 import keras
 import numpy as np
-import onnx
-import onnx.numpy_helper
-import onnxruntime as ort
 
-from models.spec import MEANINGS, InputSpec, Manifest, ModelError, sha256
+from models.engines import OnnxNetwork, stderr_closed
+from models.graphs import halve_keras, write_graph
+from models.proof import CPU, Faces, answers, check, clip_faces, figures, held_out_faces
+from models.quantize import write_int8
+from models.runtime import network_input, open_network
+from models.spec import (
+    MEANINGS,
+    SUFFIXES,
+    InputSpec,
+    Manifest,
+    ModelError,
+    load_manifest,
+    sha256,
+)
+from models.zoo import load_keras
 
 HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
-TOLERANCE = {"age": 1e-3, "male": 1e-4, "nodes": 1e-4}  # years, probabilities: against Keras
+FORMATS = ("onnx", "tflite", "saved_model")
 
 
 def write_model(
@@ -36,29 +57,22 @@ def write_model(
     The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
     it still computes in 32.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
+    _make(folder)
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
     bare = type(model).from_config(model.get_config())  # without the optimizer's state
     half = model.count_params() >= HALF_FROM
     kept = np.float16 if half else np.float32
     bare.set_weights([w.astype(kept).astype(np.float32) for w in model.get_weights()])
     bare.save_weights(weights)
-    export_onnx(bare, graph)
+    export_onnx(bare, graph, half)
     if half:
-        _halve_keras(weights)
-        _halve_onnx(graph)
+        halve_keras(weights)
     manifest = Manifest(
         name=name,
         architecture=architecture,
         config=config,
         input=spec,
-        files={
-            "onnx": {"name": graph.name, "sha256": sha256(graph)},
-            "keras": {"name": weights.name, "sha256": sha256(weights)},
-        },
+        files={"onnx": _entry(graph), "keras": _entry(weights)},
         outputs={output: MEANINGS[output] for output in sorted(model.output)},
         mirror=mirror,
         licence=licence,
@@ -71,58 +85,129 @@ def write_model(
     return manifest
 
 
-def export_onnx(model: keras.Model, path: Path) -> None:
+def export_onnx(model: keras.Model, path: Path, half: bool) -> None:
     """Write the graph, after Keras answered for random pixels; then let the graph answer."""
     shape = model.input_shape[1:]
     crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
     expected = {k: np.asarray(v) for k, v in model(crops, training=False).items()}
-    with contextlib.redirect_stdout(io.StringIO()):
-        model.export(path, format="onnx", verbose=False)
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    answers = session.run(names, {session.get_inputs()[0].name: crops})
-    values = dict(zip(names, answers, strict=True))
-    for output, value in expected.items():
-        difference = float(np.abs(values[output] - value).max())
-        if difference > TOLERANCE[output]:
-            path.unlink()
-            raise ModelError(
-                f"{path.name}: {output} differs from Keras by {difference:.2g}; removed"
-            )
+    write_graph(model, path, "onnx", half)
+    try:
+        check(OnnxNetwork(path, "cpu")(crops), expected, "float32", path.name)
+    except ModelError:
+        path.unlink()
+        raise
 
 
-def _halve_keras(path: Path) -> None:
-    """Store the arrays of a Keras weights file as float16."""
-    whole = path.with_suffix(".whole")
-    path.rename(whole)
-    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+def export(
+    manifest: Manifest, kind: str, precision: str, folder: Path, data: list[Path]
+) -> tuple[Manifest, list[str]]:
+    """Write the model as NAME[-PRECISION] of a kind of FORMATS, with its manifest, and tell how it
+    does beside the one of 32 bits. `precision`: "float32", "fp16" or "int8"."""
+    if kind == "saved_model" and precision != "float32":
+        raise ModelError(f"saved_model has 32 bits: leave out --{precision}, or use --to tflite")
+    if precision == "int8" and not data:
+        raise ModelError("--int8 needs --data: the faces of its val split give the ranges")
+    name = manifest.name if precision == "float32" else f"{manifest.name}-{precision}"
+    _make(folder)
+    exported = _joined(replace(manifest, name=name, files={}, folder=folder))
+    model = load_keras(manifest)
+    faces = held_out_faces(data, manifest.input) if data else clip_faces(manifest.input)
+    alone = replace(manifest, files={"keras": manifest.files["keras"]})
+    expected = answers(open_network(alone, CPU)[0], faces.crops, alone)
+    rows = {}
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as place:
+        for bits in dict.fromkeys(("float32", precision)):
+            made = _written(model, replace(exported, folder=Path(place) / bits), kind, bits, faces)
+            found = answers(open_network(made, CPU)[0], faces.crops, made)
+            deviation = check(found, expected, bits, made.files[kind]["name"])
+            rows[bits] = figures(made, faces)
+        file = folder / made.files[kind]["name"]
+        if file.is_dir():
+            shutil.rmtree(file)
+        (made.folder / file.name).replace(file)
+    exported = replace(exported, files={**exported.files, **made.files})
+    exported.save()
+    return exported, [*_table(rows), f"beside Keras on {len(faces.crops)} faces: {deviation}"]
 
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                half = item.dtype == np.float32
-                made = target.create_dataset(name, data=item[()].astype("f2") if half else item[()])
-            else:
-                made = target.require_group(name)
-            made.attrs.update(item.attrs)
 
-        source.visititems(copy)
-        target.attrs.update(source.attrs)
-    whole.unlink()
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
 
 
-def _halve_onnx(path: Path) -> None:
-    """Store the weights of a graph as float16; a cast, which engines fold, makes them whole."""
-    model = onnx.load(path)
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1:
-            array = onnx.numpy_helper.to_array(tensor).astype(np.float16)
-            name, stored = tensor.name, f"{tensor.name}_half"
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, stored))
-            cast = onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT)
-            casts.append(cast)
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.save(model, path)
+def _entry(path: Path) -> dict[str, str]:
+    """What a manifest says of a file."""
+    return {"name": path.name, "sha256": sha256(path)}
+
+
+def _joined(manifest: Manifest) -> Manifest:
+    """The manifest with the files of other kinds that it already has in its folder. Raises
+    ModelError where another model of this name lies there."""
+    path = manifest.folder / f"{manifest.name}.json"
+    if not path.is_file():
+        return manifest
+    before = load_manifest(str(path))
+    if replace(before, files={}, folder=manifest.folder) != manifest:
+        raise ModelError(f"{path} is the manifest of another model: name another folder with -o")
+    return before
+
+
+def _written(
+    model: keras.Model, exported: Manifest, kind: str, precision: str, faces: Faces
+) -> Manifest:
+    """Write the graph into the manifest's folder, which is made; the manifest has it alone."""
+    exported.folder.mkdir()
+    path = exported.folder / f"{exported.name}{SUFFIXES[kind]}"
+    with stderr_closed():  # the converters tell at length what they do
+        if precision == "int8":
+            write_int8(model, path, kind, network_input(faces.crops, exported))
+        else:
+            write_graph(model, path, kind, half=precision == "fp16")
+    return replace(exported, files={kind: _entry(path)})
+
+
+def _table(rows: dict[str, dict[str, float]]) -> list[str]:
+    """Lines of a table, one row a precision."""
+    head = f"{'':8}{'MB':>8}{'1 face, ms':>12}{'8 faces, ms':>13}"
+    lines = [head + f"{'age error':>11}{'gender':>10}" if "gender" in rows["float32"] else head]
+    for precision, row in rows.items():
+        line = f"{precision:8}{row['megabytes']:8.2f}{row['ms_1_face']:12.2f}"
+        line += f"{row['ms_8_faces']:13.2f}"
+        line += f"{row['age_error']:11.3f}" if "age_error" in row else ""
+        lines.append(line + (f"{row['gender']:10.2%}" if "gender" in row else ""))
+    return lines
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, export, tell."""
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
+    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    parser.add_argument("--to", choices=FORMATS, required=True, help="the kind of file")
+    bits = parser.add_mutually_exclusive_group()
+    for precision, meaning in (("int8", "compute in 8 bits"), ("fp16", "weights of 16 bits")):
+        bits.add_argument(
+            f"--{precision}",
+            dest="precision",
+            action="store_const",
+            const=precision,
+            default="float32",
+            help=meaning,
+        )
+    parser.add_argument("-o", dest="folder", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--data", nargs="+", type=Path, default=[], help="zips or folders")
+    args = parser.parse_args(argv)
+    try:
+        manifest = load_manifest(args.name)
+        exported, lines = export(manifest, args.to, args.precision, args.folder, args.data)
+    except ModelError as error:
+        print(f"models.export: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(lines))
+    print(f"wrote {exported.folder / exported.files[args.to]['name']} and {exported.name}.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

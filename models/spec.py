@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
+SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "saved_model": "", "keras": ".weights.h5"}
 MEANINGS = {
     "age": "years, 0 to 100",
     "male": "probability of male, 0 to 1",
@@ -66,7 +67,7 @@ class Manifest:
     architecture: str  # module of `models`
     config: dict[str, Any]  # keyword arguments of its `build`
     input: InputSpec
-    files: dict[str, dict[str, str]]  # kind ("onnx", "keras") -> {"name", "sha256"}
+    files: dict[str, dict[str, str]]  # kind of models.runtime.KINDS -> {"name", "sha256"}
     outputs: dict[str, str]  # name -> what its numbers mean
     mirror: bool = False  # whether the answer is the mean over the crop and its mirror image
     licence: str = ""
@@ -83,7 +84,7 @@ class Manifest:
             raise ModelError(f"model {self.name} has no {kind} file; it has {kinds}")
         entry = self.files[kind]
         path = self.folder / entry["name"]
-        if not path.is_file():
+        if not path.exists():
             raise ModelError(
                 f"weights file {path} is missing; restore it, or convert or train it again"
             )
@@ -110,8 +111,12 @@ class Manifest:
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Hex digest of a file; of a folder, that of its files' names and digests."""
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    listing = "".join(f"{sha256(path / name)}  {name}\n" for name in files)
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
@@ -143,3 +148,26 @@ def load_manifest(model: str) -> Manifest:
         raise ModelError(f"manifest {path} is not readable: it has no {error}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"manifest {path} is not readable: {error}") from None
+
+
+def load_weights(path: Path) -> Manifest:
+    """The manifest that lies beside a weights file, reduced to this file: what then runs is it."""
+    if not path.exists():
+        raise ModelError(f"no such weights file: {path}")
+    folder = "saved_model" if (path / "saved_model.pb").is_file() else None
+    kind = folder or next((k for k, end in SUFFIXES.items() if end and path.name.endswith(end)), "")
+    if not kind:
+        raise ModelError(
+            f"{path} is of no kind that runs here: give an .onnx, .tflite or .weights.h5 file or a "
+            "SavedModel folder, or a manifest (.json) as --model"
+        )
+    beside = path.resolve().parent / f"{path.resolve().name.removesuffix(SUFFIXES[kind])}.json"
+    if not beside.is_file():
+        raise ModelError(
+            f"{path} has no manifest {beside.name} beside it: keep the two together, or write them "
+            "again with models.export"
+        )
+    manifest = load_manifest(str(beside))
+    if manifest.files.get(kind, {}).get("name") != path.resolve().name:
+        raise ModelError(f"{path} is not among the files of the manifest {beside.name} beside it")
+    return replace(manifest, files={kind: manifest.files[kind]})

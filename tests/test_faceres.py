@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from models import export, faceres
+from models import faceres, proof
 from models.convert import main
 from models.faceres_files import DENSE, MEANS, OFFSET, read_faceres
 from models.runtime import Estimator, choose_device
@@ -77,7 +77,7 @@ def test_a_converted_model_runs_and_is_half_as_large(published, tmp_path, model)
     assert 4 * model.count_params() > 1.9 * (out / "mine.weights.h5").stat().st_size
     ages, males = Estimator(manifest, choose_device("cpu"))(CROPS)
     again = load_keras(manifest)(CROPS.astype(np.float32) + OFFSET)
-    assert ages == pytest.approx(np.asarray(again["age"]), abs=export.TOLERANCE["age"])
-    assert males == pytest.approx(np.asarray(again["male"]), abs=export.TOLERANCE["male"])
+    assert ages == pytest.approx(np.asarray(again["age"]), abs=proof.TOLERANCE["age"])
+    assert males == pytest.approx(np.asarray(again["male"]), abs=proof.TOLERANCE["male"])
     whole = model(CROPS.astype(np.float32) + OFFSET)
     assert ages == pytest.approx(np.asarray(whole["age"]), abs=0.05)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import export, ssrnet
+from models import proof, ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 from models.ssrnet import SoftStagewiseMerge
@@ -158,4 +158,4 @@ def test_shipped_weights_answer_alike_in_keras_and_in_their_graph(name):
     for answer, output in zip(graph(crops), ("age", "male"), strict=True):
         limit = 100.0 if output == "age" else 1.0
         expected = np.clip(np.asarray(outputs[output]), 0.0, limit)
-        np.testing.assert_allclose(answer, expected, atol=export.TOLERANCE[output])
+        np.testing.assert_allclose(answer, expected, atol=proof.TOLERANCE[output])

@@ -1,0 +1,179 @@
+"""The engines that run weights files: ONNX Runtime, OpenVINO, TensorFlow Lite and TensorFlow. Each
+is imported when it is first used."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from models.spec import Manifest
+
+GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
+THREADS = min(4, os.cpu_count() or 1)  # these networks gain nothing from more
+ONE_THREAD = 1_000_000  # bytes of a graph: smaller ones lose more by sharing than they gain
+MAX_BATCH = 64  # rows a call; more are run in turns
+BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_BATCH)
+
+
+class Network(Protocol):
+    """A graph with one input: an array (N, …) in, one array (N, …) per output name out."""
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]: ...
+
+
+@contextmanager
+def stderr_closed() -> Iterator[None]:
+    """Send what C++ libraries print on standard error to nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def threads_for(path: Path) -> int:
+    """Threads that a graph of this size gains from."""
+    return THREADS if path.stat().st_size > ONE_THREAD else 1
+
+
+class OpenvinoNetwork:
+    def __init__(self, path: Path) -> None:
+        import openvino
+
+        core = openvino.Core()
+        graph = core.read_model(path)
+        self._names = [output.any_name for output in graph.outputs]
+        self._model = core.compile_model(
+            graph,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "bf16",  # moves a point by 0.1 pixels at most
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": 1,
+                "ENABLE_CPU_PINNING": False,  # reader and writer may take any core
+            },
+        )
+        self._of_thread = threading.local()  # a request serves one call at a time
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self._model.create_infer_request()
+        parts = [batch[k : k + MAX_BATCH] for k in range(0, len(batch), MAX_BATCH)]
+        columns = zip(*(self._run(part) for part in parts), strict=True)
+        return dict(zip(self._names, map(np.concatenate, columns), strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run a batch padded to one of few sizes: each new shape costs a compilation."""
+        size = next(size for size in BATCH_SIZES if size >= len(batch))
+        padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
+        padded[: len(batch)] = batch
+        values = self._of_thread.request.infer([padded], share_inputs=True).to_tuple()
+        return [value[: len(batch)] for value in values]
+
+
+class OnnxNetwork:
+    def __init__(self, path: Path, kind: str, threads: int | None = None) -> None:
+        self._session = onnx_session(path, kind, threads or threads_for(path))
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        starts = range(0, max(len(batch), 1), MAX_BATCH)
+        parts = [self._run(batch[start : start + MAX_BATCH]) for start in starts]
+        return dict(zip(self._outputs, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
+        values: list[np.ndarray] = self._session.run(self._outputs, {self._input: batch})
+        return values
+
+
+def onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
+    """An ONNX Runtime session whose threads sleep, not spin, between calls."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    options.enable_cpu_mem_arena = False  # 10 MB that it would keep for batches of every size
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = ["CPUExecutionProvider"]
+    if kind == "gpu":
+        available = ort.get_available_providers()
+        providers = [p for p in GPU_PROVIDERS if p in available] + providers
+    return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+
+
+class TfliteNetwork:
+    """The signature of a TensorFlow Lite file, on the CPU. Serves one call at a time."""
+
+    def __init__(self, path: Path) -> None:
+        if find_spec("ai_edge_litert"):
+            from ai_edge_litert.interpreter import Interpreter
+        else:
+            import tensorflow as tf
+
+            Interpreter = tf.lite.Interpreter  # noqa: N806
+        interpreter = Interpreter(model_path=str(path), num_threads=threads_for(path))
+        self._run = interpreter.get_signature_runner()
+        (self._input,) = self._run.get_input_details()
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        answers: dict[str, np.ndarray] = self._run(**{self._input: batch})
+        return answers
+
+
+class SavedModelNetwork:
+    """The serving signature of a SavedModel folder, where TensorFlow places it, or on the CPU."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        import tensorflow as tf
+
+        self._device = _tensorflow_device(kind)
+        with tf.device(self._device):
+            self._model = tf.saved_model.load(str(path))  # the signature does not keep it alive
+        self._call = self._model.signatures["serving_default"]
+        (self._input,) = self._call.structured_input_signature[1]
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        with tf.device(self._device):
+            answers = self._call(**{self._input: tf.constant(batch)})
+        return {name: value.numpy() for name, value in answers.items()}
+
+
+def _tensorflow_device(kind: str) -> str | None:
+    """TensorFlow's word for the CPU, or None: its own choice, a GPU where it sees one."""
+    return "/CPU:0" if kind == "cpu" else None
+
+
+class KerasNetwork:
+    """A traced Keras model. Batches are padded to a power of two, so that few shapes are traced."""
+
+    def __init__(self, manifest: Manifest, kind: str) -> None:
+        import tensorflow as tf
+
+        from models.zoo import load_keras
+
+        self._device = _tensorflow_device(kind)
+        with tf.device(self._device):
+            self._model = load_keras(manifest)
+        self._call = tf.function(lambda crops: self._model(crops, training=False))
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        bucket = 1 << (len(batch) - 1).bit_length()
+        padded = np.zeros((bucket, *batch.shape[1:]), np.float32)
+        padded[: len(batch)] = batch
+        with tf.device(self._device):
+            answers = self._call(padded)
+        return {name: value.numpy()[: len(batch)] for name, value in answers.items()}

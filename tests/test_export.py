@@ -1,0 +1,236 @@
+"""Exported files: what they answer, what is refused, and that the live application runs them."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import stream
+from models import export, proof, ssrnet
+from models.export import main, write_model
+from models.runtime import Estimator, choose_device
+from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
+
+CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}
+CLIP = str(stream.DEMO_CLIP)
+NOISE = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3))
+CROPS = (NOISE * np.linspace(0.1, 1, 5)[:, None, None, None]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """An SSR-Net of two bins a stage whose random weights let no age rest at its limits."""
+    model, rng = ssrnet.build(**CONFIG), np.random.default_rng(3)
+    weights = model.get_weights()
+    model.set_weights([rng.uniform(0, 1, w.shape) / max(w[..., 0].size, 3) for w in weights])
+    spec = InputSpec(scale=1 / 255)
+    folder = tmp_path_factory.mktemp("trained")
+    return write_model(model, "small", "ssrnet", CONFIG, spec, folder, "test", mirror=True)
+
+
+@pytest.fixture(scope="module")
+def exported(small: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small net in every kind of file, under one manifest."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof, "EVERY", 60)
+        patch.setattr(proof, "best_seconds", lambda work: 0.001)
+        found = proof.clip_faces(small.input)
+        patch.setattr(export, "clip_faces", lambda spec: found)
+        for kind in ("onnx", "tflite", "saved_model"):
+            assert main([str(path_of(small)), "--to", kind, "-o", str(folder)]) == 0
+        assert main([str(path_of(small)), "--to", "tflite", "--fp16", "-o", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set of four frames of the bundled clip, all of its split "val"."""
+    monkeypatch.setenv("AGESTREAM_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "faces"
+    (folder / "images").mkdir(parents=True)
+    video = cv2.VideoCapture(CLIP)
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "split", "age", "gender"])
+        for index in range(4):
+            cv2.imwrite(str(folder / "images" / f"{index}.png"), video.read()[1])
+            rows.writerow([f"{index}.png", "val", 34, "female"])
+    return folder
+
+
+def path_of(manifest: Manifest) -> Path:
+    return manifest.folder / f"{manifest.name}.json"
+
+
+def answers(manifest: Manifest, crops: np.ndarray = CROPS) -> tuple[np.ndarray, np.ndarray]:
+    return Estimator(manifest, choose_device("cpu"))(crops)
+
+
+def refusal(capsys: pytest.CaptureFixture, *arguments: object) -> str:
+    """The one line with which models.export refuses."""
+    assert main([str(a) for a in arguments]) == 2
+    *_, line = capsys.readouterr().err.splitlines()  # after tqdm's of a new data set
+    assert line.startswith("models.export: ")
+    return str(line)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "saved_model", "keras"])
+def test_every_kind_answers_as_the_trained_net_for_any_number_of_faces(small, exported, kind):
+    folder = small.folder if kind == "keras" else exported
+    manifest = load_weights(folder / f"small{SUFFIXES[kind]}")
+    assert list(manifest.files) == [kind]
+    estimator = Estimator(manifest, choose_device("cpu"))
+    expected = answers(small)
+    assert len(set(expected[0].round(3))) == len(CROPS)
+    for faces in (1, 5, 2):
+        for found, wanted in zip(estimator(CROPS[:faces]), expected, strict=True):
+            np.testing.assert_allclose(found, wanted[:faces], atol=1e-4)
+
+
+def test_kinds_of_one_model_share_a_manifest_that_keeps_what_the_model_is(small, exported):
+    manifest = load_manifest(str(exported / "small.json"))
+    assert set(manifest.files) == {"onnx", "tflite", "saved_model"}
+    assert replace(manifest, files=small.files, folder=small.folder) == load_manifest(
+        str(path_of(small))
+    )
+    assert sorted(p.name for p in exported.iterdir()) == [
+        *("small", "small-fp16.json", "small-fp16.tflite", "small.json", "small.onnx"),
+        "small.tflite",
+    ]
+
+
+def test_weights_of_16_bits_take_half_the_room_and_answer_nearly_alike(small, exported):
+    half = load_weights(exported / "small-fp16.tflite")
+    whole = exported / "small.tflite"
+    weights = ssrnet.build(**CONFIG).count_params()
+    saved = whole.stat().st_size - (exported / "small-fp16.tflite").stat().st_size
+    assert 1.2 * weights < saved < 2 * weights
+    np.testing.assert_allclose(answers(half)[0], answers(small)[0], atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["small.onnx", "small.tflite", "small", "small-fp16.tflite"])
+def test_the_live_application_runs_every_kind(exported, tmp_path, capsys, name):
+    log = tmp_path / "faces.jsonl"
+    arguments = ["--no-display", "-s", CLIP, "--max-frames", "10", "--log", str(log)]
+    assert stream.main([*arguments, "--weights", str(exported / name)]) == 0
+    assert f"stream: {name.partition('.')[0]} on cpu with" in capsys.readouterr().err
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [len(row["faces"]) for row in rows] == [2] * 10
+    assert all(face["age"] is not None for face in rows[-1]["faces"])
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite"])
+def test_8_bits_tell_what_they_cost_and_run(faces, tmp_path, monkeypatch, capsys, kind):
+    monkeypatch.setitem(proof.DEVIATION["int8"], "age", 2.0)  # all faces are one person's
+    out = tmp_path / "out"
+    assert main(["ssrnet-joint", "--to", kind, "--int8", "--data", str(faces), "-o", str(out)]) == 0
+    head, whole, small, beside, _ = capsys.readouterr().out.splitlines()
+    assert head.split() == "MB 1 face, ms 8 faces, ms age error gender".split()
+    assert (whole.split()[0], small.split()[0]) == ("float32", "int8")
+    assert float(small.split()[1]) < float(whole.split()[1])
+    assert "on 4 faces" in beside
+    manifest = load_weights(out / f"ssrnet-joint-int8{SUFFIXES[kind]}")
+    crops = proof.held_out_faces([faces], manifest.input).crops
+    for found, wanted in zip(
+        answers(manifest, crops), answers(load_manifest("ssrnet-joint"), crops), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, atol=2.0)
+        assert (found != wanted).any()
+
+
+def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, tmp_path, capsys):
+    name, out = path_of(small), tmp_path / "out"
+    assert "leave out --int8" in refusal(
+        capsys, name, "--to", "saved_model", "--int8", "--data", faces, "-o", out
+    )
+    assert "--int8 needs --data" in refusal(capsys, name, "--to", "onnx", "--int8", "-o", out)
+    assert "unknown model 'nobody'" in refusal(capsys, "nobody", "--to", "onnx", "-o", out)
+    alone = exported / "small.json"
+    assert "has no keras file" in refusal(capsys, alone, "--to", "onnx", "-o", out)
+    labels = faces / "labels.csv"
+    labels.write_text(labels.read_text().replace("val", "test"))
+    line = refusal(capsys, name, "--to", "onnx", "--int8", "--data", faces, "-o", out)
+    assert "no face in the split 'val'" in line
+    other = replace(small, origin="another run", folder=tmp_path)
+    other.save()
+    line = refusal(capsys, name, "--to", "onnx", "-o", tmp_path)
+    assert "small.json is the manifest of another model" in line
+
+
+def test_a_graph_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(proof, "EVERY", 60)
+    monkeypatch.setitem(proof.TOLERANCE, "age", -1.0)
+    line = refusal(capsys, path_of(small), "--to", "saved_model", "-o", tmp_path / "out")
+    assert "small: age differs from Keras by" in line
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_deviations_are_those_of_the_definition():
+    expected = {"age": np.array([20.0, 30.0]), "male": np.array([0.4, 0.9]), "nodes": np.eye(2)}
+    found = {"age": np.array([20.3, 30.1]), "male": np.array([0.41, 0.5]), "nodes": np.eye(2)}
+    words = proof.check(found, expected, "int8", "x")
+    assert words.startswith("age 0.2 years in the mean; male 0 of the faces with the other gender")
+    with pytest.raises(ModelError, match=r"x: age differs from Keras by 0\.3 at most, more than"):
+        proof.check(found, expected, "float32", "x")
+    with pytest.raises(ModelError, match=r"x: male differs from Keras by 0\.5 of the faces"):
+        proof.check({**found, "male": np.array([0.6, 0.9])}, expected, "int8", "x")
+    with pytest.raises(ModelError, match="x lacks the output nodes"):
+        proof.check({"age": found["age"], "male": found["male"]}, expected, "int8", "x")
+
+
+def weights_refusal(path: Path) -> str:
+    with pytest.raises(ModelError) as error:
+        Estimator(load_weights(path), choose_device("cpu"))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_weights_that_cannot_run_are_refused_in_one_line(exported, tmp_path, monkeypatch):
+    for path in [p for p in exported.iterdir() if p.is_file()]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert "no such weights file" in weights_refusal(tmp_path / "nothing.onnx")
+    assert "is of no kind that runs here" in weights_refusal(tmp_path / "small.json")
+    assert "is of no kind that runs here" in weights_refusal(tmp_path)
+    (tmp_path / "other.tflite").write_bytes(b"")
+    assert "has no manifest other.json beside it" in weights_refusal(tmp_path / "other.tflite")
+    (tmp_path / "small-fp16.onnx").write_bytes(b"")
+    assert "is not among the files" in weights_refusal(tmp_path / "small-fp16.onnx")
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # not installed
+    assert "pip install tensorflow" in weights_refusal(tmp_path / "small.tflite")
+    (tmp_path / "small.tflite").write_bytes(b"damaged")
+    assert "differs from its manifest (sha256)" in weights_refusal(tmp_path / "small.tflite")
+
+
+def test_a_changed_file_in_a_saved_model_folder_is_noticed(exported):
+    graph = exported / "small" / "fingerprint.pb"
+    kept = graph.read_bytes()
+    graph.write_bytes(kept + b" ")
+    assert "differs from its manifest" in weights_refusal(exported / "small")
+    graph.write_bytes(kept)
+    assert load_weights(exported / "small").file("saved_model") == exported / "small"
+
+
+def test_weights_and_a_model_are_not_given_together(capsys):
+    with pytest.raises(SystemExit) as error:
+        stream.main(["--weights", "a.onnx", "--model", "faceres"])
+    assert error.value.code == 2
+    assert "not allowed with argument" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_onnx_file_runs_without_tensorflow(exported):
+    code = (
+        f"import sys, stream; stream.main(['--no-display', '-s', {CLIP!r}, '--max-frames', '2',"
+        f" '--weights', {str(exported / 'small.onnx')!r}]);"
+        "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=stream.ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
