@@ -108,16 +108,13 @@ class Pipeline:
         return replace(faces, **labels._asdict())
 
     def _ask(self, image: np.ndarray, wanted: Faces) -> None:
-        """Ask the network for these faces: it works while the next frame is searched. Where an
-        answer is the mean over a crop and its mirror image, a face shows them in turn."""
+        """Ask the network about these faces: it works while the next frame is searched."""
         crops = crop_faces(image, wanted.boxes, wanted.points, self._spec)
         height, width = image.shape[:2]
         worth = qualities(wanted, width, height) * sharpness(crops)
         worth[worth < self._settings.min_quality] = 0.0
-        if self._estimator.manifest.mirror:
-            turned = self._fusion.crops(wanted.ids) % 2 == 1
-            crops[turned] = crops[turned, :, ::-1]
-        self._asked = Question(wanted.ids, worth, self._frames, self._estimator.ask(crops))
+        answers = self._estimator.ask(crops, self._fusion.crops(wanted.ids))
+        self._asked = Question(wanted.ids, worth, self._frames, answers)
 
     def _count_answers(self) -> None:
         """Count what the network says of the last frame's faces, each by its crop's quality."""

@@ -147,17 +147,20 @@ class Estimator:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, depth) uint8,
         BGR; nan for what the model does not tell."""
         if self.manifest.mirror:
-            answers = self.once(np.concatenate([crops, crops[:, :, ::-1]]))
+            answers = self._once(np.concatenate([crops, crops[:, :, ::-1]]))
             ages, males = (column.reshape(2, -1).mean(axis=0) for column in answers)
             return ages, males
-        return self.once(crops)
+        return self._once(crops)
 
-    def ask(self, crops: np.ndarray) -> "Future[tuple[np.ndarray, np.ndarray]]":
-        """As `once`, while the caller goes on: `result()` of what is returned waits for it."""
-        return self._thread.submit(self.once, crops)
+    def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
+        """As a call, but the caller goes on: `result()` of what is returned waits for the answers.
+        `asked` (N,): how often each face was asked about before. Where an answer is the mean over a
+        crop and its mirror image, they are shown in turn. Overwrites `crops`."""
+        if self.manifest.mirror:
+            crops[asked % 2 == 1] = crops[asked % 2 == 1, :, ::-1]
+        return self._thread.submit(self._once, crops)
 
-    def once(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same without the mirror images, for those who show crop and mirror image in turn."""
+    def _once(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ages = np.full(len(crops), np.nan, np.float32)
         males = np.full(len(crops), np.nan, np.float32)
         for start in range(0, len(crops), MAX_BATCH):

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import av
@@ -14,6 +15,15 @@ import pytest
 from skimage import data
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+class Answering:
+    """An estimator that answers at once; those of tests add `__call__`."""
+
+    def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future:
+        answers: Future = Future()
+        answers.set_result(self(crops))
+        return answers
 
 
 @pytest.fixture(scope="session")

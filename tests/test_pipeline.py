@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from conftest import Answering
 
 from demo.budget import SETTLE, STEPS
 from demo.detectors import DETECTORS
@@ -13,7 +14,7 @@ from models.spec import InputSpec
 from trackers.boxes import iou
 
 
-class ByBrightness:
+class ByBrightness(Answering):
     """Tells an age from a crop: its mean brightness; everyone is male with 0.8."""
 
     def __init__(self) -> None:
@@ -89,11 +90,11 @@ def test_after_an_outage_those_in_their_places_keep_their_ids_unless_it_was_long
     image = two_people(0)
     seen = []
     for start in (0.0, 9.0, 30.0):
-        for k in range(6):
+        for k in range(7):
             faces = pipeline.process(Frame(image, len(seen), start + k / 25, "camera"))
             seen.append((set(faces.ids.tolist()), np.isfinite(faces.ages).all()))
-    assert seen[5:12] == [({1, 2}, True)] * 7
-    assert seen[12] == ({-1}, False)
+    assert seen[6:14] == [({1, 2}, True)] * 8
+    assert seen[14] == ({-1}, False)
     assert seen[-1] == ({3, 4}, True)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import jpeg
 
 from models import parts, prepare
 from models.dataset import Pictures
 from models.originals import Rules
-from tests.conftest import jpeg
 from tests.test_originals import person, write_folds, write_mat
 
 HEAD = "file,split,age,gender,race,age_bin,subject,fold"

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import Answering
 
 from demo.frames import Faces, Frame
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
@@ -38,7 +39,7 @@ def noise(height: int = 240, width: int = 320) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
 
 
-class Nobody:
+class Nobody(Answering):
     """Tells neither age nor gender."""
 
     def __init__(self) -> None:
