@@ -6,31 +6,14 @@ Batch normalization is folded into the convolutions, as the published weights ha
 mean of a softmax over 100 classes, one a year.
 """
 
-from typing import Any
-
 import keras
-from keras import KerasTensor, layers, ops
+from keras import KerasTensor, layers
+
+from models.layers import EXACT, Expectation
 
 AGES = 100
 WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 HALVED = (2, 4, 6, 12)  # blocks, counted from 1, whose depthwise convolution has stride 2
-
-
-@keras.saving.register_keras_serializable("agestream")
-class MeanAge(layers.Layer):
-    """Mean year (N,) of class probabilities (N, classes); class i stands for year i + `first`."""
-
-    def __init__(self, first: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.first = first
-
-    def call(self, probabilities: KerasTensor) -> KerasTensor:
-        probabilities = ops.cast(probabilities, "float32")
-        years = ops.arange(probabilities.shape[-1], dtype="float32") + self.first
-        return ops.sum(probabilities * years, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "first": self.first}
 
 
 def build(size: int = 112) -> keras.Model:
@@ -44,11 +27,11 @@ def build(size: int = 112) -> keras.Model:
         x = _relu6(layers.Conv2D(width, 1, name=f"pointwise{block}")(x))
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dense(256, activation="relu", name="features")(x)
-    years = layers.Dense(AGES, activation="softmax", dtype="float32", name="years")(x)
-    male = layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
+    years = layers.Dense(AGES, activation="softmax", name="years", **EXACT)(x)
+    male = layers.Dense(1, activation="sigmoid", name="probability", **EXACT)(x)
     outputs = {
-        "age": MeanAge(dtype="float32", name="age")(years),
-        "male": layers.Reshape((), dtype="float32", name="male")(male),
+        "age": Expectation(range(AGES), name="age", **EXACT)(years),
+        "male": layers.Reshape((), name="male", **EXACT)(male),
     }
     return keras.Model(image, outputs, name="faceres")
 

@@ -1,9 +1,13 @@
-"""Layers that Keras has in a slower form."""
+"""Layers that Keras has not, or has in a slower form."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import KerasTensor, layers
+import numpy as np
+from keras import KerasTensor, layers, ops
+
+EXACT: dict[str, Any] = {"dtype": "float32"}  # heads, also where the trunk trains in bfloat16
 
 
 @keras.saving.register_keras_serializable("agestream")
@@ -28,3 +32,51 @@ class BatchNormalization(layers.BatchNormalization):
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving.value * self.momentum + now * (1.0 - self.momentum))
         return y
+
+
+@keras.saving.register_keras_serializable("agestream")
+class Expectation(layers.Layer):
+    """Mean (N,) of the values that classes stand for, by their probabilities (N, classes)."""
+
+    def __init__(self, values: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.values = [float(value) for value in values]
+
+    def call(self, probabilities: KerasTensor) -> KerasTensor:
+        return ops.sum(probabilities * ops.array(self.values, probabilities.dtype), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "values": self.values}
+
+
+@keras.saving.register_keras_serializable("agestream")
+class PerImageStandardization(layers.Layer):
+    """Images (N, H, W, C) less their mean, by their standard deviation, which counts as 1 / √(HWC)
+    at least: an even picture stays finite."""
+
+    def call(self, images: KerasTensor) -> KerasTensor:
+        count = float(np.prod(images.shape[1:]))
+        centred = images - ops.mean(images, axis=(1, 2, 3), keepdims=True)
+        deviation = ops.sqrt(ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True))
+        return centred / ops.maximum(deviation, count**-0.5)
+
+
+@keras.saving.register_keras_serializable("agestream")
+class LocalResponseNormalization(layers.Layer):
+    """x / (1 + α·Σ x²)^β over the `radius` channels to either side (Krizhevsky et al., 2012)."""
+
+    def __init__(
+        self, radius: int = 5, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.radius, self.alpha, self.beta = radius, alpha, beta
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        place = np.arange(x.shape[-1])
+        near = np.abs(place[:, None] - place) <= self.radius  # (C, C)
+        energy = ops.matmul(ops.square(x), ops.array(near, x.dtype))
+        return x * ops.power(1.0 + self.alpha * energy, -self.beta)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"radius": self.radius, "alpha": self.alpha, "beta": self.beta}
+        return {**super().get_config(), **config}

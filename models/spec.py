@@ -9,7 +9,11 @@ from typing import Any, Literal
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-MEANINGS = {"age": "years, 0 to 100", "male": "probability of male, 0 to 1"}
+MEANINGS = {
+    "age": "years, 0 to 100",
+    "male": "probability of male, 0 to 1",
+    "nodes": "probabilities of classes of age",
+}
 
 
 class ModelError(Exception):
@@ -21,7 +25,8 @@ class InputSpec:
     """The crops a network takes. Written by training, read by `models.align`."""
 
     size: int = 64  # pixels, height and width
-    align: Literal["points", "box"] = "points"  # similarity transform, or plain box
+    # similarity transform, plain box, or three crops of the transformed face: models.context
+    align: Literal["points", "box", "context"] = "points"
     margin: float = 0.4  # of the face's side, added on each side: the chip
     view: float = 1.0  # central part of the chip's side that the network sees
     border: Literal["constant", "replicate", "reflect"] = "replicate"  # beyond the picture
@@ -31,7 +36,7 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         choices = {
-            "align": ("points", "box"),
+            "align": ("points", "box", "context"),
             "border": ("constant", "replicate", "reflect"),
             "channels": ("bgr", "rgb"),
         }
@@ -43,6 +48,11 @@ class InputSpec:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
         if not (self.size >= 1 and self.margin >= 0 and self.view > 0):
             raise ValueError(f"size {self.size}, margin {self.margin}, view {self.view}: no crop")
+
+    @property
+    def depth(self) -> int:
+        """Channels of a crop: three, or those of the three context crops."""
+        return 9 if self.align == "context" else 3
 
 
 @dataclass(frozen=True)

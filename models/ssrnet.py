@@ -16,11 +16,10 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers, ops
 
-from models.layers import BatchNormalization
+from models.layers import EXACT, BatchNormalization
 
 AGE_SPAN = 101.0
 MALE_SPAN = 1.0
-EXACT: dict[str, Any] = {"dtype": "float32"}  # the stages, also where the trunk trains in bfloat16
 MIN_WIDTH = 1e-3  # floor of 1 + λ·Δ: Δ → -1 would drive the bin width to zero
 
 

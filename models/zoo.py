@@ -1,15 +1,76 @@
-"""The architectures by name, and their weights as Keras models."""
+"""The networks by name: architecture, arguments and crops; and their weights as Keras models."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 
-from models import faceres, ssrnet
-from models.spec import Manifest
+from models import (
+    c3ae,
+    densenet,
+    faceres,
+    inceptionv3,
+    levi_hassner,
+    lmtcnn,
+    mobilenet,
+    mobilenetv2,
+    ssrnet,
+)
+from models.faceres_files import OFFSET
+from models.spec import InputSpec, Manifest
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
+    "c3ae": c3ae.build,
+    "densenet": densenet.build,
     "faceres": faceres.build,
+    "inceptionv3": inceptionv3.build,
+    "levi_hassner": levi_hassner.build,
+    "lmtcnn": lmtcnn.build,
+    "mobilenet": mobilenet.build,
+    "mobilenetv2": mobilenetv2.build,
     "ssrnet": ssrnet.build,
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be trained: its module of `models`, `build`'s arguments and its crops."""
+
+    architecture: str
+    config: dict[str, Any]
+    input: InputSpec
+    nodes: tuple[float, ...] = ()  # years of the classes of its output "nodes", if it has one
+
+
+SMALL = InputSpec(size=64, view=0.75)
+WHITE = {"scale": 1 / 128, "offset": -127.5 / 128}  # C3AE's white-norm
+CONTEXT = InputSpec(size=64, align="context", border="constant", **WHITE)
+ADIENCE = InputSpec(size=227, view=0.8, channels="rgb")
+YEARS = tuple(map(float, mobilenetv2.YEARS))
+DECADES = tuple(map(float, c3ae.NODES))
+BRACKETS = lmtcnn.BRACKETS
+
+NETWORKS: dict[str, Network] = {
+    "ssrnet": Network("ssrnet", {"joint": False, "dropout": 0.0}, SMALL),
+    "ssrnet-joint": Network("ssrnet", {"joint": True, "dropout": 0.0}, SMALL),
+    "faceres": Network("faceres", {"size": 112}, InputSpec(size=112, view=0.8, offset=OFFSET)),
+    "c3ae": Network("c3ae", {"se": True}, CONTEXT, DECADES),
+    "c3ae-plain": Network("c3ae", {"se": False}, CONTEXT, DECADES),
+    "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, BRACKETS),
+    "lmtcnn-2-1": Network("lmtcnn", {"multiplier": 2}, ADIENCE, BRACKETS),
+    "lmtcnn-gap": Network("lmtcnn", {"multiplier": 1, "head": "gap"}, ADIENCE, BRACKETS),
+    "levi-hassner": Network("levi_hassner", {}, ADIENCE, BRACKETS),
+    "mobilenet-025": Network("mobilenet", {"alpha": 0.25}, SMALL),
+    "mobilenet-050": Network("mobilenet", {"alpha": 0.5}, SMALL),
+    "densenet-13": Network("densenet", {"depth": 13}, SMALL),
+    "densenet-19": Network("densenet", {"depth": 19}, SMALL),
+    "mobilenetv2": Network(
+        "mobilenetv2", {}, InputSpec(size=96, view=0.8, scale=1 / 128, offset=-1.0), YEARS
+    ),
+    "inceptionv3": Network(
+        "inceptionv3", {}, InputSpec(size=140, view=0.8, scale=1 / 127.5, offset=-1.0), YEARS
+    ),
 }
 
 

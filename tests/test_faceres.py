@@ -56,13 +56,6 @@ def test_parameters_and_outputs(model):
     assert outputs["age"].shape == outputs["male"].shape == (2,)
 
 
-def test_the_age_is_the_mean_year_of_the_classes():
-    chances = np.zeros((2, 100), np.float32)
-    chances[0, 30] = 1.0
-    chances[1, [20, 60]] = 0.75, 0.25
-    assert np.asarray(faceres.MeanAge()(chances)).tolist() == [30.0, 30.0]
-
-
 def test_published_files_are_read(published, model):
     read = read_faceres(published)
     for ours, theirs in zip(model.get_weights(), read.get_weights(), strict=True):

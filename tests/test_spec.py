@@ -76,7 +76,7 @@ def test_a_broken_manifest_is_not_readable(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"input": {"size": 64, "align": "eyes"}}, "align is 'eyes', not points or box"),
+        ({"input": {"size": 64, "align": "eyes"}}, "align is 'eyes', not points or box or context"),
         ({"input": {"channels": "gray"}}, "channels is 'gray', not bgr or rgb"),
         ({"input": {"view": 0}}, "view 0: no crop"),
         ({"input": {"zoom": 2}}, "zoom"),

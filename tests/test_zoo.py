@@ -1,0 +1,150 @@
+"""The networks: their sizes, what they return, that each learns, and their layers by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from models import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
+from models.layers import Expectation, LocalResponseNormalization, PerImageStandardization
+from models.zoo import ARCHITECTURES, NETWORKS, Network
+
+COUNTS = {
+    "ssrnet": 81_830,
+    "ssrnet-joint": 45_014,
+    "faceres": 3_484_389,
+    "c3ae": 55_530,
+    "c3ae-plain": 50_170,
+    "lmtcnn-1-1": 7_490_410,
+    "lmtcnn-2-1": 7_617_642,
+    "lmtcnn-gap": 346_474,
+    "levi-hassner": 17_715_210,
+    "mobilenet-025": 234_074,
+    "mobilenet-050": 855_306,
+    "densenet-13": 129_562,
+    "densenet-19": 272_410,
+    "mobilenetv2": 2_389_927,
+    "inceptionv3": 22_013_831,
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def network(name: str) -> Network:
+    return NETWORKS[name]
+
+
+@pytest.fixture(scope="module")
+def model(network: Network) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    return ARCHITECTURES[network.architecture](**network.config)
+
+
+def batch(network: Network) -> np.ndarray:
+    """Two crops of noise as the network takes them."""
+    spec = network.input
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, spec.size, spec.size, spec.depth))
+    return np.asarray(pixels * spec.scale + spec.offset, np.float32)
+
+
+def test_every_network_is_pinned_to_its_size(name: str, model: keras.Model) -> None:
+    assert set(COUNTS) == set(NETWORKS)
+    assert model.count_params() == COUNTS[name]
+
+
+def test_every_network_tells_age_and_gender(network: Network, model: keras.Model) -> None:
+    assert model.input_shape == (None, network.input.size, network.input.size, network.input.depth)
+    answer = {k: np.asarray(v) for k, v in model(batch(network), training=False).items()}
+    assert set(answer) == {"age", "male"} | ({"nodes"} if network.nodes else set())
+    assert answer["age"].shape == answer["male"].shape == (2,)
+    if network.nodes:
+        assert answer["nodes"].shape == (2, len(network.nodes))
+        np.testing.assert_allclose(answer["nodes"].sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(answer["age"], answer["nodes"] @ network.nodes, rtol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes a TensorFlow tape")
+def test_a_small_step_down_the_gradient_lowers_the_loss(
+    network: Network, model: keras.Model
+) -> None:
+    import tensorflow as tf
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0  # the same function twice
+    crops = batch(network)
+
+    def loss() -> tf.Tensor:
+        answer = model(crops, training=True)
+        off = tf.abs(answer["age"] - 20.0) / 10 + tf.square(answer["male"] - 1.0)
+        return tf.reduce_mean(off)
+
+    with tf.GradientTape() as tape:
+        before = loss()
+    gradients = tape.gradient(before, model.trainable_variables)
+    assert all(g is not None and np.isfinite(g).all() for g in gradients)
+    rate = 1e-3 * before / sum(tf.reduce_sum(tf.square(g)) for g in gradients)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        variable.assign_sub(rate * gradient)
+    assert loss() < before
+
+
+@pytest.mark.parametrize(
+    ("build", "config", "count"),
+    [
+        (mobilenet.build, {"alpha": 0.25}, 226_309),
+        (mobilenet.build, {"alpha": 0.5}, 842_421),
+        (densenet.build, {"depth": 13}, 108_377),
+        (densenet.build, {"depth": 19}, 242_009),
+        (levi_hassner.build, {}, 8_859_144),
+    ],
+)
+def test_the_authors_nets_of_age_alone_have_their_sizes(build, config: dict, count: int) -> None:
+    model = build(["age"], **config)
+    assert model.count_params() == count
+    assert "male" not in model.output
+
+
+def test_lmtcnn_holds_144_thousand_parameters_in_its_convolutions() -> None:
+    model = lmtcnn.build(head="gap")
+    wide = {"full2": 384 * 512 + 512, "nodes": 512 * 8 + 8, "genders": 512 * 2 + 2}
+    assert model.count_params() - sum(wide.values()) == 144_224
+    assert model.get_layer("conv1").output.shape == (None, 56, 56, 96)
+    assert model.get_layer("pool1").output.shape == (None, 28, 28, 96)
+    assert model.get_layer("pointwise_bn3").output.shape == (None, 14, 14, 384)
+
+
+def test_c3ae_has_the_ledger_of_the_paper_but_for_the_bias_of_conv1() -> None:
+    model = c3ae.build(["age"], se=False)
+    ledger = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
+    paper = {f"bn{k}": 128 for k in (1, 2, 3, 4)} | {f"conv{k}": 9248 for k in (2, 3, 4)}
+    paper |= {"conv1": 896 - 32, "conv5": 1056, "pred": 13}
+    assert ledger.pop("W1") == 3 * 512 * 12 + 12  # 6,156 in the paper's net of one crop
+    assert ledger == paper
+    assert sum(paper.values()) + 32 + 6156 == 36_377
+    assert model.count_params() == 48_633
+    assert c3ae.build(["age"], se=True).count_params() == 48_633 + 5 * 1072
+
+
+# Layers
+
+
+def test_an_expectation_is_the_mean_of_what_the_classes_stand_for() -> None:
+    chances = np.array([[1, 0, 0], [0, 0.75, 0.25]], np.float32)
+    assert np.asarray(Expectation((5, 20, 60))(chances)).tolist() == [5.0, 30.0]
+
+
+def test_images_are_standardized_one_by_one() -> None:
+    images = np.array([[[[0.0], [2.0]]], [[[7.0], [7.0]]]], np.float32)
+    assert np.asarray(PerImageStandardization()(images)).ravel().tolist() == [-1, 1, 0, 0]
+
+
+def test_responses_are_normalized_over_their_neighbours() -> None:
+    x = np.array([[[[1.0, 2.0, 3.0, 4.0]]]], np.float32)
+    layer = LocalResponseNormalization(radius=1, alpha=0.5, beta=2.0)
+    # 1 + (1 + 4) / 2, 1 + (1 + 4 + 9) / 2, 1 + (4 + 9 + 16) / 2, 1 + (9 + 16) / 2, squared
+    expected = [1 / 3.5**2, 2 / 8**2, 3 / 15.5**2, 4 / 13.5**2]
+    np.testing.assert_allclose(np.asarray(layer(x)).ravel(), expected, rtol=1e-6)
