@@ -70,8 +70,8 @@ def fit(
     and the history. Everything is kept in `folder` after each epoch and taken up from there with
     `resume`; `data` names the faces for that. Raises ModelError."""
     recipe = training.recipe
-    settings = {"network": training.network, **asdict(training), **asdict(recipe), "data": data}
-    checkpoint = Checkpoint(folder, training.network, {**settings, "recipe": None})
+    settings = {**asdict(training), "recipe": None, **asdict(recipe), "data": data}
+    checkpoint = Checkpoint(folder, training.network, settings)
     if resume:
         checkpoint.read()
     keras.utils.set_random_seed(training.seed)
@@ -90,7 +90,7 @@ def _fit(
     recipe = training.recipe
     model = training.build()
     if training.init is not None:
-        start_from(model, load_keras(load_manifest(training.init)))
+        start(model, training.init)
     taught = teach(training.teachers, chips, rows) if training.teachers else None
     wanted = targets(chips, training.of.nodes, taught)
     wanted = {output: columns for output, columns in wanted.items() if output in model.output}
@@ -214,6 +214,20 @@ def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray 
     return np.asarray(two_points(middle, network.nodes)).sum(axis=0)
 
 
+def start(model: keras.Model, init: str) -> None:
+    """Set the weights to those of a model by its name or manifest, or of a file (.h5), which are
+    those of the trunk alone where the network has one, as Keras publishes them."""
+    if not init.endswith(".h5"):
+        start_from(model, load_keras(load_manifest(init)))
+        return
+    names = [layer.name for layer in model.layers]
+    try:
+        (model.get_layer("trunk") if "trunk" in names else model).load_weights(init)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"--init: {init} does not fit {model.name}: {reason}") from None
+
+
 def start_from(model: keras.Model, source: keras.Model) -> None:
     """Copy weights by layer name. A net of its own for age or gender takes the layers of a joint
     trunk where it has none under its own name. Raises ModelError where nothing fits."""
@@ -228,13 +242,21 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
 
 
 def freeze(model: keras.Model, last: str) -> None:
-    """Train only the layers after `last`, a layer's name, or after so many layers."""
-    names = [layer.name for layer in model.layers]
+    """Train only the layers after `last`, a layer's name, or after so many layers, those of a trunk
+    counted as its own."""
+    layers = _flat(model)
+    names = [layer.name for layer in layers]
     if not last.isdecimal() and last not in names:
         raise ModelError(f"--freeze {last}: {model.name} has no such layer; it has {names}")
     count = int(last) if last.isdecimal() else names.index(last) + 1
-    for k, layer in enumerate(model.layers):
+    for k, layer in enumerate(layers):
         layer.trainable = k >= count
+
+
+def _flat(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers, with those of a trunk after its input in its place."""
+    nested = [_flat(x)[1:] if isinstance(x, keras.Model) else [x] for x in model.layers]
+    return [layer for part in nested for layer in part]
 
 
 def all_devices(kind: str = "GPU") -> AbstractContextManager[Any]:

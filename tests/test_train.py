@@ -10,7 +10,9 @@ from models.augment import NONE, WEBCAM, random_crop, view_transform
 from models.dataset import CHIP
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
-from models.train import age_loss, gender_loss, main, start_from, years_outside
+from models.fit import start_from
+from models.losses import age_loss, gender_loss, years_outside
+from models.train import main
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
