@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from demo.frames import Faces
+from models.context import middle_crop
 
 EYES_APART = (6.0, 20.0)  # pixels: worth nothing, worth all
 TURNED = (1.0, 0.3)  # nose off the eyes' middle, in eye distances: worth nothing, worth all
@@ -26,12 +27,12 @@ def qualities(faces: Faces, width: int, height: int) -> np.ndarray:
 
 
 def sharpness(crops: np.ndarray) -> np.ndarray:
-    """Weights (N,) float32, 0..1, of crops (N, size, size, 3) uint8: little for those blurred, also
-    along one axis only, as by motion."""
+    """Weights (N,) float32, 0..1, of crops (N, size, size, depth) uint8: little for those blurred,
+    also along one axis only, as by motion."""
     weights = np.empty(len(crops), np.float32)
     bend = np.array([[-1, 2, -1]], np.float32)
-    for row, crop in enumerate(crops):
-        gray = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    for row, crop in enumerate(middle_crop(crops)):
+        gray = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_BGR2GRAY)
         gray = cv2.resize(gray, (GRAIN, GRAIN), interpolation=cv2.INTER_AREA)
         middle = gray[GRAIN // 4 : -GRAIN // 4, GRAIN // 4 : -GRAIN // 4].astype(np.float32)
         along, across = (cv2.filter2D(middle, cv2.CV_32F, k)[1:-1, 1:-1] for k in (bend, bend.T))

@@ -1,14 +1,16 @@
 """From a frame and its faces to the crops a network was trained on.
 
-Two geometries: the standard chip, a similarity transform of five points (dlib's `get_face_chip`
-framing, from MTCNN's points), and the "box + margin on each side" crop of the SSR-Net authors.
+Three geometries: the standard chip, a similarity transform of five points (dlib's `get_face_chip`
+framing, from MTCNN's points), the "box + margin on each side" crop of the SSR-Net authors, and
+the three context crops that `models.context` cuts from a standard chip.
 Training, evaluation and the live application all crop here.
 """
 
 import cv2
 import numpy as np
 
-from models.spec import InputSpec
+from models.context import context_crops
+from models.spec import CHIP, InputSpec
 
 # Mean position of MTCNN's points (eyes, nose, mouth corners) in the unit face square; with dlib's
 # mapping (p + margin) / (1 + 2 margin) they give the same chip as dlib's five points.
@@ -33,12 +35,16 @@ BORDERS = {
 def crop_faces(
     image: np.ndarray, boxes: np.ndarray, points: np.ndarray, spec: InputSpec
 ) -> np.ndarray:
-    """Crops (N, size, size, 3) uint8 in the channel order of `image` (BGR), one per face.
+    """Crops (N, size, size, depth) uint8 in the channel order of `image` (BGR), one per face.
 
     boxes (N, 4) xyxy pixels, points (N, 5, 2) pixels. A face whose points are not finite, or any
     face when `spec.align` is "box", is cropped by its box.
     """
-    crops = np.empty((len(boxes), spec.size, spec.size, 3), np.uint8)
+    crops = np.empty((len(boxes), spec.size, spec.size, spec.depth), np.uint8)
+    if spec.align == "context":
+        for i, chip in enumerate(crop_faces(image, boxes, points, CHIP)):
+            crops[i] = context_crops(chip, spec.size)
+        return crops
     if spec.align == "points":
         matrices = chip_transforms(points, spec)
         for i, matrix in enumerate(matrices):

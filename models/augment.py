@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from models.align import BORDERS
-from models.spec import InputSpec
+from models.context import context_crops
+from models.spec import CHIP, InputSpec
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ def view_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
 def random_crop(
     chip: np.ndarray, spec: InputSpec, amount: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """One crop (size, size, 3) uint8 of an aligned chip (S, S, 3) uint8, changed at random."""
+    """One crop (size, size, depth) uint8 of an aligned chip (S, S, 3) uint8, changed at random;
+    context crops are those of the changed chip."""
+    if spec.align == "context":
+        chip = random_crop(chip, replace(CHIP, size=len(chip)), amount, rng)
+        return context_crops(chip, spec.size)
     size = spec.size
     matrix = _random_transform(size, amount, rng) @ np.vstack(
         [view_transform(len(chip), spec), [0, 0, 1]]

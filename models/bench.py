@@ -66,8 +66,8 @@ def report(name: str) -> dict[str, Any]:
     manifest = load_manifest(name)
     estimator = Estimator(manifest, choose_device("cpu"))
     rate, work = operations_per_second(), operations(name)
-    size = manifest.input.size
-    crops = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), np.uint8)
+    shape = (max(BATCHES), manifest.input.size, manifest.input.size, manifest.input.depth)
+    crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rows = []
     for batch in BATCHES:
         seconds = best_seconds(lambda batch=batch: estimator(crops[:batch]))

@@ -81,7 +81,11 @@ def _architecture(module: str) -> str:
 
 
 def _crops(spec: InputSpec) -> str:
-    how = "turned upright by five points" if spec.align == "points" else "cut out by their box"
+    how = {
+        "points": "turned upright by five points",
+        "box": "cut out by their box",
+        "context": "turned upright by five points, as three crops about box and nose",
+    }[spec.align]
     view = (
         f", of which the central {100 * spec.view:.0f} % of the side is seen"
         if spec.view != 1

@@ -23,11 +23,10 @@ from tqdm import tqdm
 
 from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
-from models.spec import InputSpec, ModelError, sha256
+from models.spec import CHIP, ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
-CHIP = InputSpec(size=128)  # what the cache holds: every network's view is a part of it
 MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
 # what reading a file or a zip's member may raise: damaged, encrypted, not allowed, no UTF-8
 UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)

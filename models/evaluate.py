@@ -24,13 +24,14 @@ from tqdm import tqdm
 from models.align import crop_faces
 from models.arguments import count
 from models.calibration import age_range
+from models.context import context_crops, middle_crop
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
 from models.ledger import make_folder
 from models.metrics import Results, fairness, groups, metrics
 from models.mtcnn import Mtcnn
 from models.report import save, table
 from models.runtime import Estimator, choose_device
-from models.spec import InputSpec, ModelError, load_manifest
+from models.spec import CHIP, InputSpec, ModelError, load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
@@ -68,7 +69,7 @@ def evaluate(
 def _crops(
     pictures: Pictures, samples: list[Sample], detector: Mtcnn | None, spec: InputSpec
 ) -> Iterator[tuple[int, list[Any]]]:
-    """Batches, each with its first row: (crop (size, size, 3) uint8, whether a face was found) per
+    """Batches, each with its first row: (crop (size, size, depth) uint8, whether a face was found) per
     picture, None for one that cannot be decoded."""
 
     def crop(sample: Sample) -> tuple[np.ndarray, bool] | None:
@@ -79,9 +80,7 @@ def _crops(
             face = largest_face(detector, image)
             if len(face):
                 return crop_faces(image, face.boxes, face.points, spec)[0], True
-        area = min(image.shape[:2]) >= 2 * spec.size  # as models.align.warp
-        how = cv2.INTER_AREA if area else cv2.INTER_LINEAR
-        return cv2.resize(image, (spec.size, spec.size), interpolation=how), False
+        return whole_picture(image, spec), False
 
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -91,6 +90,15 @@ def _crops(
             batch = samples[start : start + BATCH]
             yield start, list(pool.map(crop, batch))
             progress.update(len(batch))
+
+
+def whole_picture(image: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """The crop (size, size, depth) of a picture (H, W, 3) that is the chip."""
+    if spec.align == "context":
+        return context_crops(whole_picture(image, CHIP), spec.size)
+    area = min(image.shape[:2]) >= 2 * spec.size  # as models.align.warp
+    how = cv2.INTER_AREA if area else cv2.INTER_LINEAR
+    return cv2.resize(image, (spec.size, spec.size), interpolation=how)
 
 
 def larger_crops(
@@ -104,7 +112,7 @@ def larger_crops(
     """What the network saw of these rows of the results, by row, SHEET pixels large."""
     chosen = [samples[results.rows[row]] for row in rows]
     batches = _crops(pictures, chosen, detector, replace(spec, size=SHEET))
-    crops = [crop for _, batch in batches for crop, _ in batch]
+    crops = [middle_crop(crop) for _, batch in batches for crop, _ in batch]
     return dict(zip(rows.tolist(), crops, strict=True))
 
 

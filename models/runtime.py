@@ -115,7 +115,8 @@ class Estimator:
             path = manifest.file("onnx")
             self._network = _opened(path, lambda: _OnnxNetwork(path, device.kind))
         try:
-            self(np.zeros((1, self.input.size, self.input.size, 3), np.uint8))
+            shape = (1, self.input.size, self.input.size, self.input.depth)
+            self(np.zeros(shape, np.uint8))
         except Exception as error:  # the engines' errors share no base class
             raise ModelError(
                 f"model {manifest.name} does not take the crops of its manifest "
@@ -123,8 +124,8 @@ class Estimator:
             ) from None
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, 3) uint8 BGR;
-        nan for what the model does not tell."""
+        """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, depth) uint8,
+        BGR; nan for what the model does not tell."""
         if self.manifest.mirror:
             answers = self._raw(np.concatenate([crops, crops[:, :, ::-1]]))
             ages, males = (column.reshape(2, -1).mean(axis=0) for column in answers)
@@ -145,10 +146,10 @@ class Estimator:
 
 
 def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:
-    """Crops (N, size, size, 3) uint8 BGR to the float32 array that the network was trained on."""
+    """Crops (N, size, size, depth) uint8 BGR to the float32 array the network was trained on."""
     spec = manifest.input
     if spec.channels == "rgb":
-        crops = crops[..., ::-1]
+        crops = crops.reshape(*crops.shape[:-1], -1, 3)[..., ::-1].reshape(crops.shape)
     pixels = crops.astype(np.float32)
     if spec.scale != 1.0 or spec.offset != 0.0:
         pixels = pixels * np.float32(spec.scale) + np.float32(spec.offset)

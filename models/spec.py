@@ -55,6 +55,9 @@ class InputSpec:
         return 9 if self.align == "context" else 3
 
 
+CHIP = InputSpec(size=128)  # what the cache of training holds: every network sees a part of it
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A model: one graph, crops in, `age` (N,) years and `male` (N,) probability out."""
