@@ -130,7 +130,10 @@ def _relit(crop: np.ndarray, amount: Augmentation, rng: np.random.Generator) -> 
     if rng.random() < amount.gray:
         crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if amount.brightness or amount.contrast != (1.0, 1.0):
-        gain, bias = rng.uniform(*amount.contrast), rng.uniform(-amount.brightness, amount.brightness)
+        gain, bias = (
+            rng.uniform(*amount.contrast),
+            rng.uniform(-amount.brightness, amount.brightness),
+        )
         crop = np.clip(crop * gain + bias, 0, 255).astype(np.uint8)
     if amount.light == 0 and amount.colour == 0:
         return crop

@@ -1,8 +1,8 @@
 """Labelled pictures: the schema of `labels.csv` beside `images/`, in a zip or a folder.
 
 Columns: file, split, age, gender, and where known race, age_bin ("20-29", "more than 70"), subject
-(a person's id) and fold (0, 1, … of a cross-validation). Age or gender may be empty. Training reads aligned chips from a cache that is filled once per file
-with the live detector and aligner.
+(a person's id) and fold (0, 1, … of a cross-validation). Age or gender may be empty. Training reads
+aligned chips from a cache that is filled once per file with the live detector and aligner.
 """
 
 import csv

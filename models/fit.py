@@ -64,7 +64,7 @@ def fit(
     checks: np.ndarray,
     folder: Path,
     resume: bool = False,
-    data: list[str] | None = None,
+    data: dict[str, Any] | None = None,
 ) -> Checkpoint:
     """Train on `rows` of the chips and watch the error on the rows `checks`; best and last weights
     and the history. Everything is kept in `folder` after each epoch and taken up from there with

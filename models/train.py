@@ -34,7 +34,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--view", type=float, help="part of the 0.4-margin chip that is seen")
     parser.add_argument(
-        "--init", metavar="NAME", help="model, or file of a trunk (.h5), whose weights are the start"
+        "--init",
+        metavar="NAME",
+        help="model, or file of a trunk (.h5), whose weights are the start",
     )
     parser.add_argument(
         "--teachers", nargs="+", metavar="NAME", default=[], help="models whose answers are learnt"

@@ -8,10 +8,10 @@ import pytest
 from models import ssrnet
 from models.augment import NONE, WEBCAM, random_crop, view_transform
 from models.dataset import CHIP
-from models.runtime import Estimator, choose_device
-from models.spec import InputSpec, ModelError, load_manifest
 from models.fit import start_from
 from models.losses import age_loss, gender_loss, years_outside
+from models.runtime import Estimator, choose_device
+from models.spec import InputSpec, ModelError, load_manifest
 from models.train import main
 
 
