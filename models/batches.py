@@ -1,6 +1,9 @@
 """Batches of augmented crops with what networks shall answer."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -12,12 +15,14 @@ from models.dataset import OLDEST, Chips
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, load_manifest
 
+WORKERS, AHEAD = 2, 16  # threads, batches
+Batch = tuple[np.ndarray, dict[str, np.ndarray]]  # pixels (B, S, S, 3 or 9) float32, targets
 Taught = tuple[np.ndarray, np.ndarray]  # ages (N,) in years and probabilities of male (N,)
 
 
 class Batches(keras.utils.PyDataset):
-    """Augmented crops with their targets; every epoch another order and other changes, which are
-    the same whenever the seed and the number of the epoch are."""
+    """Augmented crops with their targets. What a batch holds depends on the seed and the numbers of
+    its epoch and place alone."""
 
     def __init__(
         self,
@@ -30,32 +35,25 @@ class Batches(keras.utils.PyDataset):
         *,
         targets: Mapping[str, np.ndarray],
         balance: float | None = None,
-        workers: int = 1,
     ) -> None:
         """`rows` of `chips` as they are, or with a `balance` in another order every epoch, see
         `age_chances`; `targets` of all chips by output, see `targets`."""
-        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=16)
+        super().__init__()
         self.chips, self.rows, self.spec, self.batch, self.amount = chips, rows, spec, batch, amount
         self.seed, self.targets, self.balance = seed, targets, balance
         self.chances = age_chances(chips, rows, balance) if balance else None
-        self.begin(0)
 
-    def begin(self, epoch: int) -> None:
-        """Draw the order of an epoch. For a callback of its own: Keras tells a data set that an
-        epoch begins when its workers have already begun."""
-        self.epoch, self.order = epoch, self.rows
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch."""
         rng = np.random.default_rng((self.seed, epoch + 1))
         if self.chances is not None:
-            self.order = rng.choice(self.rows, len(self.rows), p=self.chances)
-        elif self.balance is not None:
-            self.order = rng.permutation(self.rows)
+            return rng.choice(self.rows, len(self.rows), p=self.chances)
+        return self.rows if self.balance is None else rng.permutation(self.rows)
 
-    def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        rng = np.random.default_rng((self.seed, self.epoch + 2, index))
-        rows = self.order[index * self.batch : (index + 1) * self.batch]
+    def made(self, order: np.ndarray, epoch: int, index: int) -> Batch:
+        """A batch of an epoch in this order."""
+        rng = np.random.default_rng((self.seed, epoch + 2, index))
+        rows = order[index * self.batch : (index + 1) * self.batch]
         crops = np.stack(
             [random_crop(self.chips.images[r], self.spec, self.amount, rng) for r in rows]
         )
@@ -63,6 +61,24 @@ class Batches(keras.utils.PyDataset):
             crops = crops[..., ::-1]
         pixels = crops.astype(np.float32) * self.spec.scale + self.spec.offset
         return pixels, {output: columns[rows] for output, columns in self.targets.items()}
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.made(self.rows, 0, index)
+
+    def stream(self, epoch: int) -> Iterator[Batch]:
+        """Batch after batch from this epoch on, without end, made ahead by WORKERS threads. Keras'
+        own would take some at the start of an epoch from the order of the one before."""
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for number in itertools.count(epoch):
+                order = self.order(number)
+                for index in range(len(self)):
+                    ahead.append(pool.submit(self.made, order, number, index))
+                    if len(ahead) > AHEAD:
+                        yield ahead.popleft().result()
 
 
 def targets(

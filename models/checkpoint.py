@@ -54,14 +54,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._resumed = arrays
 
     def restore(self, model: keras.Model, first: int) -> None:
-        """Set a compiled model to where the training that was read stood: amid its phase, or at the
-        start of the phase that begins with epoch `first`."""
-        if not self.rows:
-            return
-        _assign(_states(model), _numbered(self._resumed, "model"))
+        """Set a compiled model to where the training stood: amid the phase, or at its start, which
+        is epoch `first`, with the averaged weights of the phase before."""
+        if self._resumed:
+            _assign(_states(model), _numbered(self._resumed, "model"))
         if len(self.rows) > first:
             _assign(model.optimizer.variables, _numbered(self._resumed, "optimizer"))
-        else:
+        elif self.last:
             model.set_weights(self.last)
         self._resumed = {}
 

@@ -104,7 +104,6 @@ def _fit(
         seed,
         targets=wanted,
         balance=recipe.balance,
-        workers=2,
     )
     seen = Batches(chips, watched(chips, checks), training.input, 256, NONE, seed, targets=wanted)
     epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
@@ -117,22 +116,17 @@ def _fit(
         freeze(model, last)
         prepare(model, training, (end - first) * len(batches), len(batches), counts)
         checkpoint.restore(model, first)
+        swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema else []  # where it validates
         model.fit(
-            batches,
+            batches.stream(len(checkpoint.rows)),
+            steps_per_epoch=len(batches),
+            shuffle=False,
             validation_data=seen,
             initial_epoch=len(checkpoint.rows),
             epochs=end,
             verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=callbacks(recipe, batches, checkpoint),
+            callbacks=[*swap, checkpoint],
         )
-
-
-def callbacks(
-    recipe: Recipe, batches: Batches, checkpoint: Checkpoint
-) -> list[keras.callbacks.Callback]:
-    """Draws the order of every epoch, validates with averaged weights, keeps."""
-    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch))
-    return [order, *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []), checkpoint]
 
 
 def prepare(

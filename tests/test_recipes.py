@@ -54,7 +54,7 @@ def test_phases_and_drops_are_those_of_agendernet() -> None:
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
     cosine = rate(Recipe(rate=2e-3), 1000, 10)
-    steps = [0, 100, 550, 1100]
+    steps = [0, 100, 600, 1100]
     expected = [1e-4, 2e-3, 1e-3 * (1 + 0.01), 2e-5]
     assert [float(cosine(step)) for step in steps] == pytest.approx(expected, rel=1e-5)
 
