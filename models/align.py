@@ -9,7 +9,7 @@ Training, evaluation and the live application all crop here.
 import cv2
 import numpy as np
 
-from models.context import context_crops
+from models.context import context_transforms
 from models.spec import CHIP, InputSpec
 
 # Mean position of MTCNN's points (eyes, nose, mouth corners) in the unit face square; with dlib's
@@ -56,6 +56,13 @@ def crop_faces(
         for i, box in enumerate(boxes):
             crops[i] = box_crop(image, box, spec)
     return crops
+
+
+def context_crops(chip: np.ndarray, size: int) -> np.ndarray:
+    """The three crops (size, size, 9) of a chip (S, S, 3) of margin 0.4, along the channels; black
+    lies beyond the chip."""
+    matrices = context_transforms(len(chip), size)
+    return np.concatenate([warp(chip, m, size, "constant") for m in matrices], axis=-1)
 
 
 def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:

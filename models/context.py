@@ -5,7 +5,6 @@ black beyond the chip. A second detection would cost more than the network, so h
 nose are those that are usual in such a chip, and the three crops are fixed parts of it.
 """
 
-import cv2
 import numpy as np
 
 from models.spec import CHIP
@@ -29,16 +28,12 @@ def context_squares(box: np.ndarray, nose: np.ndarray) -> np.ndarray:
     return np.stack([outer, *around])
 
 
-def context_crops(chip: np.ndarray, size: int) -> np.ndarray:
-    """The three crops (size, size, 9) of a chip (S, S, 3) of margin 0.4, along the channels."""
-    squares = (context_squares(BOX, NOSE) + CHIP.margin) / (1 + 2 * CHIP.margin) * len(chip)
-    crops = []
-    for x1, y1, x2, y2 in squares:
-        zoom = size / np.array([x2 - x1, y2 - y1])
-        shift = (0.5 - np.array([x1, y1])) * zoom - 0.5  # pixel centres
-        matrix = np.column_stack([np.diag(zoom), shift])
-        crops.append(cv2.warpAffine(chip, matrix, (size, size), borderMode=cv2.BORDER_CONSTANT))
-    return np.concatenate(crops, axis=-1)
+def context_transforms(chip_size: int, size: int) -> np.ndarray:
+    """Transforms (3, 2, 3) from the pixels of a chip of margin 0.4 to those of the three crops."""
+    squares = (context_squares(BOX, NOSE) + CHIP.margin) / (1 + 2 * CHIP.margin) * chip_size
+    zoom = size / (squares[:, 2:] - squares[:, :2])
+    shift = (0.5 - squares[:, :2]) * zoom - 0.5  # pixel centres
+    return np.concatenate([zoom[:, None] * np.eye(2), shift[..., None]], axis=-1)
 
 
 def middle_crop(crops: np.ndarray) -> np.ndarray:

@@ -1,13 +1,16 @@
 """`python -m models.convert`: bring weights of other projects in as graphs with a manifest.
 
 A folder is that of the `mtcnn` package (mtcnn/assets/weights). Files are the Keras 2 weights of the
-SSR-Net authors and of those who trained with their code; only arrays are read from them.
+SSR-Net authors (SSR-Net, MobileNet, DenseNet) or of C3AE, and of those who trained with their code;
+only arrays are read from them.
 """
 
 import argparse
 import os
 import re
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from models.keras2 import assign, fitted, keras2_layers, model_config
 from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, sha256
 
 # joblib files are only read when they are these very files of mtcnn 1.0.0
@@ -25,6 +29,8 @@ MTCNN_SHA256 = {
 }
 
 SSRNET_INPUT = InputSpec(size=64, align="box", margin=0.4, view=1.0)  # BGR 0..255
+C3AE_INPUT = InputSpec(size=64, align="context", border="constant")  # likewise
+WHITE_NORM = "white_norm"  # C3AE's function in the description of a whole model
 
 
 def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
@@ -79,9 +85,13 @@ def convert_ssrnet(
     `stated`: the files' outputs ("age" or "male") where they do not tell; `male_is`: the label of
     men in the gender file (1 if not stated); `lambdas`: λ of the bin shifts and of the bin widths.
     """
+    theirs = [keras2_layers(path) for path in paths]
+
+    from models import ssrnet  # seconds: after what can be refused without it
+    from models.export import write_model
     from models.ssrnet_files import read_ssrnet
 
-    files = [read_ssrnet(path) for path in paths]
+    files = [read_ssrnet(path, layers) for path, layers in zip(paths, theirs, strict=True)]
     outputs = _outputs(paths, [file.output for file in files], stated or [])
     if len({tuple(file.stage_num) for file in files}) > 1:
         raise ModelError(f"{paths[0]} and {paths[1]} differ in their bins: convert each by itself")
@@ -94,17 +104,58 @@ def convert_ssrnet(
     }
     if "male" in outputs:
         config["male_is"] = _male_label(paths[outputs.index("male")], male_is)
-    from models import ssrnet  # seconds: after what can be refused without it
-    from models.export import write_model
-
     model = ssrnet.build(**config)
     for file, output in zip(files, outputs, strict=True):
-        for layer, arrays in file.layers.items():
-            target = model.get_layer(f"{output}_{layer}" if len(files) > 1 else layer)
-            for variable in target.weights:
-                variable.assign(arrays[variable.name])
+        assign(model, file.layers, f"{output}_" if len(files) > 1 else "")
     origin = "; ".join(_origin(p, o, config) for p, o in zip(paths, outputs, strict=True))
     return write_model(model, name, "ssrnet", config, SSRNET_INPUT, folder, origin, licence)
+
+
+def convert_age(
+    path: Path, name: str, folder: Path, white: bool = False, licence: str = "unknown"
+) -> Manifest:
+    """A MobileNet, DenseNet or C3AE of the age; `white` as in `age_input`."""
+    from models.export import write_model
+
+    family, config, model = read_age(path)
+    spec = age_input(path, family, white)
+    origin = _origin(path, "age", config)
+    return write_model(model, name, family, config, spec, folder, origin, licence)
+
+
+def read_age(path: Path) -> tuple[str, dict[str, Any], Any]:
+    """Architecture, `build`'s arguments and the Keras model of a MobileNet, DenseNet or C3AE."""
+    theirs = keras2_layers(path)
+    family = str(other_family(theirs))
+
+    from models import c3ae_files, densenet_files, mobilenet_files
+    from models.zoo import ARCHITECTURES
+
+    title, read = {
+        "c3ae": ("C3AE", c3ae_files.read_c3ae),
+        "densenet": ("DenseNet", densenet_files.read_densenet),
+        "mobilenet": ("MobileNet", mobilenet_files.read_mobilenet),
+    }[family]
+    config, names = read(theirs)
+    model = ARCHITECTURES[family](**config)
+    assign(model, fitted(model, names, theirs, path, title))
+    return family, config, model
+
+
+def age_input(path: Path, family: str, white: bool) -> InputSpec:
+    """The authors' crops. `white`: whether C3AE takes (pixel - 127.5) / 128 and not pixels, which
+    the file tells by itself where it is that of a whole model."""
+    if family != "c3ae":
+        return SSRNET_INPUT
+    if white or WHITE_NORM in model_config(path):
+        return replace(C3AE_INPUT, scale=1 / 128, offset=-127.5 / 128)
+    return C3AE_INPUT
+
+
+def other_family(layers: Iterable[str]) -> str | None:
+    """The architecture, if not SSR-Net, whose layers these are."""
+    marks = {"conv_dw_1": "mobilenet", "age": "c3ae", "feat_a": "densenet"}  # feat_a: MobileNet too
+    return next((family for mark, family in marks.items() if mark in layers), None)
 
 
 def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
@@ -154,6 +205,36 @@ def _origin(path: Path, output: str, config: dict[str, Any]) -> str:
     return text
 
 
+def convert(args: argparse.Namespace) -> Manifest:
+    """What the command line asks for."""
+    first = args.source[0]
+    if (args.name == "mtcnn") != first.is_dir():
+        raise ModelError("the mtcnn package's folder and --as mtcnn go together")
+    if Path(args.name).name != args.name:
+        raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
+    if args.name == "mtcnn":
+        return convert_mtcnn(first, args.out)
+    if first.suffix == ".json":
+        return convert_faceres(first, args.name, args.out, args.licence)
+    if len(args.source) > 2:
+        raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
+    others = [path for path in args.source if other_family(keras2_layers(path))]
+    if others and len(args.source) > 1:
+        raise ModelError(f"{others[0]} is no SSR-Net: convert it by itself")
+    if others:
+        _outputs(others, ["age"], args.output or [])
+        return convert_age(first, args.name, args.out, args.white_norm, args.licence)
+    return convert_ssrnet(
+        args.source,
+        args.name,
+        args.out,
+        args.output,
+        args.male_is,
+        tuple(args.lambdas),
+        args.licence,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse and convert."""
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
@@ -170,28 +251,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--lambdas", nargs=2, type=float, default=(1.0, 1.0), help="local and d, as in file names"
     )
+    parser.add_argument(
+        "--white-norm", action="store_true", help="a C3AE of weights alone takes -1..1, not 0..255"
+    )
     args = parser.parse_args(argv)
     try:
-        if (args.name == "mtcnn") != args.source[0].is_dir():
-            raise ModelError("the mtcnn package's folder and --as mtcnn go together")
-        if Path(args.name).name != args.name:
-            raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
-        if args.name == "mtcnn":
-            manifest = convert_mtcnn(args.source[0], args.out)
-        elif args.source[0].suffix == ".json":
-            manifest = convert_faceres(args.source[0], args.name, args.out, args.licence)
-        elif len(args.source) > 2:
-            raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
-        else:
-            manifest = convert_ssrnet(
-                args.source,
-                args.name,
-                args.out,
-                args.output,
-                args.male_is,
-                tuple(args.lambdas),
-                args.licence,
-            )
+        manifest = convert(args)
     except ModelError as error:
         print(f"models.convert: {error}", file=sys.stderr)
         return 2

@@ -21,11 +21,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from models.align import crop_faces
+from models.align import context_crops, crop_faces
 from models.arguments import count
 from models.brackets import bracket_figures
 from models.calibration import age_range
-from models.context import context_crops, middle_crop
+from models.context import middle_crop
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
 from models.ledger import make_folder
 from models.metrics import Results, fairness, groups, metrics

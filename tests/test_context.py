@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from demo.quality import sharpness
-from models.align import MEAN_POINTS, crop_faces
+from models.align import MEAN_POINTS, context_crops, crop_faces
 from models.augment import NONE, WEBCAM, random_crop
-from models.context import BOX, NOSE, context_crops, context_squares, middle_crop
+from models.context import BOX, NOSE, context_squares, middle_crop
 from models.evaluate import whole_picture
 from models.runtime import network_input
 from models.spec import CHIP, InputSpec, Manifest
@@ -54,8 +54,9 @@ def test_beyond_the_chip_lies_black() -> None:
     crops = context_crops(np.full((128, 128, 3), 90, np.uint8), 64)
     outer, middle, inner = crops[..., 0], crops[..., 3], crops[..., 6]
     assert (inner == 90).all()
-    # the chip begins at row 9.371 of the outer crop, so row 9 shows y = -0.174 of it: 0.826 · 90
-    assert outer[:, 32].tolist()[8:11] == [0, 74, 90]
+    # the chip begins at row 9.371 of the outer crop: the middle of row 9 lies 0.326 pixels within
+    # it, which are 0.163 of the chip shrunk to half: (0.163 + 0.5) · 90
+    assert outer[:, 32].tolist()[8:11] == [0, 60, 90]
     assert middle[0, 32] > 0
 
 

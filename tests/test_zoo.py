@@ -129,6 +129,20 @@ def test_c3ae_has_the_ledger_of_the_paper_but_for_the_bias_of_conv1() -> None:
     assert c3ae.build(["age"], se=True).count_params() == 48_633 + 5 * 1072
 
 
+@pytest.mark.parametrize("name", ["c3ae", "densenet-13", "lmtcnn-gap", "mobilenet-025"])
+def test_heads_stay_exact_where_the_trunk_trains_in_bfloat16(name: str) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = ARCHITECTURES[NETWORKS[name].architecture](**NETWORKS[name].config)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {output.dtype for output in model.output.values()} == {"float32"}
+    answer = model(batch(NETWORKS[name]), training=False)
+    assert {keras.backend.standardize_dtype(v.dtype) for v in answer.values()} == {"float32"}
+    convolution = next(v for v in model.layers if isinstance(v, keras.layers.Conv2D))
+    assert convolution.compute_dtype == "bfloat16"
+
+
 # Layers
 
 
