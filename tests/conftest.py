@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the live tests import no training framework
 
     from models.dataset import Chips
 
+TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -147,13 +148,14 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     from models import zoo
     from models.spec import InputSpec
 
-    network = zoo.Network("tiny", {}, InputSpec(size=8), (0.0, 50.0, 100.0))
-    monkeypatch.setitem(zoo.ARCHITECTURES, "tiny", _tiny)
+    network = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
+    monkeypatch.setitem(zoo.ARCHITECTURES, "tiny", tiny_network)
     monkeypatch.setitem(zoo.NETWORKS, "tiny", network)
     return "tiny"
 
 
-def _tiny() -> "keras.Model":
+def tiny_network() -> "keras.Model":
+    """Crops (N, 8, 8, 3) to "age", "male" and "nodes"."""
     import keras
 
     from models.heads import class_heads
@@ -163,8 +165,7 @@ def _tiny() -> "keras.Model":
     x = keras.layers.Flatten(name="pixels")(x)
     x = keras.layers.Dense(8, activation="relu", name="features")(x)
     x = keras.layers.Dropout(0.2, name="drop")(x)
-    heads = class_heads(x, ("age", "male"), (0.0, 50.0, 100.0), (0.0, 1.0))
-    return keras.Model(image, heads, name="tiny")
+    return keras.Model(image, class_heads(x, ("age", "male"), TINY_NODES, (0, 1)), name="tiny")
 
 
 @pytest.fixture

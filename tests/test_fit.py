@@ -1,6 +1,8 @@
 """Training itself on a few neurons: going on after a kill, best and last epoch, phases."""
 
 import csv
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +163,43 @@ def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+
+devices = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+from models import fit, zoo
+from models.dataset import Chips
+from models.recipes import Recipe
+from models.spec import InputSpec
+from tests.conftest import TINY_NODES, tiny_network
+
+zoo.ARCHITECTURES["tiny"] = tiny_network
+zoo.NETWORKS["tiny"] = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
+chosen = fit.all_devices
+fit.all_devices = lambda: chosen("CPU")
+sizes = []
+outside = fit.years_outside
+def years_outside(target, age):
+    tf.py_function(lambda rows: sizes.append(len(rows)), [target], [])
+    return outside(target, age)
+fit.years_outside = years_outside
+ages = np.arange(12, dtype="f4")
+images, names = np.zeros((12, 128, 128, 3), np.uint8), np.full(12, "")
+chips = Chips(images, ages, ages, ages % 2, names, names, np.full(12, -1))
+training = fit.Training("tiny", Recipe(epochs=1, batch=8, precision="float32"))
+fit.fit(training, chips, np.arange(8), np.arange(8, 12), Path(sys.argv[1]))
+print(sorted(sizes))
+"""
+
+
+def test_two_devices_share_every_batch(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
+    root = Path(__file__).parents[1]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[2, 2, 4, 4]"  # of 4 watched and 8 trained faces
