@@ -36,7 +36,7 @@ def keras2_layers(path: Path) -> Layers:
                     if (kind := kind.removeprefix("depthwise_")) in arrays:
                         raise ModelError(f"{path} has two layers named {layer}")
                     arrays[kind] = np.asarray(root[group][weight])
-    except (OSError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except (OSError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a weights file of Keras 2 (.h5): {error}") from None
     return layers
 

@@ -1,12 +1,16 @@
 """The networks: their sizes, what they return, that each learns, and their layers by hand."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from models import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
+from models.export import write_model
 from models.layers import Expectation, LocalResponseNormalization, PerImageStandardization
-from models.zoo import ARCHITECTURES, NETWORKS, Network
+from models.runtime import Estimator, choose_device, network_input
+from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 
 COUNTS = {
     "ssrnet": 81_830,
@@ -141,6 +145,18 @@ def test_heads_stay_exact_where_the_trunk_trains_in_bfloat16(name: str) -> None:
     assert {keras.backend.standardize_dtype(v.dtype) for v in answer.values()} == {"float32"}
     convolution = next(v for v in model.layers if isinstance(v, keras.layers.Conv2D))
     assert convolution.compute_dtype == "bfloat16"
+
+
+def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
+    network = NETWORKS["lmtcnn-gap"]
+    model = ARCHITECTURES[network.architecture](**network.config)
+    manifest = write_model(model, "net", "lmtcnn", network.config, network.input, tmp_path, "here")
+    assert list(manifest.outputs) == ["age", "male", "nodes"]
+    crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
+    answer = load_keras(manifest)(network_input(crops, manifest), training=False)
+    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    np.testing.assert_allclose(ages, np.asarray(answer["age"]), atol=1e-3)
+    np.testing.assert_allclose(males, np.asarray(answer["male"]), atol=1e-4)
 
 
 # Layers
