@@ -3,6 +3,8 @@ after it was stopped."""
 
 import csv
 import json
+import zipfile
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,9 +42,14 @@ class Checkpoint(keras.callbacks.Callback):
         """Take up the state that was kept, if there is one. Raises ModelError."""
         if not self.state.is_file():
             return
-        with np.load(self.state, allow_pickle=False) as kept:
-            arrays = dict(kept)
-        record = json.loads(str(arrays.pop("record")))
+        try:
+            with np.load(self.state, allow_pickle=False) as kept:
+                arrays = dict(kept)
+            record = json.loads(str(arrays.pop("record")))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as damage:
+            raise ModelError(
+                f"--resume: {self.state} cannot be read: {damage}; delete it to start anew"
+            ) from None
         for key, value in self.settings.items():
             if record["settings"].get(key) != value:
                 raise ModelError(

@@ -63,9 +63,9 @@ def nodes_loss(
 
 
 def class_balance(counts: np.ndarray) -> np.ndarray:
-    """Weights (C,) of mean 1 of classes with so many faces (C,)."""
+    """Weights (C,) of classes with so many faces (C,); their mean over the faces is 1."""
     weights = (1 - BETA) / (1 - BETA ** np.maximum(counts, 1.0))
-    return np.asarray(weights / weights.mean(), np.float32)
+    return np.asarray(weights / np.average(weights, weights=counts), np.float32)
 
 
 def _crossentropy(wanted: Any, probability: Any) -> Any:

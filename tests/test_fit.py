@@ -86,6 +86,9 @@ def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused
     other = Training(tiny, replace(RECIPE, epochs=1, rate=0.02))
     with pytest.raises(ModelError, match=r"trained with rate = 0.01, not 0.02"):
         fit(other, faces, TRAIN, VAL, tmp_path, resume=True)
+    (tmp_path / "tiny.state.npz").write_bytes(b"PK damaged")
+    with pytest.raises(ModelError, match=r"state.npz cannot be read: .*; delete it"):
+        fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
 
 
 def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
