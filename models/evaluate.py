@@ -64,7 +64,7 @@ def evaluate(
         low,
         high,
         np.array(crops_found, bool),
-        shares.reshape(len(rows), -1),
+        shares if shares.ndim == 2 else shares[:, None],
     )
 
 

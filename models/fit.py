@@ -1,6 +1,7 @@
 """Fit a network of the zoo to labelled faces by a recipe."""
 
 import sys
+from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from models.recipes import Recipe
 from models.spec import InputSpec, ModelError, load_manifest
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 
+CHECKED = 256  # faces that are watched together
 WARMUP = 500  # steps, a tenth of all at most
 MOMENTUM = 0.9  # of stochastic gradient descent
 
@@ -91,21 +93,7 @@ def _fit(
     model = training.build()
     if training.init is not None:
         start(model, training.init)
-    taught = teach(training.teachers, chips, rows) if training.teachers else None
-    wanted = targets(chips, training.of.nodes, taught)
-    wanted = {output: columns for output, columns in wanted.items() if output in model.output}
-    amount, seed = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength), training.seed
-    batches = Batches(
-        chips,
-        rows,
-        training.input,
-        recipe.batch,
-        amount,
-        seed,
-        targets=wanted,
-        balance=recipe.balance,
-    )
-    seen = Batches(chips, watched(chips, checks), training.input, 256, NONE, seed, targets=wanted)
+    batches, seen = made_batches(training, chips, rows, checks, model.output)
     epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
     counts = node_counts(training.of, chips, rows) if recipe.focal else None
     phases = recipe.freeze or ("0",)
@@ -127,6 +115,27 @@ def _fit(
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[*swap, checkpoint],
         )
+
+
+def made_batches(
+    training: Training, chips: Chips, rows: np.ndarray, checks: np.ndarray, outputs: Container[str]
+) -> tuple[Batches, Batches]:
+    """What is trained on, by the recipe, and what is watched, as it is."""
+    recipe, seed = training.recipe, training.seed
+    taught = teach(training.teachers, chips, rows) if training.teachers else None
+    wanted = targets(chips, training.of.nodes, taught)
+    wanted = {output: columns for output, columns in wanted.items() if output in outputs}
+    amount = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength)
+    return Batches(
+        chips,
+        rows,
+        training.input,
+        recipe.batch,
+        amount,
+        seed,
+        targets=wanted,
+        balance=recipe.balance,
+    ), Batches(chips, watched(chips, checks), training.input, CHECKED, NONE, seed, targets=wanted)
 
 
 def prepare(

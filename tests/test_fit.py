@@ -137,10 +137,10 @@ def test_freezing_counts_the_layers_of_a_trunk() -> None:
 def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
     model = ssrnet.build()
     freeze(model, "s_conv4")
-    before = [np.array(w) for w in model.get_layer("x_bn1").weights]
+    before = [w.numpy().copy() for w in model.get_layer("x_bn1").weights]
     model(np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)), training=True)
     for old, now in zip(before, model.get_layer("x_bn1").weights, strict=True):
-        np.testing.assert_array_equal(old, now)
+        np.testing.assert_array_equal(old, now.numpy())
 
 
 def test_exact_ages_are_watched_and_brackets_where_there_are_none(faces: Chips) -> None:
