@@ -1,6 +1,7 @@
 """Make training crops look like a webcam's: every crop is another scale, place, tilt and light."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,15 +25,40 @@ class Augmentation:
     noise: float = 0.25  # probability of sensor noise
     jpeg: float = 0.2  # probability of compression
     erase: float = 0.15  # probability of a hidden patch
+    turn: float = 0.0  # degrees, uniform
+    shear: float = 0.0  # radians
+    brightness: float = 0.0  # of 255, added
+    contrast: tuple[float, float] = (1.0, 1.0)  # least and greatest gain
+    patch: tuple[float, float] = (0.15, 0.4)  # side of the hidden patch, of the crop's
+    chance: float = 1.0  # of each of tilt, turn, zoom, shear and shift
 
     def scaled(self, strength: float) -> "Augmentation":
-        """All ranges and probabilities times `strength`, but for the mirror."""
-        changes = {field.name: strength * getattr(self, field.name) for field in fields(self)}
-        return Augmentation(**{**changes, "flip": self.flip})
+        """All ranges and probabilities times `strength`, but for the mirror, `chance` and the
+        patch's size."""
+        names = {field.name for field in fields(self)} - {"flip", "chance", "patch", "contrast"}
+        changes = {name: strength * getattr(self, name) for name in names}
+        low, high = self.contrast
+        contrast = (1 + strength * (low - 1), 1 + strength * (high - 1))
+        return replace(self, **changes, contrast=contrast)
 
 
 WEBCAM = Augmentation()
 NONE = Augmentation(*(0.0,) * 11)
+AUGMENTATIONS = {
+    "webcam": WEBCAM,
+    "none": NONE,
+    "ssrnet": replace(NONE, flip=0.5, turn=20.0, shear=0.2, shift=0.2, zoom=0.2, chance=0.25),
+    "lmtcnn": replace(NONE, flip=0.5, shift=14.5 / 227),  # crops of 227 of 256 pixels
+    "c3ae": replace(
+        NONE,
+        flip=0.5,
+        turn=15.0,
+        brightness=50.0,
+        contrast=(0.5, 2.5),
+        erase=0.25,
+        patch=(0.06**0.5, 0.1**0.5),
+    ),
+}
 
 
 def view_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
@@ -70,21 +96,31 @@ def random_crop(
         coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         crop = cv2.imdecode(coded, cv2.IMREAD_COLOR)
     if rng.random() < amount.erase:
-        side = int(size * rng.uniform(0.15, 0.4))
+        side = int(size * rng.uniform(*amount.patch))
         x, y = rng.integers(0, size - side, 2)
         crop[y : y + side, x : x + side] = rng.integers(0, 256, 3)
     return crop
 
 
 def _random_transform(size: int, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) similarity about the crop's centre, mirrored half of the time."""
-    angle = np.deg2rad(np.clip(rng.normal(0, amount.tilt / 2 + 1e-9), -45, 45))
-    zoom = np.exp(rng.uniform(-amount.zoom, amount.zoom))
+    """(3, 3) affine map about the crop's centre, mirrored half of the time."""
+
+    def perhaps(change: Any) -> Any:
+        return change if amount.chance >= 1 or rng.random() < amount.chance else 0.0 * change
+
+    angle = np.deg2rad(perhaps(np.clip(rng.normal(0, amount.tilt / 2 + 1e-9), -45, 45)))
+    zoom = np.exp(perhaps(rng.uniform(-amount.zoom, amount.zoom)))
+    if amount.turn:
+        angle += np.deg2rad(perhaps(rng.uniform(-amount.turn, amount.turn)))
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     mirror = -1.0 if rng.random() < amount.flip else 1.0
     centre = (size - 1) / 2
     linear = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
-    offset = centre - linear @ [centre, centre] + rng.uniform(-1, 1, 2) * amount.shift * size
+    if amount.shear:
+        shear = perhaps(rng.uniform(-amount.shear, amount.shear))
+        linear @= [[1, -np.sin(shear)], [0, np.cos(shear)]]
+    shift = perhaps(rng.uniform(-1, 1, 2)) * amount.shift * size
+    offset = centre - linear @ [centre, centre] + shift
     return np.vstack([np.column_stack([linear, offset]), [0, 0, 1]])
 
 
@@ -92,6 +128,12 @@ def _relit(crop: np.ndarray, amount: Augmentation, rng: np.random.Generator) -> 
     """Random exposure, contrast, gamma and white balance by one look-up table a channel."""
     if rng.random() < amount.gray:
         crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if amount.brightness or amount.contrast != (1.0, 1.0):
+        gain, bias = (
+            rng.uniform(*amount.contrast),
+            rng.uniform(-amount.brightness, amount.brightness),
+        )
+        crop = np.clip(crop * gain + bias, 0, 255).astype(np.uint8)
     if amount.light == 0 and amount.colour == 0:
         return crop
     gamma, gain = np.exp(rng.uniform(-amount.light, amount.light, 2))

@@ -1,8 +1,8 @@
 """Labelled pictures: the schema of `labels.csv` beside `images/`, in a zip or a folder.
 
-Columns: file, split, age, gender, and where known race and age_bin ("20-29", "more than 70").
-Age or gender may be empty. Training reads aligned chips from a cache that is filled once per file
-with the live detector and aligner.
+Columns: file, split, age, gender, and where known race, age_bin ("20-29", "more than 70"), subject
+(a person's id) and fold (0, 1, … of a cross-validation). Age or gender may be empty. Training reads
+aligned chips from a cache that is filled once per file with the live detector and aligner.
 """
 
 import csv
@@ -11,7 +11,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from models.mtcnn import Detections, Mtcnn
 from models.spec import CHIP, ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
+LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
 # what reading a file or a zip's member may raise: damaged, encrypted, not allowed, no UTF-8
 UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -41,6 +42,8 @@ class Sample:
     age_high: float
     male: float  # 1, 0, or nan where unknown
     race: str
+    subject: str = ""  # whose face it is, "" where unknown
+    fold: int | None = None  # of the data set's own cross-validation
 
     @property
     def age(self) -> float:
@@ -96,7 +99,11 @@ def _sample(row: dict[str, str], where: str) -> Sample:
     male = {"male": 1.0, "female": 0.0, "": float("nan")}.get(gender.lower())
     if male is None:
         raise ModelError(f"{where}: gender {gender!r} is neither male, female nor empty")
-    return Sample(row["file"], row["split"], low, high, male, row.get("race", "").strip())
+    race, subject, fold = (row.get(name, "").strip() for name in ("race", "subject", "fold"))
+    if fold and not fold.isdecimal():
+        raise ModelError(f"{where}: fold {fold!r} is not a whole number from 0 on")
+    number = int(fold) if fold else None
+    return Sample(row["file"], row["split"], low, high, male, race, subject, number)
 
 
 def age_range(age: str, age_bin: str) -> tuple[float, float]:
@@ -126,26 +133,42 @@ class Chips:
     age_low: np.ndarray  # (N,) float32, years
     age_high: np.ndarray  # (N,) float32, years
     male: np.ndarray  # (N,) float32, 1, 0 or nan
+    splits: np.ndarray  # (N,) str
+    subjects: np.ndarray  # (N,) str, "" where unknown
+    folds: np.ndarray  # (N,) int, -1 where unknown
+
+    def __len__(self) -> int:
+        return len(self.male)
 
 
-def load_chips(paths: list[Path], split: str) -> Chips:
-    """The chips of a split of all data sets, detected and aligned at the first call."""
+def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
+    """The chips of these splits, or of all, of all data sets; detected and aligned at the first
+    call. Those of a whole data set by itself stay on disk."""
     parts = []
     for path in paths:
         images, labels = cached_chips(path)
-        rows = np.flatnonzero(labels["splits"] == split)
-        parts.append((images[rows], *(labels[k][rows] for k in ("age_low", "age_high", "male"))))
-    return Chips(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        rows = np.flatnonzero(np.isin(labels["splits"], splits or labels["splits"]))
+        whole = len(rows) == len(labels["splits"])
+        chosen = images[: len(rows)] if whole else images[rows]
+        parts.append((chosen, *(labels[name][rows] for name in LABELS)))
+    columns = zip(*parts, strict=True)
+    return Chips(*(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))
 
 
 def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Chips (N, 128, 128, 3), mapped from disk, and label columns of the faces found in a set."""
+    """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
+    a set. Subjects and folds are no part of the cache: they are read from labels.csv."""
     folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
     if not (folder / "labels.npz").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _fill_cache(path, folder)
     with np.load(folder / "labels.npz", allow_pickle=False) as labels:
-        return np.load(folder / "chips.npy", mmap_mode="r"), dict(labels)
+        columns = dict(labels)
+    people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in Pictures(path).samples}
+    found = [people[file] for file in columns["files"]]
+    columns["subjects"] = np.array([subject for subject, _ in found], str)
+    columns["folds"] = np.array([fold for _, fold in found], int)
+    return np.load(folder / "chips.npy", mmap_mode="r"), columns
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from models.align import context_crops, crop_faces
 from models.arguments import count
+from models.brackets import bracket_figures
 from models.calibration import age_range
 from models.context import middle_crop
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
@@ -47,10 +48,10 @@ def evaluate(
         if readable:
             rows += [start + i for i in readable]
             crops_found += [crops[i][1] for i in readable]
-            guesses.append(estimator(np.stack([crops[i][0] for i in readable])))
-    ages, males = (np.concatenate(c) for c in zip(*guesses, strict=True)) if guesses else ([], [])
+            guesses.append(estimator.answers(np.stack([crops[i][0] for i in readable])))
+    ages, males, shares = (_joined(guesses, name, len(rows)) for name in ("age", "male", "nodes"))
     kept = [samples[row] for row in rows]
-    low, high = age_range(estimator.manifest.calibration, np.array(ages, float))
+    low, high = age_range(estimator.manifest.calibration, ages)
     return Results(
         np.array(rows, int),
         np.array([s.age for s in kept], float),
@@ -58,12 +59,20 @@ def evaluate(
         np.array([s.age_high for s in kept], float),
         np.array([s.male for s in kept], float),
         np.array([s.race for s in kept], str),
-        np.array(ages, float),
-        np.array(males, float),
+        ages,
+        males,
         low,
         high,
         np.array(crops_found, bool),
+        shares if shares.ndim == 2 else shares[:, None],
     )
+
+
+def _joined(guesses: list[dict[str, np.ndarray]], output: str, count: int) -> np.ndarray:
+    """An output of `count` rows, nan where the model does not tell it."""
+    if not guesses or output not in guesses[0]:
+        return np.full(count, np.nan)
+    return np.concatenate([guess[output] for guess in guesses]).astype(float)
 
 
 def _crops(
@@ -152,6 +161,9 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
         "split": args.split,
         "chips": args.chips,
         **metrics(results),
+        "brackets": bracket_figures(
+            results.least_ages, results.most_ages, results.guessed_ages, results.shares
+        ),
         **({"faces_found": None} if args.chips else {}),
         "unreadable": len(samples) - len(results),
         **groups(results),

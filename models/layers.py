@@ -22,7 +22,7 @@ class BatchNormalization(layers.BatchNormalization):
     def call(
         self, inputs: KerasTensor, training: bool = False, mask: KerasTensor | None = None
     ) -> KerasTensor:
-        if not training or keras.backend.backend() != "tensorflow":
+        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 

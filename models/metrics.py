@@ -1,8 +1,8 @@
 """What an evaluation says: errors with their intervals, calibration, and how evenly both fall.
 
-CSn is the share of faces whose age is off by at most n years; gender is male from a probability of
-one half on; coverage is the share of true ages inside their 90 % range; ECE is the expected
-calibration error of the gender (Guo et al. 2017).
+CSn, or CA(n), is the share of faces whose age is off by at most n years (error ≤ n); gender is male
+from a probability of one half on; coverage is the share of true ages inside their 90 % range; ECE
+is the expected calibration error of the gender (Guo et al. 2017).
 """
 
 import math
@@ -36,6 +36,7 @@ class Results:
     age_low: np.ndarray  # (N,) float, years: the range that should hold the age
     age_high: np.ndarray  # (N,) float, years
     found: np.ndarray  # (N,) bool, whether a face was found
+    shares: np.ndarray  # (N, C) float, probabilities of classes of ages; (N, 1) nan without them
 
     def __getitem__(self, rows: np.ndarray) -> "Results":
         return Results(*(column[rows] for column in vars(self).values()))

@@ -45,8 +45,8 @@ def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folde
 
 
 def _ages(results: Results) -> Any:
-    figure, axis = _figure(6.6, 5.6)
-    _label(axis, "true age, years", "estimated age, years")
+    figure, axis = new_figure(6.6, 5.6)
+    label(axis, "true age, years", "estimated age, years")
     shown = results[results.age_known]
     if not len(shown):
         return _say(axis, "no labelled ages")
@@ -67,9 +67,9 @@ def _ages(results: Results) -> Any:
 
 
 def _errors(results: Results) -> Any:
-    figure, (upper, lower) = _figure(9, 6, rows=2, sharex=True, height_ratios=(3, 1))
-    _label(upper, "", "years")
-    _label(lower, "true age, years", "faces")
+    figure, (upper, lower) = new_figure(9, 6, rows=2, sharex=True, height_ratios=(3, 1))
+    label(upper, "", "years")
+    label(lower, "true age, years", "faces")
     shown = results[results.age_known]
     if not len(shown):
         return _say(upper, "no labelled ages")
@@ -93,14 +93,14 @@ def _errors(results: Results) -> Any:
 
 
 def _calibration(results: Results) -> Any:
-    figure, (left, right) = _figure(10.5, 4.8, columns=2)
+    figure, (left, right) = new_figure(10.5, 4.8, columns=2)
     _reliability(left, results[results.gender_known])
     _coverage(right, results[results.ranged])
     return figure
 
 
 def _reliability(axis: Any, gendered: Results) -> None:
-    _label(axis, "probability of male", "share of men")
+    label(axis, "probability of male", "share of men")
     if not len(gendered):
         _say(axis, "no labelled genders")
         return
@@ -125,7 +125,7 @@ def _errors_of(gendered: Results, bins: np.ndarray, some: np.ndarray, share: np.
 
 
 def _coverage(axis: Any, ranged: Results) -> None:
-    _label(axis, "true age, years", "share inside the 90 % range")
+    label(axis, "true age, years", "share inside the 90 % range")
     bands = parts(ranged)["by_age"]
     if not bands:
         _say(axis, "no age ranges")
@@ -147,11 +147,13 @@ def _coverage(axis: Any, ranged: Results) -> None:
     )
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
+    """A figure and its axes; sizes in inches."""
     return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
 
 
-def _label(axis: Any, x: str, y: str) -> None:
+def label(axis: Any, x: str, y: str) -> None:
+    """Name the axes and clear the frame."""
     axis.set(xlabel=x, ylabel=y)
     axis.grid(alpha=0.3)
     axis.set_axisbelow(True)
@@ -209,8 +211,8 @@ def _sure(male: float) -> str:
 def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Path) -> None:
     """Write the ages of a data set by gender; labels as in labels.csv: age, age_bin, gender. A bin
     is drawn over all its years. Raises OSError."""
-    figure, axis = _figure(9, 4.5)
-    _label(axis, "age, years", "pictures per year of age")
+    figure, axis = new_figure(9, 4.5)
+    label(axis, "age, years", "pictures per year of age")
     base = np.zeros(int(OLDEST) + 1)
     for gender, colour in (("female", RED), ("male", BLUE), ("", GRAY)):
         spans = Counter(age_range(age, bin_) for age, bin_, g in labels if g == gender)

@@ -9,7 +9,9 @@ from models.spec import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
 ENDS = {"mae": ("mae_low", "mae_high"), "gender_accuracy": ("gender_low", "gender_high")}
-HEADS = {"gender_accuracy": "gender", "range_width": "width"}
+HEADS = {"gender_accuracy": "gender", "range_width": "width"} | {
+    f"cs{years}": f"CA({years})" for years in (3, 5, 7)
+}
 WIDTHS = {"mae": 15, "gender_accuracy": 15, "coverage": 10}  # characters, of the others 7
 GROUP_COLUMNS = ("n", "mae", *ENDS["mae"], "gender_accuracy", *ENDS["gender_accuracy"], "coverage")
 
@@ -26,7 +28,19 @@ def table(report: dict[str, Any]) -> str:
     ]
     for kind in KINDS:
         lines += [_line(f"  {name}", v["n"], _cells(v)) for name, v in report[kind].items()]
-    return "\n".join([*lines, *fairness_lines(report["fairness"])])
+    lines.append("CA(n): share of ages with an error ≤ n years, ± half of a 95 % interval")
+    return "\n".join([*lines, *bracket_lines(report), *fairness_lines(report["fairness"])])
+
+
+def bracket_lines(figures: dict[str, Any]) -> list[str]:
+    """What `models.brackets` found, for people; no line where no label is a bracket."""
+    found = figures["brackets"]
+    if not found:
+        return []
+    return [
+        f"brackets of Adience: {found['bracket_n']} faces, exact {_figure(found['bracket_exact'])},"
+        f" 1-off {_figure(found['bracket_1off'])}, top-2 {_figure(found['bracket_top2'])}"
+    ]
 
 
 def _cells(values: dict[str, Any]) -> list[str]:
@@ -76,6 +90,7 @@ def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, fo
     }
     row = {
         **figures,
+        **report["brackets"],
         "adults": fair["adults"]["n"],
         "adults_gender_accuracy": fair["adults"]["gender_accuracy"],
         "adults_behind": ", ".join(fair["adults"]["behind"]),

@@ -146,11 +146,7 @@ class Estimator:
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, depth) uint8,
         BGR; nan for what the model does not tell."""
-        if self.manifest.mirror:
-            answers = self._once(np.concatenate([crops, crops[:, :, ::-1]]))
-            ages, males = (column.reshape(2, -1).mean(axis=0) for column in answers)
-            return ages, males
-        return self._once(crops)
+        return _columns(self.answers(crops), len(crops))
 
     def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
         """As a call, but the caller goes on: `result()` of what is returned waits for the answers.
@@ -158,19 +154,33 @@ class Estimator:
         crop and its mirror image, they are shown in turn. Overwrites `crops`."""
         if self.manifest.mirror:
             crops[asked % 2 == 1] = crops[asked % 2 == 1, :, ::-1]
-        return self._thread.submit(self._once, crops)
+        return self._thread.submit(lambda: _columns(self._once(crops), len(crops)))
 
-    def _once(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        ages = np.full(len(crops), np.nan, np.float32)
-        males = np.full(len(crops), np.nan, np.float32)
-        for start in range(0, len(crops), MAX_BATCH):
-            rows = slice(start, start + MAX_BATCH)
-            outputs = self._network(network_input(crops[rows], self.manifest))
-            if "age" in outputs:
-                ages[rows] = np.clip(outputs["age"], 0.0, 100.0)
-            if "male" in outputs:
-                males[rows] = np.clip(outputs["male"], 0.0, 1.0)
-        return ages, males
+    def answers(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """All that the model tells of crops, by output; the classes of ages ("nodes") are (N, C).
+        Nothing of no crops."""
+        if not self.manifest.mirror:
+            return self._once(crops)
+        both = self._once(np.concatenate([crops, crops[:, :, ::-1]]))
+        return {
+            name: values.reshape(2, len(crops), *values.shape[1:]).mean(axis=0)
+            for name, values in both.items()
+        }
+
+    def _once(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        starts = range(0, len(crops), MAX_BATCH)
+        batches = (network_input(crops[k : k + MAX_BATCH], self.manifest) for k in starts)
+        parts = [self._network(batch) for batch in batches]
+        names = parts[0] if parts else ()
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in names}
+        most = {"age": 100.0, "male": 1.0, "nodes": 1.0}
+        return {name: np.clip(values, 0.0, most[name]) for name, values in outputs.items()}
+
+
+def _columns(answers: dict[str, np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ages (N,) and probabilities of male (N,) of `count` crops, nan where they are not told."""
+    unknown = np.full(count, np.nan, np.float32)
+    return answers.get("age", unknown), answers.get("male", unknown)
 
 
 def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:

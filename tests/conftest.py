@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -14,6 +15,12 @@ import numpy as np
 import pytest
 from skimage import data
 
+if TYPE_CHECKING:  # the live tests import no training framework
+    import keras
+
+    from models.dataset import Chips
+
+TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -143,3 +150,44 @@ def broadcast() -> Iterator[Callable[[Callable[[int], bytes]], Broadcast]]:
 def jpeg(image: np.ndarray) -> bytes:
     """A picture as an IP camera sends it."""
     return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of a network of a few neurons with all outputs, that drops some, in the zoo."""
+    from models import zoo
+    from models.spec import InputSpec
+
+    network = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
+    monkeypatch.setitem(zoo.ARCHITECTURES, "tiny", tiny_network)
+    monkeypatch.setitem(zoo.NETWORKS, "tiny", network)
+    return "tiny"
+
+
+def tiny_network() -> "keras.Model":
+    """Crops (N, 8, 8, 3) to "age", "male" and "nodes"."""
+    import keras
+
+    from models.heads import class_heads
+
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Rescaling(1 / 255, name="scaled")(image)
+    x = keras.layers.Flatten(name="pixels")(x)
+    x = keras.layers.Dense(8, activation="relu", name="features")(x)
+    x = keras.layers.Dropout(0.2, name="drop")(x)
+    return keras.Model(image, class_heads(x, ("age", "male"), TINY_NODES, (0, 1)), name="tiny")
+
+
+@pytest.fixture
+def faces() -> "Chips":
+    """40 chips of ten people whose brightness tells age and gender, in five folds of two people."""
+    from models.dataset import Chips
+
+    rng = np.random.default_rng(0)
+    person = np.arange(40) // 4
+    ages = (10 * person).astype(np.float32)
+    noise = rng.integers(0, 20, (40, 128, 128, 3))
+    images = np.clip(2.2 * ages[:, None, None, None] + noise, 0, 255).astype(np.uint8)
+    splits = np.where(np.arange(40) % 4 == 0, "val", "train")
+    subjects = np.array([f"p{p}" for p in person])
+    return Chips(images, ages, ages, (person % 2).astype("f4"), splits, subjects, person // 2)

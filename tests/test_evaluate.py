@@ -45,6 +45,7 @@ def results(
         np.array(low or unknown, float),
         np.array(high or unknown, float),
         np.ones(len(ages), bool),
+        np.full((len(ages), 1), nan),
     )
 
 
@@ -374,13 +375,14 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert "4 pictures, 3 faces found, 2 unreadable" in lines[0]
     assert lines[1].split() == [
-        "n", "mae", "cs3", "cs5", "cs7", "gender", "coverage", "width", "ece",
+        "n", "mae", "CA(3)", "CA(5)", "CA(7)", "gender", "coverage", "width", "ece",
     ]  # fmt: skip
     assert lines[2].split()[:2] == ["all", "4"]
     assert lines[2].split()[3].startswith("±")
-    assert [line.split()[0] for line in lines[3:-3]] == [
+    assert [line.split()[0] for line in lines[3:-4]] == [
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
+    assert lines[-4].startswith("CA(n): share of ages with an error ≤ n years")
     assert lines[-3].startswith("adults (16 and older): 2 faces, gender accuracy ")
     assert lines[-3].endswith("groups of 100 faces or more that lag more than 6 points: none")
     assert lines[-2] == "children (0-15): 0 faces, age error - years, gender accuracy -"

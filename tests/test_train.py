@@ -8,9 +8,11 @@ import pytest
 from models import ssrnet
 from models.augment import NONE, WEBCAM, random_crop, view_transform
 from models.dataset import CHIP
+from models.fit import start_from
+from models.losses import age_loss, gender_loss, years_outside
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
-from models.train import age_loss, gender_loss, main, start_from, years_outside
+from models.train import main
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
@@ -76,11 +78,29 @@ def test_training_writes_a_model_that_runs_live(tmp_path, monkeypatch, astronaut
     assert np.isfinite(ages).all()
     assert np.isfinite(males).all()
     assert (tmp_path / "run" / "ssrnet-joint.csv").read_text().count("\n") == 3
+    assert (tmp_path / "run" / "ssrnet-joint.png").is_file()
+    assert (manifest.metrics["kept"], manifest.metrics["epoch"]) == ("last", 1)
+    with (tmp_path / "run" / "ssrnet-joint.csv").open(newline="") as file:
+        errors = [float(row["val_age_years_outside"]) for row in csv.DictReader(file)]
+    assert manifest.metrics["val_mae_best"] == pytest.approx(min(errors), abs=5e-4)
+    assert manifest.metrics["epoch_best"] == errors.index(min(errors))
+    assert main([str(a) for a in [*arguments, "--resume", "--keep", "best"]]) == 0
+    best = load_manifest(str(tmp_path / "run" / "ssrnet-joint.json")).metrics
+    assert (best["kept"], best["val_mae"]) == ("best", best["val_mae_best"])
 
     teacher = tmp_path / "run" / "ssrnet-joint.json"
     taught = [*arguments[:3], "--epochs", 1, "--teachers", teacher, "--init", teacher]
     assert main([str(a) for a in [*taught, "--out", tmp_path / "taught"]]) == 0
     assert "--teachers" in load_manifest(str(tmp_path / "taught" / "ssrnet-joint.json")).origin
+
+
+def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("models.train.run", stopped)
+    assert main(["ssrnet-joint", "--data", "faces.zip", "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == f"\nmodels.train: stopped; --resume goes on from {tmp_path}\n"
 
 
 def test_data_that_is_not_there_is_one_line(tmp_path, capsys):

@@ -1,0 +1,139 @@
+"""Batches of augmented crops with what networks shall answer."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from models.augment import NONE, Augmentation, random_crop
+from models.dataset import OLDEST, Chips
+from models.runtime import Estimator, choose_device
+from models.spec import InputSpec, load_manifest
+
+WORKERS, AHEAD = 2, 16  # threads, batches
+Batch = tuple[np.ndarray, dict[str, np.ndarray]]  # pixels (B, S, S, 3 or 9) float32, targets
+Taught = tuple[np.ndarray, np.ndarray]  # ages (N,) in years and probabilities of male (N,)
+
+
+class Batches(keras.utils.PyDataset):
+    """Augmented crops with their targets. What a batch holds depends on the seed and the numbers of
+    its epoch and place alone."""
+
+    def __init__(
+        self,
+        chips: Chips,
+        rows: np.ndarray,
+        spec: InputSpec,
+        batch: int,
+        amount: Augmentation,
+        seed: int,
+        *,
+        targets: Mapping[str, np.ndarray],
+        balance: float | None = None,
+    ) -> None:
+        """`rows` of `chips` as they are, or with a `balance` in another order every epoch, see
+        `age_chances`; `targets` of all chips by output, see `targets`."""
+        super().__init__()
+        self.chips, self.rows, self.spec, self.batch, self.amount = chips, rows, spec, batch, amount
+        self.seed, self.targets, self.balance = seed, targets, balance
+        self.chances = age_chances(chips, rows, balance) if balance else None
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch."""
+        rng = np.random.default_rng((self.seed, epoch + 1))
+        if self.chances is not None:
+            return rng.choice(self.rows, len(self.rows), p=self.chances)
+        return self.rows if self.balance is None else rng.permutation(self.rows)
+
+    def made(self, order: np.ndarray, epoch: int, index: int) -> Batch:
+        """A batch of an epoch in this order."""
+        rng = np.random.default_rng((self.seed, epoch + 2, index))
+        rows = order[index * self.batch : (index + 1) * self.batch]
+        crops = np.stack(
+            [random_crop(self.chips.images[r], self.spec, self.amount, rng) for r in rows]
+        )
+        if self.spec.channels == "rgb":
+            crops = crops[..., ::-1]
+        pixels = crops.astype(np.float32) * self.spec.scale + self.spec.offset
+        return pixels, {output: columns[rows] for output, columns in self.targets.items()}
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.made(self.rows, 0, index)
+
+    def stream(self, epoch: int) -> Iterator[Batch]:
+        """Batch after batch from this epoch on, without end, made ahead by WORKERS threads. Keras'
+        own would take some at the start of an epoch from the order of the one before."""
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for number in itertools.count(epoch):
+                order = self.order(number)
+                for index in range(len(self)):
+                    ahead.append(pool.submit(self.made, order, number, index))
+                    if len(ahead) > AHEAD:
+                        yield ahead.popleft().result()
+
+
+def targets(
+    chips: Chips, nodes: Sequence[float], taught: Taught | None = None
+) -> dict[str, np.ndarray]:
+    """What the losses take for every output: age (N, 3), low, high and the teachers'; nodes (N, 3),
+    the same for classes; male (N, 2), 1, 0 or -1 where unknown, and the teachers' probability."""
+    ages, males = ((chips.age_low + chips.age_high) / 2, chips.male) if taught is None else taught
+    found = {
+        "age": np.stack([chips.age_low, chips.age_high, ages], axis=1),
+        "male": np.nan_to_num(np.stack([chips.male, males], axis=1), nan=-1.0),
+    }
+    if nodes:
+        low, high = node_ranges(chips.age_low, chips.age_high, np.array(nodes, np.float32))
+        found["nodes"] = np.stack([low, high, ages], axis=1)
+    return found
+
+
+def node_ranges(low: np.ndarray, high: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Low (N,) and high (N,) of labels for classes of ages at `nodes` (C,), ascending: where some
+    of them lie within the label, from the first to the last of these, so that a bracket which holds
+    one is this class alone; -1 where the age is unknown."""
+    first = np.searchsorted(nodes, low, "left")
+    last = np.searchsorted(nodes, high, "right") - 1
+    some = first <= last
+    known = high - low < OLDEST
+    ends = len(nodes) - 1
+    least = np.where(some, nodes[np.minimum(first, ends)], low)
+    most = np.where(some, nodes[np.maximum(last, 0)], high)
+    return np.where(known, least, -1.0), np.where(known, most, -1.0)
+
+
+def age_chances(chips: Chips, rows: np.ndarray, power: float) -> np.ndarray:
+    """Chance (M,) of each of these rows to be drawn: a band of five years that has few faces comes
+    up more often, by its count to the power of -`power`."""
+    middle = (chips.age_low + chips.age_high)[rows] / 2
+    band = (np.minimum(middle, 99) // 5).astype(int)
+    weights = np.bincount(band, minlength=20)[band].astype(float) ** -power
+    return np.asarray(weights / weights.sum())
+
+
+def teach(teachers: Sequence[str], chips: Chips, rows: np.ndarray) -> Taught:
+    """What the teachers say of these rows, on the mean over each face and its mirror image; what is
+    in the middle of the label of the others."""
+    rng = np.random.default_rng(0)
+    sums = np.zeros((2, len(rows)), np.float32)
+    for name in teachers:
+        manifest = replace(load_manifest(name), mirror=True)
+        estimator = Estimator(manifest, choose_device("auto"))
+        for start in tqdm(range(0, len(rows), 64), f"asking {name}", unit="batch"):
+            part = slice(start, start + 64)
+            crops = np.stack(
+                [random_crop(chips.images[r], estimator.input, NONE, rng) for r in rows[part]]
+            )
+            sums[:, part] += estimator(crops)
+    ages, males = (chips.age_low + chips.age_high) / 2, chips.male.copy()
+    ages[rows], males[rows] = sums / len(teachers)
+    return ages, males

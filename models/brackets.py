@@ -1,0 +1,52 @@
+"""Adience's eight brackets of age: which one a face is in, and how often a network says so."""
+
+from typing import Any
+
+import numpy as np
+
+ENDS = np.array(
+    [(0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100)], float
+)  # years, the first and the last of each
+
+
+def labelled(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Bracket (N,) int of labels from `low` (N,) to below `high` (N,) years; -1 if it is none."""
+    same = (ENDS[:, 0] == low[:, None]) & (ENDS[:, 1] + 1 == high[:, None])
+    return np.where(same.any(axis=1), same.argmax(axis=1), -1)
+
+
+def nearest(ages: np.ndarray) -> np.ndarray:
+    """Bracket (N,) int that ages (N,) in years are in or, between two, nearest to."""
+    below, above = ENDS[:, 0] - ages[:, None], ages[:, None] - ENDS[:, 1] - 1
+    return np.asarray(np.maximum(np.maximum(below, above), 0).argmin(axis=1))
+
+
+def bracket_figures(
+    low: np.ndarray, high: np.ndarray, ages: np.ndarray, shares: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Share of right brackets, of those at most one off, and of those among the two likeliest, over
+    the faces whose label is a bracket; nothing if there is none.
+
+    A network whose classes are the brackets says them by `shares` (N, 8), any other one by its
+    ages (N,) in years, and then there is no second one.
+    """
+    truth = labelled(low, high)
+    known = (truth >= 0) & np.isfinite(ages)
+    if not known.any():
+        return {}
+    truth, ages = truth[known], ages[known]
+    by_classes = shares is not None and shares.shape[1] == len(ENDS)
+    likeliest = np.argsort(-shares[known], axis=1, kind="stable") if by_classes else None
+    guess = nearest(ages) if likeliest is None else likeliest[:, 0]
+    top2 = None if likeliest is None else _share((likeliest[:, :2] == truth[:, None]).any(axis=1))
+    off = np.abs(guess - truth)
+    return {
+        "bracket_n": len(truth),
+        "bracket_exact": _share(off == 0),
+        "bracket_1off": _share(off <= 1),
+        "bracket_top2": top2,
+    }
+
+
+def _share(right: np.ndarray) -> float:
+    return round(float(right.mean()), 4)

@@ -1,0 +1,161 @@
+"""`python -m models.crossval`: train a network fold by fold and test it on the faces left out.
+
+Every fold is trained as `python -m models.train` does and tested with the weights of its last epoch
+and of its best one, which a tenth of the training faces chooses. Crops are aligned chips, one view
+of each, and pictures in which no face is found are in no fold. Means are means of the folds' rates,
+± is their population standard deviation. A run that was stopped goes on when given again.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from models import ledger
+from models.arguments import count
+from models.augment import NONE
+from models.batches import Batches
+from models.brackets import bracket_figures
+from models.checkpoint import Weights
+from models.dataset import Chips, describe, load_chips
+from models.fit import Training, fit
+from models.protocols import PROTOCOLS, Fold, folds
+from models.spec import ModelError
+from models.train import add_training, settings
+
+EPOCHS = ("last", "best")
+FIGURES = {
+    "mae": "age error, years",
+    "cs3": "CA(3), error ≤ 3 years",
+    "cs5": "CA(5), error ≤ 5 years",
+    "cs7": "CA(7), error ≤ 7 years",
+    "bracket_exact": "bracket, exact",
+    "bracket_1off": "bracket, 1-off",
+    "bracket_top2": "bracket, top-2",
+    "gender_accuracy": "gender accuracy",
+}
+
+
+def test(
+    training: Training, weights: Weights, chips: Chips, rows: np.ndarray
+) -> dict[str, float | None]:
+    """FIGURES of a trained network on these rows; None for what labels or outputs do not tell."""
+    crops = Batches(chips, rows, training.input, 64, NONE, training.seed, targets={})
+    answers = training.build(weights).predict(crops, verbose=0)
+    unknown = np.full(len(rows), np.nan)
+    ages, males = answers.get("age", unknown), answers.get("male", unknown)
+    low, high, labelled = (column[rows] for column in (chips.age_low, chips.age_high, chips.male))
+    errors = np.abs(np.clip(ages, 0.0, 100.0) - low)[(low == high) & np.isfinite(ages)]
+    known = np.isfinite(labelled) & np.isfinite(males)
+    return {
+        "mae": _mean(errors),
+        **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
+        **bracket_figures(low, high, ages, answers.get("nodes")),
+        "gender_accuracy": _mean((males >= 0.5)[known] == (labelled[known] == 1)),
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def run_fold(
+    training: Training, chips: Chips, fold: Fold, folder: Path, about: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Train and test a fold; a row for the last and for the best epoch."""
+    checkpoint = fit(training, chips, fold.train, fold.val, folder, resume=True, data=about)
+    counted = {"train": len(fold.train), "val": len(fold.val), "test": len(fold.test)}
+    epochs = {
+        "last": (checkpoint.last, checkpoint.rows[-1]),
+        "best": (checkpoint.best, checkpoint.best_row),
+    }
+    return [
+        {"weights": kind, "epoch": int(row["epoch"]), **counted}
+        | test(training, weights, chips, fold.test)
+        for kind, (weights, row) in epochs.items()
+    ]
+
+
+def run(args: argparse.Namespace, command: str) -> str:
+    """All folds that the table has not yet; what it says in the end."""
+    training, name = settings(args), f"{args.network}-{args.protocol}"
+    ledger.make_folder(args.out)
+    chips = load_chips(args.data)
+    rows = np.arange(len(chips))
+    if args.limit is not None and args.limit < len(rows):
+        rows = rows[np.arange(args.limit) * len(rows) // args.limit]
+    table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": args.k}
+    about["data"] = {path.name: describe(path) for path in args.data}
+    told = json.dumps({**asdict(training), **about}, sort_keys=True, default=str)
+    run_as = {"settings": hashlib.sha256(told.encode()).hexdigest()[: ledger.DIGITS]}
+    done = {row["fold"]: row["settings"] for row in ledger.read(table)}
+    if set(done.values()) - set(run_as.values()):
+        raise ModelError(f"{table} has folds of other settings: give the same, or another --out")
+    parts = list(folds(args.protocol, chips, rows, args.k, args.seed))
+    for number, fold in enumerate(parts, start=1):
+        if fold.name in done:
+            continue
+        print(f"fold {fold.name}, {number} of {len(parts)}: {len(fold.test)} faces to test")
+        folder = args.out / name / fold.name
+        ledger.make_folder(folder)
+        found = run_fold(training, chips, fold, folder, about)
+        ledger.write(
+            table, {"fold": fold.name}, [row | run_as | {"command": command} for row in found]
+        )
+        (folder / f"{args.network}.state.npz").unlink()  # the table has the fold from now on
+    return summary(ledger.read(table), f"{name} on {', '.join(about['data'])}")
+
+
+def summary(rows: list[dict[str, str]], title: str) -> str:
+    """Means and population standard deviations of the folds, of the last and of the best epoch."""
+    by_epoch = {kind: [row for row in rows if row["weights"] == kind] for kind in EPOCHS}
+    lines = [
+        f"{title}: {len(by_epoch['last'])} folds, mean ± population standard deviation",
+        f"{'':<24}" + "".join(f"{kind + ' epoch':>20}" for kind in EPOCHS),
+    ]
+    for figure, meaning in FIGURES.items():
+        cells = []
+        for kind in EPOCHS:
+            values = [float(row[figure]) for row in by_epoch[kind] if row.get(figure)]
+            cells.append(f"{np.mean(values):.4f} ± {np.std(values):.4f}" if values else "-")
+        if cells != ["-", "-"]:
+            lines.append(f"{meaning:<24}" + "".join(f"{cell:>20}" for cell in cells))
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, train and test all folds, write OUT/NETWORK-PROTOCOL.csv, print."""
+    parser = argparse.ArgumentParser(prog="python -m models.crossval", description=__doc__)
+    add_training(parser)
+    parser.add_argument(
+        "--protocol",
+        choices=sorted(PROTOCOLS),
+        required=True,
+        help="the data set's own folds, --k parts of the shuffled pictures, or a person at a time",
+    )
+    parser.add_argument("--k", type=count, default=10, help="parts of kfold (%(default)s)")
+    parser.add_argument("--limit", type=count, help="only so many faces, spread over the data")
+    args = parser.parse_args(argv)
+    command = shlex.join(["python", "-m", "models.crossval", *(argv or sys.argv[1:])])
+    try:
+        print(run(args, command))
+    except ModelError as mistake:
+        print(f"models.crossval: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nmodels.crossval: stopped; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,276 @@
+"""Fit a network of the zoo to labelled faces by a recipe."""
+
+import sys
+from collections.abc import Container
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from models.augment import AUGMENTATIONS, NONE
+from models.batches import Batches, targets, teach
+from models.checkpoint import Checkpoint, Weights
+from models.dataset import OLDEST, Chips
+from models.losses import (
+    age_loss,
+    gender_accuracy,
+    gender_loss,
+    nodes_loss,
+    two_points,
+    years_outside,
+)
+from models.recipes import Recipe
+from models.spec import InputSpec, ModelError, load_manifest
+from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
+
+CHECKED = 256  # faces that are watched together
+WARMUP = 500  # steps, a tenth of all at most
+MOMENTUM = 0.9  # of stochastic gradient descent
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, how it is trained and what it starts from; all but the faces."""
+
+    network: str  # of models.zoo.NETWORKS
+    recipe: Recipe
+    seed: int = 1
+    view: float | None = None  # part of the chip's side, None: the network's own
+    init: str | None = None  # model whose weights are the start
+    teachers: tuple[str, ...] = ()  # models whose answers are learnt
+
+    @property
+    def of(self) -> Network:
+        return NETWORKS[self.network]
+
+    @property
+    def input(self) -> InputSpec:
+        """The crops the network is trained on."""
+        return self.of.input if self.view is None else replace(self.of.input, view=self.view)
+
+    def build(self, weights: Weights | None = None) -> keras.Model:
+        """The network, with these weights if given."""
+        model = ARCHITECTURES[self.of.architecture](**self.of.config)
+        if weights is not None:
+            model.set_weights(weights)
+        return model
+
+
+def fit(
+    training: Training,
+    chips: Chips,
+    rows: np.ndarray,
+    checks: np.ndarray,
+    folder: Path,
+    resume: bool = False,
+    data: dict[str, Any] | None = None,
+) -> Checkpoint:
+    """Train on `rows` of the chips and watch the error on the rows `checks`; best and last weights
+    and the history. Everything is kept in `folder` after each epoch and taken up from there with
+    `resume`; `data` names the faces for that. Raises ModelError."""
+    recipe = training.recipe
+    settings = {**asdict(training), "recipe": None, **asdict(recipe), "data": data}
+    checkpoint = Checkpoint(folder, training.network, settings)
+    if resume:
+        checkpoint.read()
+    keras.utils.set_random_seed(training.seed)
+    keras.mixed_precision.set_global_policy(recipe.precision)
+    try:
+        with all_devices():
+            _fit(training, chips, rows, checks, checkpoint)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    return checkpoint
+
+
+def _fit(
+    training: Training, chips: Chips, rows: np.ndarray, checks: np.ndarray, checkpoint: Checkpoint
+) -> None:
+    recipe = training.recipe
+    model = training.build()
+    if training.init is not None:
+        start(model, training.init)
+    batches, seen = made_batches(training, chips, rows, checks, model.output)
+    epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
+    counts = node_counts(training.of, chips, rows) if recipe.focal else None
+    phases = recipe.freeze or ("0",)
+    for phase, last in enumerate(phases):
+        first, end = (epochs * k // len(phases) for k in (phase, phase + 1))
+        if len(checkpoint.rows) >= end:
+            continue
+        freeze(model, last)
+        prepare(model, training, (end - first) * len(batches), len(batches), counts)
+        checkpoint.restore(model, first)
+        swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema else []  # where it validates
+        model.fit(
+            batches.stream(len(checkpoint.rows)),
+            steps_per_epoch=len(batches),
+            shuffle=False,
+            validation_data=seen,
+            initial_epoch=len(checkpoint.rows),
+            epochs=end,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[*swap, checkpoint],
+        )
+
+
+def made_batches(
+    training: Training, chips: Chips, rows: np.ndarray, checks: np.ndarray, outputs: Container[str]
+) -> tuple[Batches, Batches]:
+    """What is trained on, by the recipe, and what is watched, as it is."""
+    recipe, seed = training.recipe, training.seed
+    taught = teach(training.teachers, chips, rows) if training.teachers else None
+    wanted = targets(chips, training.of.nodes, taught)
+    wanted = {output: columns for output, columns in wanted.items() if output in outputs}
+    amount = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength)
+    return Batches(
+        chips,
+        rows,
+        training.input,
+        recipe.batch,
+        amount,
+        seed,
+        targets=wanted,
+        balance=recipe.balance,
+    ), Batches(chips, watched(chips, checks), training.input, CHECKED, NONE, seed, targets=wanted)
+
+
+def prepare(
+    model: keras.Model, training: Training, steps: int, epoch: int, counts: np.ndarray | None
+) -> None:
+    """Compile for so many steps, `epoch` of them an epoch; `counts` (C,) faces by class."""
+    recipe, nodes = training.recipe, training.of.nodes
+    trust = recipe.trust if training.teachers else 0.0
+    losses = {
+        "age": age_loss(trust),
+        "male": gender_loss(trust, recipe.gender, recipe.smoothing),
+        "nodes": nodes_loss(nodes, trust, recipe.focal, counts),
+    }
+    weights = {
+        "age": recipe.age_weight,
+        "male": recipe.gender_weight,
+        "nodes": recipe.nodes_weight,
+    }
+    metrics = {"age": [years_outside], "male": [gender_accuracy], "nodes": []}
+    if recipe.penalty:
+        for variable in model.trainable_variables:
+            if variable.name.endswith("kernel"):
+                variable.regularizer = keras.regularizers.L2(recipe.penalty / 2)
+    model.compile(
+        optimizer(recipe, rate(recipe, steps, 1 if recipe.steps else epoch)),
+        loss={output: losses[output] for output in model.output},
+        loss_weights={output: weights[output] for output in model.output},
+        metrics={output: metrics[output] for output in model.output},
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def rate(recipe: Recipe, steps: int, unit: int) -> Any:
+    """The learning rate over so many steps; the recipe's drops count units of so many steps."""
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "cosine":
+        warmup = min(WARMUP, steps // 10)
+        return schedules.CosineDecay(
+            recipe.rate / 20, steps, alpha=0.01, warmup_target=recipe.rate, warmup_steps=warmup
+        )
+    if recipe.schedule == "drops" and recipe.drops:
+        values = [recipe.rate * 0.1**k for k in range(len(recipe.drops) + 1)]
+        return schedules.PiecewiseConstantDecay([d * unit for d in recipe.drops], values)
+    return recipe.rate
+
+
+def optimizer(recipe: Recipe, rate: Any) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer with this rate or schedule of rates."""
+    kinds: dict[str, Any] = {
+        "adamw": keras.optimizers.AdamW,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+    }
+    clip = {"variable": "clipnorm", "all": "global_clipnorm"}[recipe.clip_of]
+    options: dict[str, Any] = {"momentum": MOMENTUM} if recipe.optimizer == "sgd" else {}
+    if recipe.ema:
+        options |= {"use_ema": True, "ema_momentum": recipe.ema}
+    return kinds[recipe.optimizer](
+        rate, weight_decay=recipe.decay or None, **{clip: recipe.clip or None}, **options
+    )
+
+
+def watched(chips: Chips, rows: np.ndarray) -> np.ndarray:
+    """The rows whose age is known exactly; where there are none, those that have a range. Raises
+    ModelError where there are none of either."""
+    spans = (chips.age_high - chips.age_low)[rows]
+    for known in (spans == 0, spans < OLDEST):
+        if known.any():
+            return np.asarray(rows[known])
+    raise ModelError("the val splits hold no face whose age is known: give data with such a split")
+
+
+def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray | None:
+    """Faces by class of ages, each shared between two; None for networks without classes."""
+    if not network.nodes:
+        return None
+    middle = ((chips.age_low + chips.age_high) / 2)[rows]
+    return np.asarray(two_points(middle, network.nodes)).sum(axis=0)
+
+
+def start(model: keras.Model, init: str) -> None:
+    """Set the weights to those of a model by its name or manifest, or of a file (.h5), which are
+    those of the trunk alone where the network has one, as Keras publishes them."""
+    if not init.endswith(".h5"):
+        start_from(model, load_keras(load_manifest(init)))
+        return
+    names = [layer.name for layer in model.layers]
+    try:
+        (model.get_layer("trunk") if "trunk" in names else model).load_weights(init)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"--init: {init} does not fit {model.name}: {reason}") from None
+
+
+def start_from(model: keras.Model, source: keras.Model) -> None:
+    """Copy weights by layer name. A net of its own for age or gender takes the layers of a joint
+    trunk where it has none under its own name. Raises ModelError where nothing fits."""
+    layers = {layer.name: layer for layer in source.layers if layer.weights}
+    for layer in model.layers:
+        given = layers.get(layer.name) or layers.get(layer.name.partition("_")[2])
+        if not layer.weights:
+            continue
+        if given is None or [w.shape for w in given.weights] != [w.shape for w in layer.weights]:
+            raise ModelError(f"--init: {source.name} has nothing that fits layer {layer.name}")
+        layer.set_weights(given.get_weights())
+
+
+def freeze(model: keras.Model, last: str) -> None:
+    """Train only the layers after `last`, a layer's name, or after so many layers, those of a trunk
+    counted as its own."""
+    layers = _flat(model)
+    names = [layer.name for layer in layers]
+    if not last.isdecimal() and last not in names:
+        raise ModelError(f"--freeze {last}: {model.name} has no such layer; it has {names}")
+    count = int(last) if last.isdecimal() else names.index(last) + 1
+    for k, layer in enumerate(layers):
+        layer.trainable = k >= count
+
+
+def _flat(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers, with those of a trunk after its input in its place."""
+    nested = [_flat(x)[1:] if isinstance(x, keras.Model) else [x] for x in model.layers]
+    return [layer for part in nested for layer in part]
+
+
+def all_devices(kind: str = "GPU") -> AbstractContextManager[Any]:
+    """The scope in which a model is trained on all devices of this kind, each with its part of
+    every batch, where there are several."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if len(tf.config.list_logical_devices(kind)) > 1:
+            names = [device.name for device in tf.config.list_logical_devices(kind)]
+            return tf.distribute.MirroredStrategy(names).scope()
+    elif len(devices := keras.distribution.list_devices(kind.lower())) > 1:
+        return keras.distribution.DataParallel(devices=devices).scope()
+    return nullcontext()

@@ -1,0 +1,167 @@
+"""How networks are trained: everything beside the network and the data, and the recipes of the
+papers and authors by name."""
+
+import argparse
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from models.augment import AUGMENTATIONS
+from models.zoo import NETWORKS
+
+
+def option(default: Any, meaning: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field of Recipe that is an option of the commands too."""
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train; the defaults are ours."""
+
+    epochs: int = option(40, "how often the faces are seen")
+    steps: int = option(0, "batches in all instead of epochs, rounded up to whole epochs")
+    batch: int = option(128, "faces a step")
+    optimizer: str = option("adamw", "sgd has a momentum of 0.9", ("adamw", "adam", "sgd"))
+    rate: float = option(2e-3, "highest learning rate")
+    schedule: str = option(
+        "cosine",
+        "cosine: a tenth of all steps, 500 at most, up, then down to a hundredth; drops: a tenth "
+        "of the rate from each of --drops on",
+        ("cosine", "drops", "constant"),
+    )
+    drops: tuple[int, ...] = option((), "epochs, or steps with --steps")
+    decay: float = option(1e-4, "decoupled weight decay")
+    penalty: float = option(0.0, "λ of λ/2·Σw² over all kernels in the loss")
+    clip: float = option(5.0, "greatest norm of a gradient, 0: any")
+    clip_of: str = option("variable", "of each gradient, or of all together", ("variable", "all"))
+    ema: float = option(0.998, "momentum of the averaged weights, 0: no average")
+    age_weight: float = option(1.0, "of the age error in years")
+    nodes_weight: float = option(2.0, "of the cross-entropy of the classes of ages")
+    gender_weight: float = option(40.0, "of the gender's loss")
+    gender: str = option(
+        "brier", "loss of the probability of male", ("brier", "absolute", "crossentropy")
+    )
+    smoothing: float = option(0.0, "taken from the true gender for the other one")
+    focal: float = option(0.0, "γ of a class-balanced focal loss of the classes, 0: none")
+    trust: float = option(0.5, "weight of the teachers against the labels")
+    balance: float = option(0.3, "0: every face once an epoch, 1: all ages equally often")
+    augmentation: str = option("webcam", "random changes", tuple(AUGMENTATIONS))
+    strength: float = option(1.0, "of the augmentation")
+    freeze: tuple[str, ...] = option(
+        (), "phases of equal length: layers up to this one, or so many, are not trained"
+    )
+    precision: str = option(
+        "float32", "of the network's trunk", ("float32", "mixed_float16", "mixed_bfloat16")
+    )
+
+
+SEED = Recipe(schedule="constant", decay=0.0, clip=0.0, ema=0.0, balance=0.0, gender_weight=1.0)
+PRESETS = {
+    "ours": Recipe(),
+    # SSR-Net: rate of the authors' code; from the paper's 0.002 on the net may collapse to age 0
+    "ssrnet": replace(
+        SEED,
+        epochs=90,
+        optimizer="adam",
+        rate=1e-3,
+        schedule="drops",
+        drops=(30, 60),
+        gender="absolute",
+        augmentation="ssrnet",
+    ),
+    # LMTCNN: brightness and contrast are left out, the standardisation of the net undoes them
+    "lmtcnn": replace(
+        SEED,
+        steps=50_000,
+        optimizer="sgd",
+        rate=0.01,
+        schedule="drops",
+        drops=(10_000, 20_000, 30_000, 40_000),
+        penalty=0.01 * 5e-4,
+        clip=4.0,
+        clip_of="all",
+        age_weight=0.0,
+        nodes_weight=1.0,
+        gender="crossentropy",
+        augmentation="lmtcnn",
+    ),
+    "c3ae-v1": replace(
+        SEED,
+        epochs=250,
+        batch=50,
+        optimizer="adam",
+        rate=2e-3,
+        nodes_weight=10.0,
+        gender_weight=30.0,
+        gender="crossentropy",
+        focal=2.0,
+        augmentation="c3ae",
+    ),
+    "c3ae-v2": replace(
+        SEED,
+        epochs=160,
+        optimizer="adam",
+        rate=2e-3,
+        schedule="cosine",
+        nodes_weight=10.0,
+        gender_weight=30.0,
+        gender="crossentropy",
+        smoothing=0.01,
+        focal=2.0,
+        augmentation="c3ae",
+    ),
+    "agendernet": replace(
+        SEED,
+        epochs=50,
+        batch=64,
+        optimizer="adam",
+        rate=1e-3,
+        age_weight=0.0,
+        nodes_weight=1.0,
+        gender="crossentropy",
+        augmentation="none",
+    ),
+}
+AGENDERNET_SSRNET = {"epochs": 70, "schedule": "drops", "drops": (30, 60), "gender": "absolute"}
+OF_NETWORK: dict[tuple[str, str], dict[str, Any]] = {  # (preset, network) -> what differs
+    ("agendernet", "mobilenetv2"): {"freeze": ("130", "78")},
+    ("agendernet", "inceptionv3"): {"freeze": ("311", "165")},
+    ("agendernet", "ssrnet"): AGENDERNET_SSRNET,
+    ("agendernet", "ssrnet-joint"): AGENDERNET_SSRNET,
+    ("lmtcnn", "levi-hassner"): {"gender_weight": 0.1},  # the authors' rate for it is a tenth
+}
+
+
+def preset(name: str, network: str) -> Recipe:
+    """The recipe of this name for a network. Networks without classes of ages learn years."""
+    recipe = replace(PRESETS[name], **OF_NETWORK.get((name, network), {}))
+    if name == "ours" and NETWORKS[network].input.size == 64:
+        recipe = replace(recipe, precision="mixed_bfloat16")  # half the time of a step
+    if not NETWORKS[network].nodes:
+        recipe = replace(recipe, age_weight=1.0)
+    return recipe
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """--preset, and an option for every field of Recipe, None where it is not given."""
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="ours", help="the recipe")
+    group = parser.add_argument_group("what differs from the preset (default: as ours)")
+    for each in fields(Recipe):
+        many = isinstance(each.default, tuple)
+        kind = {"drops": int, "freeze": str}[each.name] if many else type(each.default)
+        default = "" if each.default == () else f" ({each.default})"
+        group.add_argument(
+            f"--{each.name.replace('_', '-')}",
+            type=kind,
+            nargs="*" if many else None,
+            choices=each.metadata["choices"] or None,
+            metavar=None if each.metadata["choices"] else each.name.upper(),
+            help=each.metadata["meaning"] + default,
+        )
+
+
+def chosen(args: argparse.Namespace) -> Recipe:
+    """The preset with the options that were given."""
+    given = {each.name: getattr(args, each.name) for each in fields(Recipe)}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    return replace(preset(args.preset, args.network), **given)

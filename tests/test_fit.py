@@ -1,0 +1,208 @@
+"""Training itself on a few neurons: going on after a kill, best and last epoch, phases."""
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from models import ssrnet
+from models.augment import WEBCAM
+from models.batches import Batches, targets
+from models.checkpoint import Checkpoint
+from models.curves import save_curves
+from models.dataset import OLDEST, Chips
+from models.fit import Training, fit, freeze, watched
+from models.recipes import Recipe
+from models.spec import InputSpec, ModelError
+
+TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
+RECIPE = Recipe(epochs=4, batch=8, rate=0.01, precision="float32")
+
+
+class KilledError(Exception):
+    pass
+
+
+def table(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    whole = Checkpoint.on_epoch_end
+
+    def die(self: Checkpoint, now: int, logs: dict | None = None) -> None:
+        whole(self, now, logs)
+        if now == epoch:
+            raise KilledError
+
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", die)
+
+
+@pytest.mark.parametrize(
+    ("changes", "last"),
+    [({}, 1), ({"freeze": ("features", "0"), "ema": 0.0, "optimizer": "sgd"}, 1)],
+    ids=["amid a training", "between two phases"],
+)
+def test_a_killed_training_goes_on_as_if_it_had_not_been(
+    tiny: str,
+    faces: Chips,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict,
+    last: int,
+) -> None:
+    training = Training(tiny, replace(RECIPE, **changes))
+    whole = fit(training, faces, TRAIN, VAL, _made(tmp_path / "whole"))
+    killed = _made(tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        kill_after(patch, last)
+        with pytest.raises(KilledError):
+            fit(training, faces, TRAIN, VAL, killed)
+    resumed = fit(training, faces, TRAIN, VAL, tmp_path / "killed", resume=True)
+    expected, found = (table(tmp_path / n / "tiny.csv") for n in ("whole", "killed"))
+    assert len(expected) == len(found) == 4
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, rel=1e-4, abs=1e-5)
+    for one, other in zip(whole.last, resumed.last, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+    assert resumed.best_row["epoch"] == whole.best_row["epoch"]
+
+
+def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused(
+    tiny: str, faces: Chips, tmp_path: Path
+) -> None:
+    training = Training(tiny, replace(RECIPE, epochs=1))
+    first = fit(training, faces, TRAIN, VAL, tmp_path)
+    events = [path.stat().st_size for path in (tmp_path / "events" / tiny).iterdir()]
+    again = fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
+    assert again.rows == first.rows
+    assert events == [path.stat().st_size for path in (tmp_path / "events" / tiny).iterdir()]
+    other = Training(tiny, replace(RECIPE, epochs=1, rate=0.02))
+    with pytest.raises(ModelError, match=r"trained with rate = 0.01, not 0.02"):
+        fit(other, faces, TRAIN, VAL, tmp_path, resume=True)
+    (tmp_path / "tiny.state.npz").write_bytes(b"PK damaged")
+    with pytest.raises(ModelError, match=r"state.npz cannot be read: .*; delete it"):
+        fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
+
+
+def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "net", {})
+    errors = [6.0, 5.0, 5.0, 7.0]
+    checkpoint.rows = [{"epoch": k, "val_age_years_outside": e} for k, e in enumerate(errors)]
+    assert checkpoint.best_row["epoch"] == 1
+    rates = [0.5, 0.9, 0.8]
+    checkpoint.rows = [{"epoch": k, "val_gender_accuracy": r} for k, r in enumerate(rates)]
+    assert checkpoint.best_row["epoch"] == 1
+
+
+def test_the_order_of_an_epoch_depends_on_seed_and_number_alone(faces: Chips) -> None:
+    def batches(seed: int, balance: float) -> Batches:
+        wanted = targets(faces, ())
+        return Batches(
+            faces, TRAIN, InputSpec(size=8), 8, WEBCAM, seed, targets=wanted, balance=balance
+        )
+
+    one, other = batches(1, 0.0).stream(0), batches(1, 0.0).stream(2)
+    later = [next(one)[0] for _ in range(3 * 4)][2 * 4 :]  # of the third epoch, four batches each
+    for first, second in zip(later, other, strict=False):
+        np.testing.assert_array_equal(first, second[0])
+    order = batches(1, 0.0).order(0)
+    assert sorted(order) == TRAIN.tolist()
+    assert order.tolist() != batches(2, 0.0).order(0).tolist()
+    assert order.tolist() != batches(1, 0.0).order(1).tolist()
+    assert set(batches(1, 0.5).order(0)) < set(TRAIN.tolist())  # drawn with repetition
+
+
+def test_freezing_counts_the_layers_of_a_trunk() -> None:
+    pixels, image = keras.Input((4,), name="pixels"), keras.Input((4,), name="image")
+    features = keras.layers.Dense(3, name="b")(keras.layers.Dense(3, name="a")(pixels))
+    trunk = keras.Model(pixels, features, name="trunk")
+    model = keras.Model(image, keras.layers.Dense(1, name="head")(trunk(image)))
+    freeze(model, "2")  # the input and a
+    assert [w.path for w in model.trainable_weights] == [
+        "b/kernel", "b/bias", "head/kernel", "head/bias",
+    ]  # fmt: skip
+    freeze(model, "b")
+    assert [w.path for w in model.trainable_weights] == ["head/kernel", "head/bias"]
+    with pytest.raises(ModelError, match="no such layer"):
+        freeze(model, "c")
+
+
+def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
+    model = ssrnet.build()
+    freeze(model, "s_conv4")
+    before = [w.numpy().copy() for w in model.get_layer("x_bn1").weights]
+    model(np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)), training=True)
+    for old, now in zip(before, model.get_layer("x_bn1").weights, strict=True):
+        np.testing.assert_array_equal(old, now.numpy())
+
+
+def test_exact_ages_are_watched_and_brackets_where_there_are_none(faces: Chips) -> None:
+    rows = np.arange(4)
+    high = faces.age_high.copy()
+    high[[1, 2]] = [9, OLDEST]
+    assert watched(replace(faces, age_high=high), rows).tolist() == [0, 3]
+    high[[0, 3]] = [OLDEST, OLDEST]
+    assert watched(replace(faces, age_high=high), rows).tolist() == [1]
+    high[1] = OLDEST
+    with pytest.raises(ModelError, match="no face whose age is known"):
+        watched(replace(faces, age_high=high), rows)
+
+
+def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:
+    rows = [
+        {"epoch": k, "age_years_outside": 9 - k, "val_age_years_outside": 8 - k} for k in range(3)
+    ]
+    save_curves(rows, rows[2], "net", tmp_path / "net.csv")
+    assert (tmp_path / "net.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+
+devices = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+from models import fit, zoo
+from models.dataset import Chips
+from models.recipes import Recipe
+from models.spec import InputSpec
+from tests.conftest import TINY_NODES, tiny_network
+
+zoo.ARCHITECTURES["tiny"] = tiny_network
+zoo.NETWORKS["tiny"] = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
+chosen = fit.all_devices
+fit.all_devices = lambda: chosen("CPU")
+sizes = []
+outside = fit.years_outside
+def years_outside(target, age):
+    tf.py_function(lambda rows: sizes.append(len(rows)), [target], [])
+    return outside(target, age)
+fit.years_outside = years_outside
+ages = np.arange(12, dtype="f4")
+images, names = np.zeros((12, 128, 128, 3), np.uint8), np.full(12, "")
+chips = Chips(images, ages, ages, ages % 2, names, names, np.full(12, -1))
+training = fit.Training("tiny", Recipe(epochs=1, batch=8, precision="float32"))
+fit.fit(training, chips, np.arange(8), np.arange(8, 12), Path(sys.argv[1]))
+print(sorted(sizes))
+"""
+
+
+def test_two_devices_share_every_batch(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
+    root = Path(__file__).parents[1]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[2, 2, 4, 4]"  # of 4 watched and 8 trained faces

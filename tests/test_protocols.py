@@ -1,0 +1,129 @@
+"""Folds of cross-validations, brackets of Adience, and a whole cross-validation on few neurons."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import crossval, ledger
+from models.brackets import bracket_figures, labelled, nearest
+from models.dataset import Chips, Pictures
+from models.protocols import folds, watched_tenth
+from models.spec import ModelError
+
+ROWS = np.arange(40)
+nan = float("nan")
+
+
+def people(chips: Chips, rows: np.ndarray) -> set[str]:
+    return set(chips.subjects[rows])
+
+
+@pytest.mark.parametrize(("protocol", "count"), [("adience-5fold", 5), ("kfold", 4), ("lopo", 10)])
+def test_folds_test_every_face_once_and_share_none(faces: Chips, protocol: str, count: int) -> None:
+    found = list(folds(protocol, faces, ROWS, 4, seed=1))
+    assert len(found) == count
+    assert sorted(np.concatenate([fold.test for fold in found])) == ROWS.tolist()
+    for fold in found:
+        parts = np.concatenate([fold.train, fold.val, fold.test])
+        assert sorted(parts) == ROWS.tolist()
+        assert not people(faces, fold.train) & people(faces, fold.val)
+        if protocol != "kfold":
+            assert not people(faces, fold.test) & people(faces, np.r_[fold.train, fold.val])
+
+
+def test_adiences_folds_are_those_of_the_labels(faces: Chips) -> None:
+    fold = next(iter(folds("adience-5fold", faces, ROWS, 10, seed=1)))
+    assert (fold.name, fold.test.tolist()) == ("0", [0, 1, 2, 3, 4, 5, 6, 7])
+
+
+def test_a_tenth_of_the_people_is_watched_with_all_their_pictures(faces: Chips) -> None:
+    assert len(watched_tenth(faces, ROWS, 1)) == 4  # one of ten people
+    alone = replace(faces, subjects=np.full(40, ""))
+    assert len(watched_tenth(alone, ROWS, 1)) == 4  # of pictures
+    assert watched_tenth(alone, ROWS, 1).tolist() != watched_tenth(alone, ROWS, 2).tolist()
+
+
+def test_labels_that_lack_what_a_protocol_needs_are_refused(faces: Chips) -> None:
+    unknown = replace(faces, subjects=np.full(40, ""), folds=np.full(40, -1))
+    for protocol, missing in (("adience-5fold", "a fold"), ("lopo", "a subject")):
+        with pytest.raises(ModelError, match=missing):
+            next(folds(protocol, unknown, ROWS, 10, 1))
+    with pytest.raises(ModelError, match="--k 41"):
+        next(folds("kfold", faces, ROWS, 41, 1))
+
+
+def test_subject_and_fold_are_read_where_labels_have_them(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,split,age_bin,subject,fold\na.jpg,test,25-32,anne,3\nb.jpg,test,,,\n")
+    first, second = Pictures(tmp_path).samples
+    assert (first.age_low, first.age_high, first.subject, first.fold) == (25, 33, "anne", 3)
+    assert (second.subject, second.fold) == ("", None)
+    table.write_text("file,split,fold\na.jpg,test,x\n")
+    with pytest.raises(ModelError, match="line 2: fold 'x'"):
+        Pictures(tmp_path)
+
+
+def test_ages_are_in_their_bracket_or_the_nearest() -> None:
+    ages = np.array([0, 2.9, 3.4, 3.6, 14.5, 22, 23.5, 58, 120])
+    assert nearest(ages).tolist() == [0, 0, 0, 1, 3, 3, 4, 7, 7]
+    low, high = np.array([25, 60, 30, 25, 0]), np.array([33, 101, 30, 30, 116])
+    assert labelled(low, high).tolist() == [4, 7, -1, -1, -1]
+
+
+def test_exact_and_one_off_come_from_ages_and_top_two_from_classes() -> None:
+    low, high = np.array([25.0, 25, 25, 30]), np.array([33.0, 33, 33, 30])
+    ages = np.array([30.0, 40, 60, 30])  # right, one off, three off, no bracket
+    found = bracket_figures(low, high, ages, np.full((4, 1), nan))
+    assert found == {
+        "bracket_n": 3, "bracket_exact": 0.3333, "bracket_1off": 0.6667, "bracket_top2": None,
+    }  # fmt: skip
+    shares = np.zeros((4, 8))
+    shares[[0, 1, 2], [5, 3, 7]], shares[[0, 1, 2], [4, 4, 6]] = 0.6, 0.4
+    found = bracket_figures(low, high, ages, shares)
+    assert found == {
+        "bracket_n": 3, "bracket_exact": 0.0, "bracket_1off": 0.6667, "bracket_top2": 0.6667,
+    }  # fmt: skip
+    assert bracket_figures(low[3:], high[3:], ages[3:]) == {}
+
+
+def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
+    tiny: str,
+    faces: Chips,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(crossval, "load_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "describe", lambda path: {"sha256": "0", "faces": {}})
+    arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
+    arguments += ["--epochs", "2", "--batch", "16", "--precision", "float32"]
+    whole, trained = crossval.run_fold, []
+
+    def stopped(training, chips, fold, folder, about):
+        if len(trained) == 1:
+            raise KeyboardInterrupt
+        trained.append(fold.name)
+        return whole(training, chips, fold, folder, about)
+
+    monkeypatch.setattr(crossval, "run_fold", stopped)
+    assert crossval.main(arguments) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    made = [{"weights": w, "epoch": e, "mae": m} for w, e, m in (("last", 1, 6), ("best", 0, 5))]
+
+    def quick(training, chips, fold, folder, about):
+        (folder / f"{tiny}.state.npz").touch()
+        return [{**row, "mae": row["mae"] + int(fold.name)} for row in made]
+
+    monkeypatch.setattr(crossval, "run_fold", quick)
+    assert crossval.main(arguments) == 0
+    rows = ledger.read(tmp_path / f"{tiny}-adience-5fold.csv")
+    assert [row["fold"] for row in rows] == [k for k in "01234" for _ in range(2)]
+    assert (rows[0]["test"], rows[0]["weights"], rows[0]["epoch"]) == ("8", "last", "1")
+    assert not list(tmp_path.rglob("*.state.npz"))
+    maes = [float(row["mae"]) for row in rows if row["weights"] == "last"]
+    expected = f"{np.mean(maes):.4f} ± {np.std(maes):.4f}"
+    assert expected in capsys.readouterr().out
+    assert crossval.main([*arguments, "--rate", "0.1"]) == 2
+    assert "folds of other settings" in capsys.readouterr().err

@@ -1,0 +1,100 @@
+"""Recipes: ours as the shipped weights were trained, those of the papers, and the options."""
+
+import argparse
+import math
+
+import numpy as np
+import pytest
+
+from models.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
+from models.fit import optimizer, rate
+from models.recipes import PRESETS, Recipe, add_options, chosen, preset
+from models.spec import CHIP, InputSpec
+from models.zoo import NETWORKS
+
+
+def recipe(*arguments: str) -> Recipe:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("network")
+    add_options(parser)
+    return chosen(parser.parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    ("network", "precision"), [("ssrnet-joint", "mixed_bfloat16"), ("faceres", "float32")]
+)
+def test_ours_is_how_the_shipped_weights_were_trained(network: str, precision: str) -> None:
+    ours = recipe(network)
+    assert (ours.epochs, ours.batch, ours.rate, ours.balance) == (40, 128, 2e-3, 0.3)
+    assert (ours.optimizer, ours.decay, ours.clip, ours.ema) == ("adamw", 1e-4, 5.0, 0.998)
+    assert (ours.gender, ours.age_weight, ours.gender_weight) == ("brier", 1.0, 40.0)
+    assert (AUGMENTATIONS[ours.augmentation], ours.trust) == (WEBCAM, 0.5)
+    assert ours.precision == precision
+
+
+def test_an_option_takes_the_place_of_the_presets() -> None:
+    given = recipe("lmtcnn-1-1", "--preset", "lmtcnn", "--steps", "7", "--drops", "3", "5")
+    assert (given.steps, given.drops) == (7, (3, 5))
+    assert given.penalty == pytest.approx(5e-6)
+    assert recipe("faceres", "--freeze", "pointwise3").freeze == ("pointwise3",)
+
+
+def test_every_preset_suits_every_network() -> None:
+    for name in PRESETS:
+        for network, zoo in NETWORKS.items():
+            assert zoo.nodes or preset(name, network).age_weight > 0
+
+
+def test_phases_and_drops_are_those_of_agendernet() -> None:
+    assert preset("agendernet", "mobilenetv2").freeze == ("130", "78")
+    assert preset("agendernet", "inceptionv3").freeze == ("311", "165")
+    joint = preset("agendernet", "ssrnet-joint")
+    assert (joint.epochs, joint.drops, joint.gender) == (70, (30, 60), "absolute")
+
+
+def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    cosine = rate(Recipe(rate=2e-3), 1000, 10)
+    steps = [0, 100, 600, 1100]
+    expected = [1e-4, 2e-3, 1e-3 * (1 + 0.01), 2e-5]
+    assert [float(cosine(step)) for step in steps] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_rate_drops_at_epochs_or_at_steps() -> None:
+    by_epoch = rate(PRESETS["ssrnet"], 900, 10)  # ten steps an epoch
+    rates = [float(by_epoch(step)) for step in (0, 300, 301, 601)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
+    by_step = rate(PRESETS["lmtcnn"], 50_000, 1)
+    assert float(by_step(40_001)) == pytest.approx(1e-6)
+
+
+def test_lmtcnn_clips_all_gradients_together_and_has_momentum() -> None:
+    made = optimizer(PRESETS["lmtcnn"], 0.01)
+    assert (made.global_clipnorm, made.clipnorm, made.momentum) == (4.0, None, 0.9)
+    assert (made.use_ema, made.weight_decay) == (False, None)
+
+
+def test_contrast_and_brightness_lie_in_their_ranges() -> None:
+    chip = np.full((CHIP.size, CHIP.size, 3), 100, np.uint8)
+    amount, rng = AUGMENTATIONS["c3ae"], np.random.default_rng(0)
+    crops = [random_crop(chip, InputSpec(size=16), amount, rng) for _ in range(200)]
+    middles = np.array([np.median(crop) for crop in crops])
+    assert (middles.min() >= 0) & (middles.min() < 60)  # 100 · 0.5 - 50 at least
+    assert middles.max() == 255
+    assert AUGMENTATIONS["c3ae"].scaled(0.0).contrast == (1.0, 1.0)
+
+
+def test_the_hidden_patch_has_six_to_ten_per_cent_of_the_area() -> None:
+    low, high = AUGMENTATIONS["c3ae"].patch
+    assert (low**2, high**2) == (pytest.approx(0.06), pytest.approx(0.1))
+
+
+def test_ssrnets_changes_come_each_with_a_chance_of_a_quarter() -> None:
+    chip = np.random.default_rng(1).integers(0, 256, (CHIP.size, CHIP.size, 3), np.uint8)
+    amount, rng = AUGMENTATIONS["ssrnet"], np.random.default_rng(0)
+    plain = random_crop(chip, InputSpec(), NONE, rng)
+    kept = [
+        np.abs(random_crop(chip, InputSpec(), amount, rng).astype(int) - plain).max() <= 1
+        for _ in range(600)
+    ]
+    expected = 0.5 * 0.75**4  # not mirrored, turned, zoomed, sheared, shifted
+    assert abs(np.mean(kept) - expected) < 4 * math.sqrt(expected * (1 - expected) / 600)
