@@ -1,5 +1,6 @@
 """Batches of augmented crops with what networks shall answer."""
 
+import hashlib
 import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.augment import NONE, Augmentation, random_crop
-from models.dataset import OLDEST, Chips
+from models.dataset import OLDEST, Chips, cache_folder
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, load_manifest
 
@@ -121,19 +122,32 @@ def age_chances(chips: Chips, rows: np.ndarray, power: float) -> np.ndarray:
 
 
 def teach(teachers: Sequence[str], chips: Chips, rows: np.ndarray) -> Taught:
-    """What the teachers say of these rows, on the mean over each face and its mirror image; what is
-    in the middle of the label of the others."""
-    rng = np.random.default_rng(0)
-    sums = np.zeros((2, len(rows)), np.float32)
-    for name in teachers:
-        manifest = replace(load_manifest(name), mirror=True)
-        estimator = Estimator(manifest, choose_device("auto"))
-        for start in tqdm(range(0, len(rows), 64), f"asking {name}", unit="batch"):
-            part = slice(start, start + 64)
-            crops = np.stack(
-                [random_crop(chips.images[r], estimator.input, NONE, rng) for r in rows[part]]
-            )
-            sums[:, part] += estimator(crops)
+    """What the teachers say of these rows in the mean; what is in the middle of the label of the
+    others."""
     ages, males = (chips.age_low + chips.age_high) / 2, chips.male.copy()
-    ages[rows], males[rows] = sums / len(teachers)
+    images = chips.images[rows]
+    ages[rows], males[rows] = np.mean([_lesson(name, images) for name in teachers], axis=0)
     return ages, males
+
+
+def _lesson(name: str, images: np.ndarray) -> np.ndarray:
+    """A teacher's ages and probabilities of male (2, N) for chips (N, S, S, 3), each the mean over
+    a face and its mirror image; kept beside the chips, since asking takes minutes."""
+    manifest = replace(load_manifest(name), mirror=True)
+    estimator = Estimator(manifest, choose_device("auto"))
+    about = f"{manifest.input} {sorted(entry['sha256'] for entry in manifest.files.values())}"
+    digest = hashlib.blake2b(about.encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(images))
+    path = cache_folder() / f"{manifest.name}-{digest.hexdigest()}.npy"
+    if path.is_file():
+        return np.asarray(np.load(path))
+    answers = np.zeros((2, len(images)), np.float32)
+    rng = np.random.default_rng(0)
+    for start in tqdm(range(0, len(images), 64), f"asking {name}", unit="batch"):
+        part = slice(start, start + 64)
+        crops = [random_crop(image, estimator.input, NONE, rng) for image in images[part]]
+        answers[:, part] = estimator(np.stack(crops))
+    unfinished = path.with_suffix(".unfinished.npy")
+    np.save(unfinished, answers)
+    unfinished.replace(path)
+    return answers
