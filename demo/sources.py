@@ -5,6 +5,7 @@ is the one function for all of them.
 """
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -30,6 +31,7 @@ MAX_BYTES = 128_000_000  # of a photo's file
 MAX_VIDEO_PIXELS = 10_000_000  # of a frame: 4K; a dozen are in memory at once
 BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
 MOST_STREAMS = 8  # of a file, that are bound while it is opened
+DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
 COMPLETE = 0.98  # of what the container announces
 SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
 
@@ -186,10 +188,11 @@ class VideoSource:
             ) from None
         self._bound()
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = DECODERS
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = Feed(lambda _: self._decode(), capacity=2)
+        self._feed = Feed(lambda _: self._decode(), capacity=3)
 
     def _bound(self) -> None:
         """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
@@ -255,7 +258,7 @@ class VideoSource:
         for index, picture in enumerate(self._container.decode(self._stream)):
             seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
             self.start = self.start if index else seconds
-            image = picture.to_ndarray(format="bgr24")
+            image = picture.to_ndarray(format="bgr24", threads=DECODERS)
             turns = round((picture.rotation or 0) / 90) % 4
             yield (
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),

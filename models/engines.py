@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,12 +47,9 @@ def threads_for(path: Path) -> int:
 
 class OpenvinoNetwork:
     def __init__(self, path: Path) -> None:
-        import openvino
-
-        core = openvino.Core()
-        graph = core.read_model(path)
+        graph = _openvino().read_model(path)
         self._names = [output.any_name for output in graph.outputs]
-        self._model = core.compile_model(
+        self._model = _openvino().compile_model(
             graph,
             "CPU",
             {
@@ -77,6 +75,14 @@ class OpenvinoNetwork:
         padded[: len(batch)] = batch
         values = self._of_thread.request.infer([padded], share_inputs=True).to_tuple()
         return [value[: len(batch)] for value in values]
+
+
+@cache
+def _openvino() -> Any:
+    """The one core that all networks share."""
+    import openvino
+
+    return openvino.Core()
 
 
 class OnnxNetwork:

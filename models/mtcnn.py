@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.pyramid import CELL, STRIDE, cells_along, sheets
 from models.runtime import open_detector_network
 from models.spec import load_manifest
 
-CELL = 12  # pixels, P-Net's field of view
-STRIDE = 2  # pixels between its cells
-PYRAMID_STEP = 0.709  # 1 / √2, as published
 P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
 SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
@@ -25,6 +23,7 @@ MOST_PROPOSALS = 2000  # of a picture, for the same reason: ten for each of 200 
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.1 and 0.76 box sides
 REMAP_BOXES = 512  # a call: OpenCV's pictures have at most 32,767 rows
+MIDDLE = 127  # gray, for the same reason
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
 
 
@@ -72,15 +71,21 @@ class Mtcnn:
     def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Faces close to boxes (N, 4) where one was expected, of about that size: all three nets,
         but only on the surroundings."""
-        proposals, scores = [np.zeros((0, 4))], [np.zeros(0)]
-        regions = _grown(square(boxes), NEAR) if len(boxes) else boxes
-        for size in NEAR_SIZES:
-            if len(regions):
-                where, cells, cell_scores = self._cells(patches(image, regions, size))
-                zoom = (regions[where, 2:] - regions[where, :2]) / size
-                proposals.append(cells * np.tile(zoom, 2) + np.tile(regions[where, :2], 2))
-                scores.append(cell_scores)
-        return self._cascade(image, _best(proposals, scores))
+        if len(boxes) == 0:
+            return self._cascade(image, boxes)
+        count, side = len(boxes), max(NEAR_SIZES)
+        regions = np.tile(_grown(square(boxes), NEAR), (len(NEAR_SIZES), 1))
+        sizes = np.repeat(NEAR_SIZES, count)
+        pictures = np.full((len(sizes), side, side, 3), MIDDLE, np.uint8)
+        parts = np.full((len(sizes), cells_along(side), cells_along(side)), -1)
+        for start, size in zip(range(0, len(sizes), count), NEAR_SIZES, strict=True):
+            rows, cells = slice(start, start + count), cells_along(size)
+            pictures[rows, :size, :size] = patches(image, regions[rows], size)
+            parts[rows, :cells, :cells] = np.arange(start, start + count)[:, None, None]
+        part, near, scores = self._cells(pictures, parts)
+        zoom = (regions[part, 2:] - regions[part, :2]) / sizes[part, None]
+        near = near * np.tile(zoom, 2) + np.tile(regions[part, :2], 2)
+        return self._cascade(image, _best([near], [scores]))
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """O-Net alone on square-ish boxes (N, 4) around faces: one row per box, in their order."""
@@ -99,29 +104,33 @@ class Mtcnn:
         height, width = image.shape[:2]
         level = image
         min_face = self.min_face or max(SMALLEST, min(height, width) * SMALLEST_PART)
-        for scale in pyramid_scales(height, width, min_face)[int(coarse) :]:
-            shape = (int(width * scale), int(height * scale))
-            if self._video:
-                level = _shrunk(level, shape)
-            else:
-                level = cv2.resize(level, shape, interpolation=cv2.INTER_AREA)
-            _, cells, cell_scores = self._cells(level[None])
-            keep = suppress(cells, cell_scores, 0.5)
-            boxes.append(cells[keep] * np.tile([width / shape[0], height / shape[1]], 2))
+        for sheet in sheets(height, width, min_face)[int(coarse) :]:
+            picture = np.full((1, sheet.height, sheet.width, 3), MIDDLE, np.uint8)
+            for (x, y), shape in zip(sheet.corners.tolist(), sheet.sizes.tolist(), strict=True):
+                level = _shrunk(level, shape, self._video)
+                picture[0, y : y + shape[1], x : x + shape[0]] = level
+            part, cells, cell_scores = self._cells(picture, sheet.parts)
+            keep = suppress(cells, cell_scores, 0.5)  # levels do not overlap on their sheet
+            zoom = np.array([width, height]) / sheet.sizes[part[keep]]
+            found = cells[keep] - np.tile(sheet.corners[part[keep]], 2)
+            boxes.append(found * np.tile(zoom, 2))
             scores.append(cell_scores[keep])
         return _best(boxes, scores)
 
-    def _cells(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """P-Net's cells with a face in images (B, h, w, 3) uint8: image (N,), box (N, 4), score."""
+    def _cells(
+        self, images: np.ndarray, parts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """P-Net's cells with a face in images (B, h, w, 3) uint8: part (N,), box (N, 4), score. A
+        cell is of the part that `parts` (B, rows, columns) names, or of none (-1)."""
         found = self._pnet(images)
         offsets, scores = found["offsets"], found["scores"]
-        where, rows, columns = np.nonzero(scores > self._proposal_score)
+        where, rows, columns = np.nonzero((scores > self._proposal_score) & (parts >= 0))
         if len(where) > MOST_CELLS:
             best = np.argpartition(-scores[where, rows, columns], MOST_CELLS)[:MOST_CELLS]
             where, rows, columns = where[best], rows[best], columns[best]
         corners = np.stack([columns, rows], axis=1) * STRIDE
         boxes = np.hstack([corners, corners + CELL]) + offsets[where, :, rows, columns] * CELL
-        return where, boxes, scores[where, rows, columns]
+        return parts[where, rows, columns], boxes, scores[where, rows, columns]
 
     def _cascade(self, image: np.ndarray, proposals: np.ndarray) -> Detections:
         """R-Net and O-Net on proposals (N, 4)."""
@@ -141,20 +150,11 @@ class Mtcnn:
         return boxes[suppress(boxes, scores, 0.7)]
 
 
-def pyramid_scales(height: int, width: int, min_face: float) -> list[float]:
-    """Scales that bring faces of `min_face` pixels and more to P-Net's cell; every level holds at
-    least one cell (the `mtcnn` package asks for smaller ones and then loses the frame)."""
-    scales = []
-    scale = CELL / min_face
-    while int(min(height, width) * scale) >= CELL:
-        scales.append(scale)
-        scale *= PYRAMID_STEP
-    return scales
-
-
-def _shrunk(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """An image at another (width, height): halved by areas as often as that leaves it larger, which
-    is ten times as fast as areas of any size, then interpolated."""
+def _shrunk(image: np.ndarray, shape: list[int], quickly: bool) -> np.ndarray:
+    """An image at another (width, height), by areas. `quickly`: halved as often as that leaves it
+    larger, which is ten times as fast as areas of any size, then interpolated."""
+    if not quickly:
+        return cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
     while image.shape[1] >= 2 * shape[0] and image.shape[0] >= 2 * shape[1]:
         half = (image.shape[1] // 2, image.shape[0] // 2)
         image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)

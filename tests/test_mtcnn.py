@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.mtcnn import Mtcnn, patches, pyramid_scales, square, suppress
+from models.mtcnn import Mtcnn, patches, square, suppress
+from models.pyramid import scales
 from trackers.boxes import iou
 
 # mtcnn 1.0.0, MTCNN().detect_faces(astronaut, output_type="numpy", fit_to_image=False)
@@ -26,20 +27,20 @@ def detector() -> Mtcnn:
 
 
 def test_the_pyramid_ends_while_a_cell_still_fits() -> None:
-    scales = pyramid_scales(100, 140, 24)
-    np.testing.assert_allclose(scales, [0.5, 0.3545, 0.25134, 0.178200, 0.126344], rtol=1e-5)
-    assert int(100 * scales[-1]) == 12
+    levels = scales(100, 140, 24)
+    np.testing.assert_allclose(levels, [0.5, 0.3545, 0.25134, 0.178200, 0.126344], rtol=1e-5)
+    assert int(100 * levels[-1]) == 12
 
 
 @pytest.mark.parametrize("min_face", [12, 20, 24, 30, 40, 100])
 @pytest.mark.parametrize("shape", [(825, 1100), (1100, 825), (480, 640), (1080, 1920), (24, 24)])
 def test_every_pyramid_level_holds_a_cell(shape: tuple[int, int], min_face: float) -> None:
-    assert all(int(min(shape) * s) >= 12 for s in pyramid_scales(*shape, min_face))
+    assert all(int(min(shape) * s) >= 12 for s in scales(*shape, min_face))
 
 
 def test_a_picture_smaller_than_the_smallest_face_has_no_level() -> None:
-    assert pyramid_scales(10, 10, 20) == []
-    assert pyramid_scales(19, 400, 20) == []
+    assert scales(10, 10, 20) == []
+    assert scales(19, 400, 20) == []
 
 
 def test_square_grows_the_shorter_side_about_the_centre() -> None:
