@@ -18,7 +18,7 @@ MIN_DEVIATION = 1.0  # years
 ALIKE = 5.0  # crops of a track that tell no more than one: neighbouring frames show the same
 CERTAIN = 1.645  # deviations that hold 90 % of a normal distribution
 SETTLED = 20  # crops after which one in REFRESH frames is enough
-REFRESH = 4  # frames
+REFRESH = 3  # frames
 DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
 
 

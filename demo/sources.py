@@ -192,7 +192,7 @@ class VideoSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = Feed(lambda _: self._decode(), capacity=3)
+        self._feed = Feed(lambda _: self._decode(), capacity=2)
 
     def _bound(self) -> None:
         """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
