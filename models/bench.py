@@ -1,5 +1,8 @@
-"""`python -m models.bench NAME`: milliseconds a batch, beside the least its arithmetic can take.
+"""`python -m models.bench NAME …`: milliseconds a batch, beside the least its arithmetic can take.
 
+A name is a model's or, for a network that has no weights here, one of `models.zoo`: how fast it is
+does not depend on them. One crop a face: a model that is asked about the mirror image too takes
+twice as long.
 The floor is the network's multiplications and additions at the rate at which this machine, on the
 same number of threads, multiplies two large float32 matrices (numpy's BLAS, best of several).
 """
@@ -7,20 +10,25 @@ same number of threads, multiplies two large float32 matrices (numpy's BLAS, bes
 import argparse
 import json
 import os
+import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as many as ONNX Runtime takes for these nets
 
 import numpy as np
 
+from models import ledger
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import Manifest, ModelError, load_manifest, names
 
 BATCHES = (1, 2, 4, 8, 16, 32)
+KEPT = (1, 8)  # faces
 MATRIX = 1024  # rows and columns of the matrices that are multiplied
 
 
@@ -41,12 +49,12 @@ def operations_per_second() -> float:
     return 2 * MATRIX**3 / best_seconds(lambda: a @ a)
 
 
-def operations(name: str) -> int:
+def operations(graph_file: Path) -> int:
     """Multiplications and additions of one crop: convolutions and dense layers of the graph."""
     import onnx
     from onnx import numpy_helper, shape_inference
 
-    graph = shape_inference.infer_shapes(onnx.load(load_manifest(name).file("onnx"))).graph
+    graph = shape_inference.infer_shapes(onnx.load(graph_file)).graph
     weights = {w.name: numpy_helper.to_array(w).shape for w in graph.initializer}
     shapes = {
         v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
@@ -62,11 +70,23 @@ def operations(name: str) -> int:
     return total
 
 
-def report(name: str) -> dict[str, Any]:
+def untrained(name: str, folder: Path) -> Manifest:
+    """A network of the zoo with weights as they are before training."""
+    from models.export import write_model
+    from models.zoo import ARCHITECTURES, NETWORKS
+
+    network = NETWORKS[name]
+    model = ARCHITECTURES[network.architecture](**network.config)
+    return write_model(
+        model, name, network.architecture, network.config, network.input, folder, "untrained"
+    )
+
+
+def report(manifest: Manifest) -> dict[str, Any]:
     """Times of all batches with their ratio to the floor."""
-    manifest = load_manifest(name)
     estimator = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
-    rate, work = operations_per_second(), operations(name)
+    graph_file = manifest.file("onnx")
+    rate, work = operations_per_second(), operations(graph_file)
     shape = (max(BATCHES), manifest.input.size, manifest.input.size, manifest.input.depth)
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rows = []
@@ -74,7 +94,51 @@ def report(name: str) -> dict[str, Any]:
         seconds = best_seconds(lambda batch=batch: estimator(crops[:batch]))
         floor = batch * work / rate
         rows.append({"batch": batch, "ms": seconds * 1e3, "floor_ms": floor * 1e3})
-    return {"model": name, "mega_operations": work / 1e6, "gflops": rate / 1e9, "batches": rows}
+    return {
+        "model": manifest.name,
+        "bytes": graph_file.stat().st_size,
+        "mega_operations": work / 1e6,
+        "gflops": rate / 1e9,
+        "batches": rows,
+    }
+
+
+def measured(name: str) -> tuple[Manifest, dict[str, Any]]:
+    """The report of a model, or of a network of the zoo."""
+    from models.zoo import NETWORKS
+
+    if name in names() or name not in NETWORKS:
+        manifest = load_manifest(name)
+        return manifest, report(manifest)
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = untrained(name, Path(folder))
+        return manifest, report(manifest)
+
+
+def keep(manifest: Manifest, result: dict[str, Any], command: str, folder: Path) -> None:
+    """Put the times of 1 and of 8 faces into speed.csv."""
+    ledger.make_folder(folder)
+    row = {
+        "bytes": result["bytes"],
+        "mega_operations": round(result["mega_operations"], 1),
+        **{f"ms_{r['batch']}": round(r["ms"], 2) for r in result["batches"] if r["batch"] in KEPT},
+        "floor_ms_8": round(next(r["floor_ms"] for r in result["batches"] if r["batch"] == 8), 2),
+    }
+    about = ledger.circumstances(manifest, command, 0)
+    ledger.write(folder / "speed.csv", {"model": manifest.name}, [row | about])
+
+
+def text(result: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = [
+        f"{result['model']}: {result['mega_operations']:.1f} million operations a face, machine "
+        f"{result['gflops']:.0f} GFLOP/s a core",
+        f"{'batch':>5}{'ms':>8}{'floor ms':>10}{'ratio':>7}",
+    ]
+    for row in result["batches"]:
+        ratio = row["ms"] / row["floor_ms"]
+        lines.append(f"{row['batch']:>5}{row['ms']:>8.2f}{row['floor_ms']:>10.2f}{ratio:>7.1f}")
+    return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,25 +148,22 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="model, or the path of its manifest")
-    parser.add_argument("--json", action="store_true", help="print one object")
+    parser.add_argument("names", nargs="+", help="models, paths of manifests, or networks")
+    parser.add_argument("--json", action="store_true", help="print one object a model")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="keep the figures in DIR/speed.csv"
+    )
     args = parser.parse_args(argv)
+    command = shlex.join(["python", "-m", "models.bench", *(argv or sys.argv[1:])])
     try:
-        result = report(args.name)
+        for name in args.names:
+            manifest, result = measured(name)
+            print(json.dumps(result, indent=2) if args.json else text(result))
+            if args.save:
+                keep(manifest, result, command, args.save)
     except ModelError as error:
         print(f"models.bench: {error}", file=sys.stderr)
         return 2
-    if args.json:
-        print(json.dumps(result, indent=2))
-        return 0
-    print(
-        f"{args.name}: {result['mega_operations']:.1f} million operations a face, machine "
-        f"{result['gflops']:.0f} GFLOP/s a core"
-    )
-    print(f"{'batch':>5}{'ms':>8}{'floor ms':>10}{'ratio':>7}")
-    for row in result["batches"]:
-        ratio = row["ms"] / row["floor_ms"]
-        print(f"{row['batch']:>5}{row['ms']:>8.2f}{row['floor_ms']:>10.2f}{ratio:>7.1f}")
     return 0
 
 

@@ -11,8 +11,6 @@ from models import ledger
 from models.metrics import ADULT, BAND, BEHIND, COVERED, GROUP
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
 
-Row = dict[str, str]
-
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
 `stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,
 and research on such estimators."""
@@ -121,7 +119,7 @@ def _training(manifest: Manifest) -> str:
     )
 
 
-def _overall(rows: list[Row]) -> str:
+def _overall(rows: list[ledger.Row]) -> str:
     table = _table(
         ["data, split", *FIGURES.values()],
         [[_name(row), *(_cell(row, column) for column in FIGURES)] for row in rows],
@@ -134,7 +132,7 @@ def _overall(rows: list[Row]) -> str:
     )
 
 
-def _steady(rows: list[Row]) -> list[str]:
+def _steady(rows: list[ledger.Row]) -> list[str]:
     """How much the ages waver, where that was measured."""
     return [
         f"Steadiness on {_name(row)}: boxes that jitter move the age by {float(row['raw']):.2f} "
@@ -145,7 +143,7 @@ def _steady(rows: list[Row]) -> list[str]:
     ]
 
 
-def _group_tables(row: Row, groups: list[Row]) -> str:
+def _group_tables(row: ledger.Row, groups: list[ledger.Row]) -> str:
     columns = ("n", "mae", "gender_accuracy", "coverage")
     rows = [
         [group["group"], *(_cell(group, column) for column in columns)]
@@ -161,7 +159,7 @@ def _group_tables(row: Row, groups: list[Row]) -> str:
     return f"{table}\n\n{children}"
 
 
-def _lags(row: Row) -> str:
+def _lags(row: ledger.Row) -> str:
     """Who lags, and which ages are not covered as they should be."""
     low, high = COVERED
     return (
@@ -172,11 +170,11 @@ def _lags(row: Row) -> str:
     )
 
 
-def _name(row: Row) -> str:
+def _name(row: ledger.Row) -> str:
     return f"{row['data']}, {row['split']}"
 
 
-def _cell(row: Row, column: str) -> str:
+def _cell(row: ledger.Row, column: str) -> str:
     """A figure with its interval, shares in per cent; – where it is not known."""
     if not row[column]:
         return "–"

@@ -19,9 +19,10 @@ from models.spec import Manifest, ModelError
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "models" / "results"
 DIGITS = 12  # of hashes
+Row = dict[str, str]  # column -> cell
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read(path: Path) -> list[Row]:
     """The rows of a table; none where there is no such file."""
     if not path.exists():
         return []
