@@ -40,8 +40,9 @@ LIMITS = {"raw": 1.0, "shown": 0.25, "flips": 0}  # years, years, faces
 class Answers(NamedTuple):
     """What the network says of each face in each of FRAMES frames."""
 
-    ages: np.ndarray  # (N, FRAMES) float32, years
-    males: np.ndarray  # (N, FRAMES) float32, probability
+    raw: np.ndarray  # (N, FRAMES) float32, years: `Estimator.__call__`
+    ages: np.ndarray  # (N, FRAMES) float32, years: as asked live, a side of the face in turn
+    males: np.ndarray  # (N, FRAMES) float32, probability, live too
     weights: np.ndarray  # (N, FRAMES) float32, 0..1, quality of the crops
 
 
@@ -68,7 +69,9 @@ def answers(estimator: Estimator, pictures: Pictures, samples: list[Sample], see
         faces = Faces.detected(*vars(jittered(face, rng)).values())
         crops = crop_faces(image, faces.boxes, faces.points, estimator.input)
         height, width = image.shape[:2]
-        rows.append((*estimator(crops), qualities(faces, width, height)))
+        raw, _ = estimator(crops)
+        live = estimator.ask(crops, np.arange(FRAMES)).result()
+        rows.append((raw, *live, qualities(faces, width, height)))
     if not rows:
         raise UserError(f"{pictures.path}: no face found in {len(samples)} pictures")
     return Answers(*(np.stack(column) for column in zip(*rows, strict=True)))
@@ -91,7 +94,7 @@ def shown(said: Answers, calibration: Table) -> tuple[np.ndarray, np.ndarray]:
     fusion, ids = Fusion(calibration), np.arange(1, len(said.ages) + 1)
     frames = []
     for frame in range(said.ages.shape[1]):
-        ages, males, weights = (column[:, frame] for column in said)
+        ages, males, weights = (column[:, frame] for column in said[1:])
         fusion.add(ids, ages, males, weights, frame)
         frames.append(fusion.labels(ids)[:2])
     ages, males = np.moveaxis(np.array(frames), 0, -1)
@@ -107,7 +110,7 @@ def figures(said: Answers, calibration: Table) -> dict[str, Any]:
     return {
         "faces": len(ages),
         "labelled": int((aged | gendered).sum()),
-        "raw": _mean(said.ages[np.isfinite(said.ages).all(axis=1)].std(axis=1)),
+        "raw": _mean(said.raw[np.isfinite(said.raw).all(axis=1)].std(axis=1)),
         "shown": _mean(np.nanstd(ages[aged], axis=1)),
         "flips": int(flipped.sum()),
     }

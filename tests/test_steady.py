@@ -44,7 +44,7 @@ def test_every_frame_has_a_jitter_of_its_own_and_a_seed_repeats_it() -> None:
 
 def said(ages: list[np.ndarray], males: list[np.ndarray], weight: float = 1.0) -> Answers:
     columns = [np.array(column, np.float32) for column in (ages, males)]
-    return Answers(*columns, np.full_like(columns[0], weight))
+    return Answers(columns[0], *columns, np.full_like(columns[0], weight))
 
 
 def test_the_shown_age_is_the_running_mean_from_the_first_label_on() -> None:
