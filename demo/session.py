@@ -127,7 +127,7 @@ class _Show:
         self._due = time.monotonic()
 
     def __call__(self, seen: Frame | None) -> str | None:
-        """Show a picture, if there is a new one, and obey the keys; QUIT or LOST to show no more."""
+        """Show a picture, if there is a new one, and obey the keys; QUIT or LOST to end."""
         command = self._window.command(self._shown(seen) if seen else 0.0)
         paused = False
         while command or paused:

@@ -106,6 +106,11 @@ def times(video: Path) -> list[float]:
     return seconds
 
 
+def show_at(display: str) -> None:
+    """Let windows open on another display."""
+    os.environ["DISPLAY"] = display
+
+
 def fill_disk() -> None:
     """Let no file grow beyond LIMIT."""
     import resource
@@ -234,8 +239,8 @@ def test_a_display_that_ends_leaves_the_recording_and_the_log(tmp_path, long_cli
     """The toolkit may be at work in that moment; then it ends the process by itself."""
     server, display = xvfb
     video, log = tmp_path / "a.mp4", tmp_path / "a.jsonl"
-    be_there = partial(os.environ.__setitem__, "DISPLAY", display)
-    run = command("-s", long_clip, "--log", log, "-o", video, before=be_there, window=True)
+    given = ("-s", long_clip, "--log", log, "-o", video)
+    run = command(*given, before=partial(show_at, display), window=True)
     wait_for(log, 40)
     server.kill()
     code, lines = ending(run)
