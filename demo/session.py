@@ -60,8 +60,9 @@ def run(
         for sink in [*sinks, recorder] if recorder else sinks:
             stack.enter_context(sink)
         wall = Wall(views)
-        show = _Show(stack.enter_context(window), wall, notify) if window else None
         progress = stack.enter_context(_progress(views, max_frames))
+        tell = _beside_the_bar(notify)
+        show = _Show(stack.enter_context(window), wall, tell) if window else None
         held = 0.0  # until then a picture that stands still is recorded
         try:
             while wall.running and result.frames != max_frames:
@@ -69,7 +70,7 @@ def run(
                 if max_frames is not None:
                     frames = frames[: max_frames - result.frames]
                 for line in wall.news():
-                    notify(line)
+                    tell(line)
                 for view, frame in frames:
                     _take(view, frame, sinks, stopwatch)
                     result.frames += 1
@@ -84,7 +85,7 @@ def run(
                     result.quit = True
                     break
                 if command == LOST:
-                    notify("the display is gone: going on without a window")
+                    tell("the display is gone: going on without a window")
                     show = None
         except KeyboardInterrupt:
             result.interrupted = True
@@ -114,6 +115,16 @@ def _progress(views: Sequence[View], max_frames: int | None) -> tqdm:
         smoothing=0.1,
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
     )
+
+
+def _beside_the_bar(notify: Callable[[str], None]) -> Callable[[str], None]:
+    """`notify` with the bar out of its way."""
+
+    def tell(line: str) -> None:
+        with tqdm.external_write_mode():
+            notify(line)
+
+    return tell
 
 
 class _Show:
