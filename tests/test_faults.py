@@ -137,7 +137,7 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
         for frames in moments[batch : batch + AT_ONCE]:
             log = tmp_path / f"{frames}.jsonl"
             video = log.with_suffix((".mp4", ".mkv")[frames % 2])
-            run = command("-s", long_clip, "--log", log, "-o", video)
+            run = command("-s", long_clip, "--min-face", 60, "--log", log, "-o", video)
             running.append((frames, log, video, run.process))
         for frames, log, video, process in sorted(running, key=lambda each: each[0]):
             wait_for(log, frames)
