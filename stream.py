@@ -245,6 +245,9 @@ def start(args: argparse.Namespace) -> int:
     manifest = load_weights(args.weights) if args.weights else load_manifest(args.model)
     spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
     sources = _opened(args.source, args.give_up)
+    for source in sources:
+        if isinstance(source, VideoSource) and source.scaled:
+            say(f"{source.name}: its frames are taken, logged and recorded at {source.taken}")
     photos = sources[0].photos
     detector = DETECTORS[args.detector](args.min_face, not photos)
     estimator = Estimator(manifest, choose_device(args.device))

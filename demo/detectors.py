@@ -15,7 +15,11 @@ DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was train
 
 
 class Detector(Protocol):
-    """Finds faces in BGR images (H, W, 3) uint8."""
+    """Finds faces in BGR images (H, W, 3) uint8.
+
+    One image a call, also of several sources: their frames have sizes of their own, and P-Net's
+    work grows with the pixels, so that a batch of them would only make all wait for the last.
+    """
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         """All faces of the image, best score first; `coarse` may leave out the smallest."""

@@ -11,11 +11,12 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from demo.errors import UserError
 from demo.frames import NO_FACES, Frame
 from demo.sinks import Sink, save_picture
 from demo.timing import Stopwatch
 from demo.views import View, Wall
-from demo.window import PAUSE, QUIT, SNAPSHOT, Window
+from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 
 KEY_SECONDS = 0.03  # wait for a key while paused
 PHOTO_SECONDS = 3.0  # a photo stays in the window
@@ -59,8 +60,9 @@ def run(
         for sink in [*sinks, recorder] if recorder else sinks:
             stack.enter_context(sink)
         wall = Wall(views)
-        show = _Show(stack.enter_context(window), wall, notify) if window else None
         progress = stack.enter_context(_progress(views, max_frames))
+        tell = _beside_the_bar(notify)
+        show = _Show(stack.enter_context(window), wall, tell) if window else None
         held = 0.0  # until then a picture that stands still is recorded
         try:
             while wall.running and result.frames != max_frames:
@@ -68,7 +70,7 @@ def run(
                 if max_frames is not None:
                     frames = frames[: max_frames - result.frames]
                 for line in wall.news():
-                    notify(line)
+                    tell(line)
                 for view, frame in frames:
                     _take(view, frame, sinks, stopwatch)
                     result.frames += 1
@@ -78,9 +80,13 @@ def run(
                     held = seen.time + HOLD_SECONDS
                     with stopwatch.stage("record"):
                         recorder.write(seen, NO_FACES, seen.image)
-                if show and show(seen):
+                command = show(seen) if show else None
+                if command == QUIT:
                     result.quit = True
                     break
+                if command == LOST:
+                    tell("the display is gone: going on without a window")
+                    show = None
         except KeyboardInterrupt:
             result.interrupted = True
     return result
@@ -111,6 +117,16 @@ def _progress(views: Sequence[View], max_frames: int | None) -> tqdm:
     )
 
 
+def _beside_the_bar(notify: Callable[[str], None]) -> Callable[[str], None]:
+    """`notify` with the bar out of its way."""
+
+    def tell(line: str) -> None:
+        with tqdm.external_write_mode():
+            notify(line)
+
+    return tell
+
+
 class _Show:
     """The window as a viewer uses it: files play at their own rate, keys pause, save and quit."""
 
@@ -121,21 +137,19 @@ class _Show:
         self._seen: Frame | None = None
         self._due = time.monotonic()
 
-    def __call__(self, seen: Frame | None) -> bool:
-        """Show a picture, if there is a new one, and obey the keys; True to quit."""
+    def __call__(self, seen: Frame | None) -> str | None:
+        """Show a picture, if there is a new one, and obey the keys; QUIT or LOST to end."""
         command = self._window.command(self._shown(seen) if seen else 0.0)
         paused = False
         while command or paused:
-            if command == QUIT:
-                return True
+            if command in (QUIT, LOST):
+                return command
             if command == SNAPSHOT and self._seen:
-                name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{self._seen.index:06d}.png"
-                save_picture(Path(name), self._seen.image)
-                self._notify(f"saved {name}")
+                self._notify(_snapshot(self._seen))
             if command == PAUSE:
                 paused = not paused
             command = self._window.command(KEY_SECONDS)
-        return False
+        return None
 
     def _shown(self, seen: Frame) -> float:
         """Show a picture; the seconds until the next one is due."""
@@ -147,3 +161,13 @@ class _Show:
         interval = seen.time - last.time if last and not self._live else 0.0
         self._due = max(self._due + interval, now)
         return self._due - now
+
+
+def _snapshot(seen: Frame) -> str:
+    """Save a picture in the folder that the user is in; what came of it."""
+    name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{seen.index:06d}.png"
+    try:
+        save_picture(Path(name), seen.image)
+    except UserError as error:
+        return str(error)
+    return f"saved {name}"

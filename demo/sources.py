@@ -28,7 +28,8 @@ VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".gif"}  # of
 MAX_PIXELS = 120_000_000  # of a photo: what phones take
 PHONE_FORMATS = {"JPEG", "PNG"}  # decoders of others take three times the memory
 MAX_BYTES = 128_000_000  # of a photo's file
-MAX_VIDEO_PIXELS = 10_000_000  # of a frame: 4K; a dozen are in memory at once
+MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
+LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
 BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
 MOST_STREAMS = 8  # of a file, that are bound while it is opened
 DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
@@ -187,12 +188,15 @@ class VideoSource:
                 f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
             ) from None
         self._bound()
-        self._stream.thread_type = "AUTO"
+        width, height = _taken(self._stream.width, self._stream.height)
+        self.scaled = width < self._stream.width  # then few frames are decoded at once
+        self.taken = f"{width}x{height}"
+        self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
         self._stream.codec_context.thread_count = DECODERS
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = Feed(lambda _: self._decode(), capacity=2)
+        self._feed = Feed(lambda _: self._decode(), capacity=1 if self.scaled else 2)
 
     def _bound(self) -> None:
         """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
@@ -258,12 +262,20 @@ class VideoSource:
         for index, picture in enumerate(self._container.decode(self._stream)):
             seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
             self.start = self.start if index else seconds
-            image = picture.to_ndarray(format="bgr24", threads=DECODERS)
+            width, height = _taken(picture.width, picture.height)
+            image = picture.to_ndarray(format="bgr24", width=width, height=height, threads=DECODERS)
             turns = round((picture.rotation or 0) / 90) % 4
             yield (
                 (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
                 seconds - self.start,
             )
+
+
+def _taken(width: int, height: int) -> tuple[int, int]:
+    """Size at which frames of another are taken: those beyond 4K, of which a decoder holds half a
+    gigabyte, at a half, a third, …"""
+    parts = math.ceil(math.sqrt(width * height / TAKEN)) if width * height > LARGE else 1
+    return width // parts, height // parts
 
 
 def _opened(name: str) -> InputContainer:

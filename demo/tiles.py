@@ -10,6 +10,7 @@ from demo.frames import Faces, replace
 
 WIDTH = 1920  # pixels of all tiles together
 MOST = 16  # sources
+LINE = 70  # gray
 
 
 def tile_shape(count: int) -> tuple[int, int]:
@@ -19,14 +20,19 @@ def tile_shape(count: int) -> tuple[int, int]:
 
 
 def grid(tiles: Sequence[np.ndarray]) -> np.ndarray:
-    """All tiles (h, w, 3), row by row; a single one as it is."""
+    """All tiles (h, w, 3), row by row, with lines between them; a single one as it is."""
     if len(tiles) == 1:
         return tiles[0]
     columns = _columns(len(tiles))
     blank = np.zeros_like(tiles[0])
     filled = [*tiles, *[blank] * (-len(tiles) % columns)]
     rows = [np.hstack(filled[k : k + columns]) for k in range(0, len(filled), columns)]
-    return np.vstack(rows)
+    wall = np.vstack(rows)
+    for k in range(1, columns):
+        wall[:, k * blank.shape[1] - 1] = LINE
+    for k in range(1, len(rows)):
+        wall[k * blank.shape[0] - 1] = LINE
+    return wall
 
 
 def _columns(count: int) -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +29,9 @@ class View:
         self.news: list[str] = []  # what went wrong or well since somebody asked
         self.waiting: Frame | None = None  # read, and not due yet
         self.time = 0.0  # seconds since the start of the source
-        self._last = Frame(np.zeros((0, 0, 3), np.uint8), -1, 0.0, source.name)  # as it was drawn
+        name = source.name
+        self._title = name if "://" in name else Path(name).name  # of its tile
+        self._last = Frame(np.zeros((0, 0, 3), np.uint8), -1, 0.0, name)  # as it was drawn
 
     def begin(self, patience: float, shape: tuple[int, int] | None) -> None:
         """Start to watch the source; a look at it takes up to `patience` seconds."""
@@ -62,7 +65,7 @@ class View:
         image = frame.image
         if self.shape is not None:
             faces, image = fit_faces(faces, image.shape, *self.shape), fit(image, *self.shape)
-            figures = self.source.name
+            figures = self._title
         draw(image, faces, figures)
         self._last = Frame(image, frame.index, frame.time, frame.source)
         return image

@@ -2,12 +2,14 @@
 in ONNX Runtime on CPU or GPU, in TensorFlow on a GPU that only it can use, and exported files in
 the engine of their kind."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -124,6 +126,13 @@ def open_network(manifest: Manifest, device: Device) -> tuple[Network, Device]:
         return _opened(path, lambda: SavedModelNetwork(path, place.kind), KINDS[kind]), place
 
 
+class Request(NamedTuple):
+    """What the network is asked."""
+
+    crops: np.ndarray  # (N, size, size, depth) uint8, BGR
+    answers: Future[tuple[np.ndarray, np.ndarray]]  # ages (N,), probabilities of male (N,)
+
+
 class Estimator:
     """Ages and genders of face crops, one batch a call; `device` tells where."""
 
@@ -132,6 +141,7 @@ class Estimator:
         self.input = manifest.input
         self.calibration = manifest.calibration
         self._thread = ThreadPoolExecutor(1, "estimator")
+        self._requests: deque[Request] = deque()
         self._network, self.device = open_network(manifest, device)
         shape = (1, self.input.size, self.input.size, self.input.depth)
         try:
@@ -150,11 +160,31 @@ class Estimator:
 
     def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
         """As a call, but the caller goes on: `result()` of what is returned waits for the answers.
-        `asked` (N,): how often each face was asked about before. Where an answer is the mean over a
-        crop and its mirror image, they are shown in turn. Overwrites `crops`."""
+        What others ask meanwhile is answered in one batch. `asked` (N,): how often each face was
+        asked about before. Where an answer is the mean over a crop and its mirror image, they are
+        shown in turn. Overwrites `crops`."""
         if self.manifest.mirror:
             crops[asked % 2 == 1] = crops[asked % 2 == 1, :, ::-1]
-        return self._thread.submit(lambda: _columns(self._once(crops), len(crops)))
+        request = Request(crops, Future())
+        self._requests.append(request)
+        self._thread.submit(self._answer_all)
+        return request.answers
+
+    def _answer_all(self) -> None:
+        """Answer everything that waits as one batch: the requests of several sources."""
+        waiting = [self._requests.popleft() for _ in range(len(self._requests))]
+        if not waiting:
+            return
+        try:
+            crops = np.concatenate([request.crops for request in waiting])
+            columns = _columns(self._once(crops), len(crops))
+        except BaseException as error:  # raised again by whoever asked
+            for request in waiting:
+                request.answers.set_exception(error)
+            return
+        ends = np.cumsum([len(request.crops) for request in waiting])[:-1]
+        for request, *answers in zip(waiting, *(np.split(c, ends) for c in columns), strict=True):
+            request.answers.set_result(tuple(answers))
 
     def answers(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """All that the model tells of crops, by output; the classes of ages ("nodes") are (N, C).

@@ -99,15 +99,41 @@ def test_a_video_of_huge_frames_is_refused_and_takes_no_memory(tmp_path):
     write_gif(tmp_path / "a.gif", 16_000, 16_000)
     code, (*_, line), peak = peak_of("-s", tmp_path / "a.gif", "-o", tmp_path / "b.mp4")
     assert code == 2
-    assert line.endswith("larger than 10 million pixels?")
+    assert line.endswith("larger than 36 million pixels?")
     assert peak < GIGABYTE / 2
 
 
-def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_path):
+def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_path, monkeypatch):
     path = tmp_path / "a.mkv"
-    write_black(path, 4000, 2600)
-    with pytest.raises(UserError, match="4000x2600 pixels a frame, more than 10 million: scale"):
+    write_black(path, 2000, 1100)
+    monkeypatch.setattr(sources, "MAX_VIDEO_PIXELS", 2_000_000)
+    with pytest.raises(UserError, match="2000x1100 pixels a frame, more than 2 million: scale"):
         open_source(str(path))
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"),
+    [
+        ((4096, 2160), (4096, 2160)),
+        ((5120, 2880), (2560, 1440)),
+        ((7680, 4320), (2560, 1440)),
+        ((8192, 4320), (2730, 1440)),
+    ],
+)
+def test_frames_beyond_4k_are_taken_at_a_fraction_of_their_size(size, taken):
+    assert sources._taken(*size) == taken
+
+
+@needs_proc
+def test_a_video_of_8k_is_annotated_in_bounded_memory(tmp_path):
+    path, out = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_black(path, 7680, 4320)
+    code, lines, peak = peak_of("-s", path, "-o", out)
+    assert code == 0
+    assert f"stream: {path}: its frames are taken, logged and recorded at 2560x1440" in lines
+    assert peak < GIGABYTE
+    with av.open(str(out)) as recording:
+        assert [(p.width, p.height) for p in recording.decode(video=0)] == [(2560, 1440)]
 
 
 def test_a_video_whose_frames_are_larger_than_it_says_is_refused(tmp_path, monkeypatch):

@@ -3,14 +3,18 @@
 import contextlib
 import ctypes
 import json
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from shutil import which
+from typing import Any, NamedTuple
 
 import av
 import pytest
@@ -23,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LOST_SECONDS = 2.0  # of a recording, at most
 MOMENTS, AT_ONCE = 20, 5
 LIMIT = 250_000  # bytes of a file, where a disk is full: somewhere within the clip
-CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
+CAP_VERSION, CAP_DAC_OVERRIDE = 0x20080522, 1
+Sets = ctypes.c_uint32 * 6  # of capabilities
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and limits of POSIX")
 
 
@@ -36,18 +41,49 @@ def long_clip(tmp_path_factory, two_people) -> Path:
     return path
 
 
-def command(*arguments: object, before: Callable[[], object] | None = None) -> subprocess.Popen:
-    """stream.py without a window; `before` runs in its process."""
-    line = [sys.executable, "stream.py", "--no-display", *map(str, arguments)]
-    return subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=before)
+class Run(NamedTuple):
+    """A process that runs the command."""
+
+    process: Any
+    error: Path  # what it tells
 
 
-def ending(process: subprocess.Popen) -> tuple[int, list[str]]:
+@pytest.fixture
+def command(tmp_path) -> Callable[..., Run]:
+    """Starts stream.py, by default without a window, from a process that has loaded its modules,
+    which takes most of a start; `before` runs in its process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["test_faults", "demo.session", "models.runtime", "openvino"])
+    count = iter(range(99))
+
+    def start(
+        *arguments: object, before: Callable[[], object] | None = None, window: bool = False
+    ) -> Run:
+        error = tmp_path / f"error-{next(count)}.txt"
+        line = [*["--no-display"][window:], *map(str, arguments)]
+        process = context.Process(target=run_command, args=(line, error, before))
+        process.start()
+        return Run(process, error)
+
+    return start
+
+
+def run_command(arguments: list[str], error: Path, before: Callable[[], object] | None) -> None:
+    """The command in this process, its standard error in a file."""
+    with error.open("w") as told:
+        os.dup2(told.fileno(), 2)
+    if before:
+        before()
+    sys.exit(stream.main(arguments))
+
+
+def ending(run: Run) -> tuple[int, list[str]]:
     """Exit code and the command's own lines, without the one about the device."""
-    error = process.communicate(timeout=60)[1]
+    run.process.join(timeout=60)
+    error = run.error.read_text()
     assert "Traceback" not in error
     lines = [line for line in error.splitlines() if line.startswith("stream: ")]
-    return process.returncode, [line for line in lines if " on cpu with " not in line]
+    return run.process.exitcode, [line for line in lines if " on cpu with " not in line]
 
 
 def logged(log: Path) -> list[dict]:
@@ -70,20 +106,43 @@ def times(video: Path) -> list[float]:
     return seconds
 
 
+def show_at(display: str) -> None:
+    """Let windows open on another display."""
+    os.environ["DISPLAY"] = display
+
+
+def fill_disk() -> None:
+    """Let no file grow beyond LIMIT."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+
+
+def be_nobody() -> None:
+    """Root writes where it likes, until this process has lost that right."""
+    if sys.platform.startswith("linux"):
+        libc, header, sets = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(CAP_VERSION, 0), Sets()
+        libc.capget(header, sets)
+        sets[0] &= ~(1 << CAP_DAC_OVERRIDE)  # of the effective ones
+        libc.capset(header, sets)
+
+
 @posix
-def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(tmp_path, long_clip):
+def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
+    tmp_path, long_clip, command
+):
     moments = random.Random(6).sample(range(1, 140), MOMENTS)  # frames
     for batch in range(0, MOMENTS, AT_ONCE):
         running = []
         for frames in moments[batch : batch + AT_ONCE]:
             log = tmp_path / f"{frames}.jsonl"
             video = log.with_suffix((".mp4", ".mkv")[frames % 2])
-            process = command("-s", long_clip, "--log", log, "-o", video)
-            running.append((frames, log, video, process))
+            run = command("-s", long_clip, "--min-face", 60, "--log", log, "-o", video)
+            running.append((frames, log, video, run.process))
         for frames, log, video, process in sorted(running, key=lambda each: each[0]):
             wait_for(log, frames)
             process.kill()
-            process.communicate(timeout=60)
+            process.join(timeout=60)
             entries = logged(log)
             assert [entry["frame"] for entry in entries] == list(range(len(entries)))
             last = max(times(video), default=0.0)
@@ -93,12 +152,12 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(tmp_pat
 
 @posix
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, stop):
+def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, command, stop):
     video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
-    process = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary)
+    run = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary)
     wait_for(log, 20)
-    process.send_signal(stop)
-    assert ending(process)[0] == stream.INTERRUPTED
+    os.kill(run.process.pid, stop)
+    assert ending(run)[0] == stream.INTERRUPTED
     frames = len(logged(log))
     assert 20 <= frames < 150
     assert len(times(video)) == frames == json.loads(summary.read_text())["frames"]
@@ -106,19 +165,14 @@ def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, sto
 
 @posix
 def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_keeps_what_was_written(
-    tmp_path, long_clip
+    tmp_path, long_clip, command
 ):
-    import resource
-
-    def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
-
     runs = {}
     for suffix in (".mp4", ".mkv"):
         log, video = tmp_path / f"{suffix}.jsonl", tmp_path / f"a{suffix}"
-        runs[video] = log, command("-s", long_clip, "-o", video, "--log", log, before=fill)
-    for video, (log, process) in runs.items():
-        code, lines = ending(process)
+        runs[video] = log, command("-s", long_clip, "-o", video, "--log", log, before=fill_disk)
+    for video, (log, run) in runs.items():
+        code, lines = ending(run)
         assert code == 2
         assert lines == [f"stream: cannot record to {video}: File too large"]
         entries = logged(log)
@@ -128,14 +182,14 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_keeps_what_was_writte
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_without_room_is_named_and_the_other_files_are_complete(tmp_path, clip):
+def test_a_disk_without_room_is_named_and_the_other_files_are_complete(tmp_path, clip, command):
     runs = {}
     for option, name in (("--log", "a.jsonl"), ("--summary", "a.html")):
         full, video = tmp_path / name, tmp_path / f"{name}.mp4"
         full.symlink_to("/dev/full")
         runs[full] = video, command("-s", clip, option, full, "-o", video)
-    for full, (video, process) in runs.items():
-        code, (line,) = ending(process)
+    for full, (video, run) in runs.items():
+        code, (line,) = ending(run)
         assert code == 2
         assert str(full) in line
         assert line.endswith("No space left on device")
@@ -143,18 +197,12 @@ def test_a_disk_without_room_is_named_and_the_other_files_are_complete(tmp_path,
 
 
 @posix
-def test_a_folder_that_is_read_only_is_refused_before_the_run(tmp_path, clip, astronaut):
+def test_a_folder_that_is_read_only_is_refused_before_the_run(tmp_path, clip, astronaut, command):
     import cv2
 
     folder = tmp_path / "locked"
     folder.mkdir(0o555)
     cv2.imwrite(str(tmp_path / "a.png"), astronaut)
-    libc = ctypes.CDLL(None)
-
-    def be_nobody() -> None:  # root writes where it likes, until it has lost that right
-        if sys.platform.startswith("linux"):
-            libc.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
-
     runs = [
         command("-s", source, option, folder / name, before=be_nobody)
         for source, option, name in (
@@ -164,12 +212,47 @@ def test_a_folder_that_is_read_only_is_refused_before_the_run(tmp_path, clip, as
             (tmp_path / "a.png", "-o", "photos"),
         )
     ]
-    for process in runs:
-        code, (line,) = ending(process)
+    for run in runs:
+        code, (line,) = ending(run)
         assert code == 2
         assert str(folder) in line
         assert line.endswith(("is not writable", "Permission denied"))
     assert not list(folder.iterdir())
+
+
+@pytest.fixture
+def xvfb() -> Iterator[tuple[subprocess.Popen, str]]:
+    """An X server and its $DISPLAY."""
+    if not which("Xvfb"):
+        pytest.skip("needs Xvfb")
+    told, tell = os.pipe()
+    line = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(line, pass_fds=[tell], stderr=subprocess.DEVNULL)
+    os.close(tell)
+    with os.fdopen(told) as number:
+        yield server, f":{number.readline().strip()}"
+    server.kill()
+    server.wait()
+
+
+def test_a_display_that_ends_leaves_the_recording_and_the_log(tmp_path, long_clip, command, xvfb):
+    """The toolkit may be at work in that moment; then it ends the process by itself."""
+    server, display = xvfb
+    video, log = tmp_path / "a.mp4", tmp_path / "a.jsonl"
+    given = ("-s", long_clip, "--log", log, "-o", video)
+    run = command(*given, before=partial(show_at, display), window=True)
+    wait_for(log, 40)
+    server.kill()
+    code, lines = ending(run)
+    entries = logged(log)
+    assert [entry["frame"] for entry in entries] == list(range(len(entries)))
+    if code == 0:
+        assert "stream: the display is gone: going on without a window" in lines
+        assert len(entries) == len(times(video)) == 150
+    else:
+        assert code == 1
+        assert len(entries) >= 40
+        assert entries[-1]["time"] - max(times(video)) <= LOST_SECONDS
 
 
 def test_a_clock_that_jumps_changes_nothing(tmp_path, clip, monkeypatch):

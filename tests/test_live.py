@@ -16,7 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import jpeg
+from conftest import jpeg, write_clip
 
 import stream
 from demo import live
@@ -447,6 +447,26 @@ def test_several_files_are_annotated_in_step_and_none_loses_a_frame(clip, tmp_pa
     assert [e["frame"] for e in entries if e["source"] == str(clip)] == list(range(20))
     assert [e["frame"] for e in entries if e["source"] != str(clip)] == list(range(40))
     assert times(video) == pytest.approx([k / 25 for k in range(40)], abs=2e-3)
+
+
+def test_each_of_several_files_is_annotated_as_it_is_alone(clip, two_people, tmp_path):
+    other = tmp_path / "other.mkv"
+    write_clip(other, [two_people(20 - k) for k in range(20)])
+
+    def annotated(name: str, *paths: Path) -> list[dict]:
+        log = tmp_path / f"{name}.jsonl"
+        given = [word for path in paths for word in ("-s", str(path))]
+        assert stream.main(["--no-display", "--log", str(log), *given]) == 0
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+    together = annotated("together", clip, other)
+    for path in (clip, other):
+        seen = [entry for entry in together if entry["source"] == str(path)]
+        for entry, expected in zip(seen, annotated("alone", path), strict=True):
+            assert entry["time"] == expected["time"]
+            for face, same in zip(entry["faces"], expected["faces"], strict=True):
+                assert face.pop("box") == same.pop("box")
+                assert face == pytest.approx(same, abs=1e-4)
 
 
 def test_a_signal_is_heard_while_the_source_stalls(broadcast, tmp_path):

@@ -4,6 +4,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import numpy as np
 import onnxruntime as ort
@@ -95,3 +97,39 @@ def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
         np.testing.assert_allclose(answer, turned, rtol=1e-5)
     expected = (once(crops)[0] + once(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
     np.testing.assert_allclose(ages, expected, rtol=1e-5)
+
+
+def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone():
+    estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
+    network, sizes, go = estimator._network, [], Event()
+
+    def counting(batch: np.ndarray) -> dict[str, np.ndarray]:
+        sizes.append(len(batch))
+        go.wait(10)
+        return network(batch)
+
+    estimator._network = counting
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (n, 64, 64, 3)).astype(np.uint8) for n in (1, 3, 0, 2)]
+    futures = [estimator.ask(each, np.zeros(len(each), int)) for each in crops]
+    while not sizes:
+        sleep(0.001)
+    late = [estimator.ask(each, np.zeros(len(each), int)) for each in crops]
+    go.set()
+    answers = [future.result() for future in (*futures, *late)]
+    assert sum(sizes) == 12
+    assert len(sizes) <= 3
+    for each, answer, again in zip(crops, answers[:4], answers[4:], strict=True):
+        alone = estimator.ask(each, np.zeros(len(each), int)).result()
+        for column, same, expected in zip(answer, again, alone, strict=True):
+            np.testing.assert_allclose(column, expected, atol=1e-4)
+            np.testing.assert_allclose(same, expected, atol=1e-4)
+
+
+def test_a_network_that_fails_tells_everyone_who_asked():
+    estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
+    bad = np.zeros((1, 8, 8, 3), np.uint8)  # not of its size
+    futures = [estimator.ask(bad, np.zeros(1, int)) for _ in range(3)]
+    for future in futures:
+        with pytest.raises(Exception, match="INVALID_ARGUMENT"):
+            future.result(10)

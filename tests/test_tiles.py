@@ -3,7 +3,7 @@ import pytest
 
 from demo.draw import draw_notice
 from demo.frames import Faces
-from demo.tiles import fit, fit_faces, grid, tile_shape
+from demo.tiles import LINE, fit, fit_faces, grid, tile_shape
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ def test_three_tiles_fill_two_rows_and_one_place_is_black():
     wall = grid(tiles)
     assert wall.shape == (8, 12, 3)
     assert wall[::4, ::6, 0].tolist() == [[10, 20], [30, 0]]
+    assert wall[3].min() == wall[:, 5].min() == wall[3].max() == LINE
     assert grid(tiles[:1]) is tiles[0]
 
 

@@ -1,0 +1,144 @@
+"""The window: its keys, its button, and a display that goes away under it."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo.frames import NO_FACES, Frame
+from demo.session import run
+from demo.sources import open_source
+from demo.timing import Stopwatch
+from demo.views import View
+from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
+
+PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")
+needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+
+
+class Toolkit:
+    """What the window uses of cv2; `at_look` happens when the keys are looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open, self.looks, self.shown = True, 0, 0
+        self.at_look: Callable[[int], int] = lambda look: -1
+        self.display: socket.socket | None = None  # the end of the server
+        for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+            monkeypatch.setattr(cv2, name, lambda *_: self._ask_display())
+        monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: float(self.open))
+        monkeypatch.setattr(cv2, "imshow", lambda *_: self._show())
+        monkeypatch.setattr(cv2, "waitKey", lambda _: self._look())
+
+    def _show(self) -> None:
+        self._ask_display()
+        self.shown += 1
+
+    def _look(self) -> int:
+        self._ask_display()
+        self.looks += 1
+        return self.at_look(self.looks)
+
+    def _ask_display(self) -> None:
+        """End the process where the display is gone, as Qt and GTK do."""
+        if self.display is not None and self.display.fileno() < 0:
+            raise SystemExit(1)
+
+
+@pytest.fixture
+def toolkit(monkeypatch) -> Toolkit:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    return Toolkit(monkeypatch)
+
+
+@pytest.fixture
+def display(toolkit, monkeypatch):
+    """A server at $DISPLAY and the toolkit's connection to it."""
+    place = f"\0/tmp/.X11-unix/X{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(place)
+        server.listen()
+        client.connect(place)
+        toolkit.display = server.accept()[0]
+        monkeypatch.setenv("DISPLAY", f":{os.getpid()}.0")
+        yield toolkit.display
+        toolkit.display.close()
+
+
+def watched(clip: Path, window: Window) -> tuple[int, bool, list[str]]:
+    """Frames, whether the user quit, and the notices of a run."""
+    notices: list[str] = []
+    view = View(open_source(str(clip)), lambda frame: NO_FACES)
+    result = run([view], [], None, window, Stopwatch(), None, notices.append)
+    return result.frames, result.quit, notices
+
+
+def test_a_key_ends_the_wait_and_other_keys_do_not(toolkit):
+    keys = {1: ord("x"), 3: ord(" "), 4: ord("s"), 5: 27, 6: ord("q")}
+    toolkit.at_look = lambda look: keys.get(look, -1)
+    with Window("a") as window:
+        asked = [window.command(60) for _ in range(4)]
+    assert asked == [PAUSE, SNAPSHOT, QUIT, QUIT]
+    assert window.command(0.0) is None
+
+
+def test_a_window_that_is_closed_ends_the_run_like_q(toolkit, clip):
+    def close(look: int) -> int:
+        toolkit.open = toolkit.shown < 5
+        return -1
+
+    toolkit.at_look = close
+    assert watched(clip, Window("a")) == (5, True, [])
+
+
+@needs_linux
+def test_a_display_that_goes_away_is_told_once_and_the_run_goes_on(toolkit, display, clip):
+    def end(look: int) -> int:
+        if toolkit.shown == 5:
+            display.close()
+        return -1
+
+    toolkit.at_look = end
+    told = ["the display is gone: going on without a window"]
+    assert watched(clip, Window("a")) == (20, False, told)
+    assert toolkit.shown == 5
+
+
+@needs_linux
+def test_a_display_that_goes_away_ends_a_pause(toolkit, display, clip):
+    def pause(look: int) -> int:
+        if look == 9:
+            display.close()
+        return ord(" ") if look == 3 else -1
+
+    toolkit.at_look = pause
+    assert watched(clip, Window("a"))[:2] == (20, False)
+
+
+@needs_linux
+def test_connections_to_others_are_not_taken_for_the_display(toolkit, display):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = socket.create_connection(server.getsockname())
+        server.accept()[0].close()
+        with other, Window("a") as window:
+            window.write(PICTURE, NO_FACES, PICTURE.image)
+            assert window.command(0.0) is None
+            display.close()
+            assert window.command(60) == LOST
+            window.write(PICTURE, NO_FACES, PICTURE.image)
+    assert toolkit.shown == 1
+
+
+def test_a_snapshot_that_cannot_be_written_is_one_notice(toolkit, clip, tmp_path, monkeypatch):
+    toolkit.at_look = lambda look: ord("s") if look == 1 else -1
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    frames, quit_by_key, (line,) = watched(clip, Window("a"))
+    assert (frames, quit_by_key) == (20, False)
+    assert line.startswith("cannot write snapshot-")
+    assert line.endswith("-000000.png: No such file or directory")
