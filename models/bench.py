@@ -1,7 +1,8 @@
 """`python -m models.bench NAME`: milliseconds a batch, beside the least its arithmetic can take.
 
-The floor is the network's multiplications and additions at the rate at which this machine, on the
-same number of threads, multiplies two large float32 matrices (numpy's BLAS, best of several).
+The floor is the network's multiplications and additions at the rate at which one core of this
+machine multiplies two large float32 matrices (numpy's BLAS, best of several). Graphs of more than a
+megabyte run on up to four cores and may go below it.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as many as ONNX Runtime takes for these nets
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one core
 
 import numpy as np
 
@@ -84,8 +85,8 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="model, or the path of its manifest")
-    parser.add_argument("--json", action="store_true", help="print one object")
+    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     try:
         result = report(args.name)

@@ -19,9 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
+from models.arguments import make_folder
 from models.engines import OnnxNetwork, stderr_closed
 from models.graphs import halve_keras, write_graph
-from models.proof import CPU, Faces, answers, check, clip_faces, figures, held_out_faces
+from models.proof import CPU, SeenFaces, answers, check, clip_faces, figures, held_out_faces
 from models.quantize import write_int8
 from models.runtime import network_input, open_network
 from models.spec import (
@@ -57,7 +58,7 @@ def write_model(
     The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
     it still computes in 32.
     """
-    _make(folder)
+    make_folder(folder)
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
     bare = type(model).from_config(model.get_config())  # without the optimizer's state
     half = model.count_params() >= HALF_FROM
@@ -108,7 +109,7 @@ def export(
     if precision == "int8" and not data:
         raise ModelError("--int8 needs --data: the faces of its val split give the ranges")
     name = manifest.name if precision == "float32" else f"{manifest.name}-{precision}"
-    _make(folder)
+    make_folder(folder)
     exported = _joined(replace(manifest, name=name, files={}, folder=folder))
     model = load_keras(manifest)
     faces = held_out_faces(data, manifest.input) if data else clip_faces(manifest.input)
@@ -130,13 +131,6 @@ def export(
     return exported, [*_table(rows), f"beside Keras on {len(faces.crops)} faces: {deviation}"]
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
-
-
 def _entry(path: Path) -> dict[str, str]:
     """What a manifest says of a file."""
     return {"name": path.name, "sha256": sha256(path)}
@@ -155,14 +149,14 @@ def _joined(manifest: Manifest) -> Manifest:
 
 
 def _written(
-    model: keras.Model, exported: Manifest, kind: str, precision: str, faces: Faces
+    model: keras.Model, exported: Manifest, kind: str, precision: str, faces: SeenFaces
 ) -> Manifest:
     """Write the graph into the manifest's folder, which is made; the manifest has it alone."""
     exported.folder.mkdir()
     path = exported.folder / f"{exported.name}{SUFFIXES[kind]}"
     with stderr_closed():  # the converters tell at length what they do
         if precision == "int8":
-            write_int8(model, path, kind, network_input(faces.crops, exported))
+            write_int8(model, path, kind, network_input(faces.crops, exported.input))
         else:
             write_graph(model, path, kind, half=precision == "fp16")
     return replace(exported, files={kind: _entry(path)})
@@ -195,7 +189,14 @@ def main(argv: list[str] | None = None) -> int:
             default="float32",
             help=meaning,
         )
-    parser.add_argument("-o", dest="folder", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument(
+        "-o",
+        dest="folder",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder for the result (%(default)s)",
+    )
     parser.add_argument("--data", nargs="+", type=Path, default=[], help="zips or folders")
     args = parser.parse_args(argv)
     try:
