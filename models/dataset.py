@@ -76,6 +76,8 @@ class Pictures:
         if missing:
             raise ModelError(f"{path}: labels.csv has no column {' and '.join(sorted(missing))}")
         self.samples = [_sample(row, f"{path}: labels.csv line {rows.line_num}") for row in rows]
+        if not self.samples:
+            raise ModelError(f"{path}: labels.csv has no rows")
 
     def image(self, sample: Sample) -> np.ndarray | None:
         """The picture (H, W, 3) uint8 BGR, or None where it cannot be decoded."""

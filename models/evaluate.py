@@ -127,8 +127,6 @@ def larger_crops(
 def chosen_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sample]:
     """The split's samples, or `limit` of them spread evenly over it. Raises ModelError if none."""
     samples = [s for s in pictures.samples if s.split == split]
-    if not pictures.samples:
-        raise ModelError(f"{pictures.path}: labels.csv has no rows")
     if not samples:
         splits = ", ".join(sorted({s.split for s in pictures.samples}))
         raise ModelError(f"{pictures.path} has no split {split!r}: choose --split from {splits}")
