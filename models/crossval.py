@@ -21,13 +21,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models import ledger
-from models.arguments import count
+from models.arguments import count, make_folder
 from models.augment import NONE
 from models.batches import Batches
 from models.brackets import bracket_figures
 from models.checkpoint import Weights
 from models.dataset import Chips, describe, load_chips
 from models.fit import Training, fit
+from models.metrics import mean
 from models.protocols import PROTOCOLS, Fold, folds
 from models.spec import ModelError
 from models.train import add_training, settings
@@ -57,15 +58,11 @@ def test(
     errors = np.abs(np.clip(ages, 0.0, 100.0) - low)[(low == high) & np.isfinite(ages)]
     known = np.isfinite(labelled) & np.isfinite(males)
     return {
-        "mae": _mean(errors),
-        **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
+        "mae": mean(errors),
+        **{f"cs{years}": mean(errors <= years) for years in (3, 5, 7)},
         **bracket_figures(low, high, ages, answers.get("nodes")),
-        "gender_accuracy": _mean((males >= 0.5)[known] == (labelled[known] == 1)),
+        "gender_accuracy": mean((males >= 0.5)[known] == (labelled[known] == 1)),
     }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return round(float(values.mean()), 4) if len(values) else None
 
 
 def run_fold(
@@ -88,7 +85,7 @@ def run_fold(
 def run(args: argparse.Namespace, command: str) -> str:
     """All folds that the table has not yet; what it says in the end."""
     training, name = settings(args), f"{args.network}-{args.protocol}"
-    ledger.make_folder(args.out)
+    make_folder(args.out)
     chips = load_chips(args.data)
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
@@ -106,7 +103,7 @@ def run(args: argparse.Namespace, command: str) -> str:
             continue
         print(f"fold {fold.name}, {number} of {len(parts)}: {len(fold.test)} faces to test")
         folder = args.out / name / fold.name
-        ledger.make_folder(folder)
+        make_folder(folder)
         found = run_fold(training, chips, fold, folder, about)
         ledger.write(
             table, {"fold": fold.name}, [row | run_as | {"command": command} for row in found]

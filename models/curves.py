@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from matplotlib import pyplot
-
-from models.plots import BLUE, DPI, GRAY, RED, label, new_figure
-from models.spec import ModelError
+from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 CURVES = {"years_outside": "age error, years", "gender_accuracy": "gender accuracy"}
 
@@ -28,9 +25,4 @@ def save_curves(
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
     figure.suptitle(title)
-    path = table.with_suffix(".png")
-    try:
-        figure.savefig(path, dpi=DPI)
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror}") from None
-    pyplot.close(figure)
+    save_figure(figure, table.with_suffix(".png"))

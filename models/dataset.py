@@ -24,6 +24,7 @@ from tqdm import tqdm
 from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
 from models.spec import CHIP, ModelError, sha256
+from models.writing import whole
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
@@ -75,6 +76,8 @@ class Pictures:
         if missing:
             raise ModelError(f"{path}: labels.csv has no column {' and '.join(sorted(missing))}")
         self.samples = [_sample(row, f"{path}: labels.csv line {rows.line_num}") for row in rows]
+        if not self.samples:
+            raise ModelError(f"{path}: labels.csv has no rows")
 
     def image(self, sample: Sample) -> np.ndarray | None:
         """The picture (H, W, 3) uint8 BGR, or None where it cannot be decoded."""
@@ -93,7 +96,7 @@ class Pictures:
 def _sample(row: dict[str, str], where: str) -> Sample:
     age, age_bin, gender = (row.get(name, "").strip() for name in ("age", "age_bin", "gender"))
     try:
-        low, high = age_range(age, age_bin)
+        low, high = label_range(age, age_bin)
     except ValueError:
         raise ModelError(f"{where}: age {age or age_bin!r} is not understood") from None
     male = {"male": 1.0, "female": 0.0, "": float("nan")}.get(gender.lower())
@@ -106,7 +109,7 @@ def _sample(row: dict[str, str], where: str) -> Sample:
     return Sample(row["file"], row["split"], low, high, male, race, subject, number)
 
 
-def age_range(age: str, age_bin: str) -> tuple[float, float]:
+def label_range(age: str, age_bin: str) -> tuple[float, float]:
     """("34", "") -> 34, 34; ("", "20-29") -> 20, 30; ("", "more than 70") -> 70, OLDEST."""
     if age:
         return float(age), float(age)
@@ -158,13 +161,14 @@ def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
 def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
     a set. Subjects and folds are no part of the cache: they are read from labels.csv."""
+    pictures = Pictures(path)
     folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
     if not (folder / "labels.npz").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _fill_cache(path, folder)
+        _fill_cache(pictures, folder)
     with np.load(folder / "labels.npz", allow_pickle=False) as labels:
         columns = dict(labels)
-    people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in Pictures(path).samples}
+    people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in pictures.samples}
     found = [people[file] for file in columns["files"]]
     columns["subjects"] = np.array([subject for subject, _ in found], str)
     columns["folds"] = np.array([fold for _, fold in found], int)
@@ -186,14 +190,11 @@ def cache_folder() -> Path:
 
 
 def _fingerprint(path: Path) -> str:
-    if not path.exists():
-        raise ModelError(f"no such data set: {path}")
     stat = (path / "labels.csv" if path.is_dir() else path).stat()
     return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
 
 
-def _fill_cache(path: Path, folder: Path) -> None:
-    pictures = Pictures(path)
+def _fill_cache(pictures: Pictures, folder: Path) -> None:
     samples = pictures.samples
     chips = np.lib.format.open_memmap(
         folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
@@ -211,8 +212,8 @@ def _fill_cache(path: Path, folder: Path) -> None:
         "age_high": np.array([s.age_high for s in kept], np.float32),
         "male": np.array([s.male for s in kept], np.float32),
     }
-    np.savez(folder / "unfinished.npz", **columns)
-    (folder / "unfinished.npz").replace(folder / "labels.npz")
+    with whole(folder / "labels.npz") as unfinished:
+        np.savez(unfinished, **columns)
 
 
 def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:

@@ -22,12 +22,11 @@ import numpy as np
 from tqdm import tqdm
 
 from models.align import context_crops, crop_faces
-from models.arguments import count
+from models.arguments import count, make_folder
 from models.brackets import bracket_figures
 from models.calibration import age_range
 from models.context import middle_crop
 from models.dataset import MIN_FACE, Pictures, Sample, largest_face
-from models.ledger import make_folder
 from models.metrics import Results, fairness, groups, metrics
 from models.mtcnn import Mtcnn
 from models.report import save, table
@@ -128,8 +127,6 @@ def larger_crops(
 def chosen_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sample]:
     """The split's samples, or `limit` of them spread evenly over it. Raises ModelError if none."""
     samples = [s for s in pictures.samples if s.split == split]
-    if not pictures.samples:
-        raise ModelError(f"{pictures.path}: labels.csv has no rows")
     if not samples:
         splits = ", ".join(sorted({s.split for s in pictures.samples}))
         raise ModelError(f"{pictures.path} has no split {split!r}: choose --split from {splits}")
@@ -187,13 +184,15 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
     parser.add_argument("--data", type=Path, required=True, help="zip or folder with labels.csv")
-    parser.add_argument("--split", default="test", help="default %(default)s")
+    parser.add_argument("--split", default="test", help="which part (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--chips", action="store_true", help="the pictures are crops: do not detect"
     )
     parser.add_argument("--limit", type=count, help="only so many pictures, spread over the split")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "gpu"), default="auto", help="where (%(default)s)"
+    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the figures and the worst")
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="keep the figures in evaluation.csv and groups.csv"

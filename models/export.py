@@ -19,9 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
-from models.engines import OnnxNetwork, stderr_closed
+from models.arguments import make_folder
+from models.engines import Network, OnnxNetwork, stderr_closed
 from models.graphs import halve_keras, write_graph
-from models.proof import CPU, Faces, answers, check, clip_faces, figures, held_out_faces
+from models.proof import CPU, SeenFaces, answers, check, clip_faces, figures, held_out_faces
 from models.quantize import write_int8
 from models.runtime import network_input, open_network
 from models.spec import (
@@ -57,7 +58,7 @@ def write_model(
     The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
     it still computes in 32.
     """
-    _make(folder)
+    make_folder(folder)
     weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
     bare = type(model).from_config(model.get_config())  # without the optimizer's state
     half = model.count_params() >= HALF_FROM
@@ -89,7 +90,7 @@ def export_onnx(model: keras.Model, path: Path, half: bool) -> None:
     """Write the graph, after Keras answered for random pixels; then let the graph answer."""
     shape = model.input_shape[1:]
     crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
-    expected = {k: np.asarray(v) for k, v in model(crops, training=False).items()}
+    expected = keras_network(model)(crops)
     write_graph(model, path, "onnx", half)
     try:
         check(OnnxNetwork(path, "cpu")(crops), expected, "float32", path.name)
@@ -108,12 +109,11 @@ def export(
     if precision == "int8" and not data:
         raise ModelError("--int8 needs --data: the faces of its val split give the ranges")
     name = manifest.name if precision == "float32" else f"{manifest.name}-{precision}"
-    _make(folder)
+    make_folder(folder)
     exported = _joined(replace(manifest, name=name, files={}, folder=folder))
     model = load_keras(manifest)
     faces = held_out_faces(data, manifest.input) if data else clip_faces(manifest.input)
-    alone = replace(manifest, files={"keras": manifest.files["keras"]})
-    expected = answers(open_network(alone, CPU)[0], faces.crops, alone)
+    expected = answers(keras_network(model), faces.crops, manifest)
     rows = {}
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as place:
         for bits in dict.fromkeys(("float32", precision)):
@@ -130,11 +130,15 @@ def export(
     return exported, [*_table(rows), f"beside Keras on {len(faces.crops)} faces: {deviation}"]
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write weights to {folder}: {error.strerror}") from None
+def keras_network(model: keras.Model) -> Network:
+    """What the model answers, on any back end."""
+
+    def network(batch: np.ndarray) -> dict[str, np.ndarray]:
+        with keras.device("cpu"):  # GPUs multiply in fewer bits
+            answers = model(batch, training=False)
+        return {name: keras.ops.convert_to_numpy(values) for name, values in answers.items()}
+
+    return network
 
 
 def _entry(path: Path) -> dict[str, str]:
@@ -155,14 +159,14 @@ def _joined(manifest: Manifest) -> Manifest:
 
 
 def _written(
-    model: keras.Model, exported: Manifest, kind: str, precision: str, faces: Faces
+    model: keras.Model, exported: Manifest, kind: str, precision: str, faces: SeenFaces
 ) -> Manifest:
     """Write the graph into the manifest's folder, which is made; the manifest has it alone."""
     exported.folder.mkdir()
     path = exported.folder / f"{exported.name}{SUFFIXES[kind]}"
     with stderr_closed():  # the converters tell at length what they do
         if precision == "int8":
-            write_int8(model, path, kind, network_input(faces.crops, exported))
+            write_int8(model, path, kind, network_input(faces.crops, exported.input))
         else:
             write_graph(model, path, kind, half=precision == "fp16")
     return replace(exported, files={kind: _entry(path)})
@@ -195,7 +199,14 @@ def main(argv: list[str] | None = None) -> int:
             default="float32",
             help=meaning,
         )
-    parser.add_argument("-o", dest="folder", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument(
+        "-o",
+        dest="folder",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder for the result (%(default)s)",
+    )
     parser.add_argument("--data", nargs="+", type=Path, default=[], help="zips or folders")
     args = parser.parse_args(argv)
     try:

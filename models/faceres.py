@@ -10,10 +10,10 @@ import keras
 from keras import KerasTensor, layers
 
 from models.layers import EXACT, Expectation
+from models.mobilenet import HALVED, WIDTHS
 
 AGES = 100
-WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
-HALVED = (2, 4, 6, 12)  # blocks, counted from 1, whose depthwise convolution has stride 2
+OFFSET = -116.779  # off B, G and R: the mean of G in the pictures it was published for
 
 
 def build(size: int = 112) -> keras.Model:

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 
 from models import faceres
+from models.faceres import OFFSET
+from models.mobilenet import WIDTHS
 from models.spec import ModelError
 
 TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4"}
 MEANS = np.array([103.939, 116.779, 123.68], np.float32)  # of the channels B, G, R
-OFFSET = -116.779  # what models.faceres takes off all three
 DENSE = {"features": "feats", "years": "age_pred", "probability": "gender_pred"}
 
 
@@ -23,7 +24,7 @@ def read_faceres(path: Path) -> keras.Model:
         kernel = arrays["conv1/convolution/merged_input"]
         bias = arrays["conv1_bn/batchnorm_1/sub"] + np.einsum("ijco,c->o", kernel, -OFFSET - MEANS)
         model.get_layer("conv").set_weights([kernel, bias])
-        for block in range(1, len(faceres.WIDTHS) + 1):
+        for block in range(1, len(WIDTHS) + 1):
             scale = arrays[f"conv_dw_{block}_bn/batchnorm_1/mul"][:, None]
             kernel = arrays[f"conv_dw_{block}/depthwise_kernel"] * scale
             bias = arrays[f"conv_dw_{block}_bn/batchnorm_1/sub"]

@@ -102,7 +102,7 @@ def _fit(
         if len(checkpoint.rows) >= end:
             continue
         freeze(model, last)
-        prepare(model, training, (end - first) * len(batches), len(batches), counts)
+        compile_model(model, training, (end - first) * len(batches), len(batches), counts)
         checkpoint.restore(model, first)
         swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema else []  # where it validates
         model.fit(
@@ -138,7 +138,7 @@ def made_batches(
     ), Batches(chips, watched(chips, checks), training.input, CHECKED, NONE, seed, targets=wanted)
 
 
-def prepare(
+def compile_model(
     model: keras.Model, training: Training, steps: int, epoch: int, counts: np.ndarray | None
 ) -> None:
     """Compile for so many steps, `epoch` of them an epoch; `counts` (C,) faces by class."""

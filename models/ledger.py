@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.spec import Manifest, ModelError
+from models.writing import whole
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "models" / "results"
@@ -46,23 +47,13 @@ def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None
     kept = [row for row, replaced in zip(old, same, strict=True) if not replaced]
     rows: list[dict[str, Any]] = [*kept[:place], *added, *kept[place:]]
     columns = list(dict.fromkeys(name for row in [*added, *kept] for name in row))
-    unfinished = path.with_suffix(".unfinished")
     try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
+        with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
-        unfinished.replace(path)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror}") from None
-
-
-def make_folder(path: Path) -> None:
-    """Make sure that there is a folder to write to, before long work. Raises ModelError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
 
 
 def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from keras import KerasTensor, layers
 
 from models.heads import class_heads
 from models.layers import EXACT, LocalResponseNormalization, PerImageStandardization
-from models.lmtcnn import BRACKETS, MALE_FIRST, full
+from models.lmtcnn import MALE_FIRST, MIDDLES, full
 
 
 def build(outputs: Sequence[str] = ("age", "male"), dropout: float = 0.5) -> keras.Model:
@@ -24,7 +24,7 @@ def build(outputs: Sequence[str] = ("age", "male"), dropout: float = 0.5) -> ker
     x = PerImageStandardization(name="standard", **EXACT)(image)
     heads = {}
     for output in outputs:
-        heads |= class_heads(_features(x, output, dropout), [output], BRACKETS, MALE_FIRST)
+        heads |= class_heads(_features(x, output, dropout), [output], MIDDLES, MALE_FIRST)
     return keras.Model(image, heads, name="levi_hassner")
 
 

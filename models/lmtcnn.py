@@ -19,7 +19,7 @@ from models.layers import (
     PerImageStandardization,
 )
 
-BRACKETS = (1.0, 5.0, 10.0, 17.5, 28.5, 40.5, 50.5, 70.0)  # middles of Adience's, years
+MIDDLES = (1.0, 5.0, 10.0, 17.5, 28.5, 40.5, 50.5, 70.0)  # of Adience's brackets, years
 MALE_FIRST = (1.0, 0.0)  # Adience's classes of gender: m, f
 
 
@@ -33,7 +33,7 @@ def build(
 
     7,490,410 parameters, 7,617,642 with a multiplier of 2. In "gap", which is ours, global average
     pooling stands for the first of the two wide layers, that holds 94 % of them: 346,474. Returns a
-    dict: "nodes" (N, 8) over BRACKETS, "age" (N,) years, "male" (N,) a probability.
+    dict: "nodes" (N, 8) over MIDDLES, "age" (N,) years, "male" (N,) a probability.
     """
     image = keras.Input((227, 227, 3), name="image")
     x = PerImageStandardization(name="standard", **EXACT)(image)
@@ -49,7 +49,7 @@ def build(
         x = layers.Flatten(name="flat")(x)  # 13824
         x = full(x, "full1", dropout)
     x = full(x, "full2", dropout)
-    heads = class_heads(x, outputs, BRACKETS, MALE_FIRST)
+    heads = class_heads(x, outputs, MIDDLES, MALE_FIRST)
     return keras.Model(image, heads, name="lmtcnn")
 
 

@@ -79,20 +79,21 @@ def metrics(results: Results) -> dict[str, Any]:
     return {
         "n": len(results),
         "faces_found": int(results.found.sum()),
-        "mae": _mean(errors),
+        "mae": mean(errors),
         "mae_low": mae_low,
         "mae_high": mae_high,
-        **{f"cs{years}": _mean(errors <= years) for years in (3, 5, 7)},
-        "gender_accuracy": _mean(gendered.gender_right),
+        **{f"cs{years}": mean(errors <= years) for years in (3, 5, 7)},
+        "gender_accuracy": mean(gendered.gender_right),
         "gender_low": gender_low,
         "gender_high": gender_high,
-        "coverage": _mean(ranged.inside),
-        "range_width": _mean(ranged.age_high - ranged.age_low),
+        "coverage": mean(ranged.inside),
+        "range_width": mean(ranged.age_high - ranged.age_low),
         "ece": calibration_error(gendered),
     }
 
 
-def _mean(values: np.ndarray) -> float | None:
+def mean(values: np.ndarray) -> float | None:
+    """To four places; None of no values."""
     return round(float(values.mean()), 4) if len(values) else None
 
 
@@ -152,14 +153,14 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
     faces with those that are not as COVERED as they should be. None for what is not known."""
     adults = results[(results.least_ages >= ADULT) & results.gender_known]
     children = results[results.most_ages < ADULT]
-    mean = _mean(adults.gender_right)
+    overall = mean(adults.gender_right)
     accuracies = {
-        name: (len(part), _mean(part.gender_right) or 0.0)
+        name: (len(part), mean(part.gender_right) or 0.0)
         for named in parts(adults).values()
         for name, part in named.items()
     }
     bands = {
-        name: {"n": len(part), "coverage": _mean(part.inside)}
+        name: {"n": len(part), "coverage": mean(part.inside)}
         for name, part in parts(results[results.ranged])["by_age"].items()
         if len(part) >= BAND
     }
@@ -167,11 +168,11 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
     return {
         "adults": {
             "n": len(adults),
-            "gender_accuracy": mean,
+            "gender_accuracy": overall,
             "behind": {
                 name: {"n": count, "gender_accuracy": accuracy}
                 for name, (count, accuracy) in accuracies.items()
-                if count >= GROUP and round((mean or 0.0) - accuracy, 4) > BEHIND
+                if count >= GROUP and round((overall or 0.0) - accuracy, 4) > BEHIND
             },
         },
         "children": {name: metrics(children)[name] for name in ("n", "mae", "gender_accuracy")},

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from models.faceres import WIDTHS
 from models.keras2 import Layers, numbered
+from models.mobilenet import WIDTHS
 
 BLOCKS = [f"conv_{kind}_{k}" for k in range(1, len(WIDTHS) + 1) for kind in ("dw", "pw")]
 TRUNK = [name + part for name in ("conv1", *BLOCKS) for part in ("", "_bn")]

@@ -17,13 +17,14 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from models.brackets import BRACKETS
 from models.dataset import UNREADABLE
 from models.source import Record, Source
 from models.spec import ModelError
 
-BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))  # Adience's
 UTKFACE_RACES = ("white", "black", "asian", "indian", "other")
 FAIRFACE_BIN = r"\d+-\d+|more than \d+"
+THEIR_VAL_TESTS = {"train": "train", "val": "test"}  # of sets that publish no test: list -> split
 AAF_MEN = 7381  # the first serial number of a man
 MATLAB_EPOCH = 366  # days: MATLAB counts from the year 0, Python from the year 1
 
@@ -105,7 +106,7 @@ def morph2(source: Source, rules: Rules) -> Iterator[Record]:
 
 def megaage_asian(source: Source, rules: Rules) -> Iterator[Record]:
     """MegaAge-Asian (Zhang et al. 2017): train/ and test/, and list/ with a name and an age a line.
-    From public loaders; the set itself was not at hand."""
+    A tenth of its train becomes val. From public loaders; the set itself was not at hand."""
     for split in ("train", "test"):
         files, ages = (source.lines(f"list/{split}_{kind}.txt") for kind in ("name", "age"))
         if len(files) != len(ages):
@@ -179,9 +180,10 @@ def fgnet(source: Source, rules: Rules) -> Iterator[Record]:
 
 def aaf(source: Source, rules: Rules) -> Iterator[Record]:
     """All-Age-Faces (Cheng et al. 2019), as in its README: "image sets/train.txt" and val.txt name
-    a picture and 0 for a woman, 1 for a man; 00000A02.jpg is the woman 00000 at 2."""
-    for split in ("train", "val"):
-        for line in source.lines(f"image sets/{split}.txt"):
+    a picture and 0 for a woman, 1 for a man; 00000A02.jpg is the woman 00000 at 2. Its val is the
+    test here, and a tenth of its train becomes val."""
+    for part, split in THEIR_VAL_TESTS.items():
+        for line in source.lines(f"image sets/{part}.txt"):
             name = re.match(r"(\d{5})A(\d{2})(\.jpg)?(\s+[01])?\s*$", line, re.IGNORECASE)
             if name is None:
                 yield Record("", line, split=split, dropped="malformed name")
@@ -199,10 +201,10 @@ def aaf(source: Source, rules: Rules) -> Iterator[Record]:
 
 def fairface(source: Source, rules: Rules) -> Iterator[Record]:
     """FairFace (Kärkkäinen and Joo 2021): a list for train/ and one for val/, the age as one of
-    nine bins, as in its README."""
-    for split in ("train", "val"):
+    nine bins, as in its README. Its val is the test here, and a tenth of its train becomes val."""
+    for part, split in THEIR_VAL_TESTS.items():
         columns = {"file", "age", "gender", "race"}
-        for row in source.rows(f"fairface_label_{split}.csv", columns):
+        for row in source.rows(f"fairface_label_{part}.csv", columns):
             gender = row["gender"].lower()
             known = gender in ("male", "female") and re.fullmatch(FAIRFACE_BIN, row["age"])
             yield source.listed(

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from models.writing import whole
+
 PART = 64  # pictures: what a kill loses at most
 OUTCOMES = "outcomes.json"
 
@@ -82,7 +84,5 @@ class Parts:
 @contextmanager
 def new_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip to fill that takes its place when it is complete."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with zipfile.ZipFile(unfinished, "w") as file:
+    with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
         yield file
-    unfinished.replace(path)

@@ -9,9 +9,10 @@ import matplotlib
 import numpy as np
 
 from models.calibration import COVERAGE
-from models.dataset import OLDEST, age_range
+from models.dataset import OLDEST, label_range
 from models.metrics import COVERED, Results, interval, metrics, parts
 from models.spec import ModelError
+from models.writing import whole
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -37,11 +38,17 @@ def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folde
     for name, figure in figures.items():
         if name != "worst":
             figure.suptitle(title)
-        try:
-            figure.savefig(folder / f"{name}.png", dpi=DPI)
-        except OSError as error:
-            raise ModelError(f"cannot write {folder / name}.png: {error.strerror}") from None
-        pyplot.close(figure)
+        save_figure(figure, folder / f"{name}.png")
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure and close it. Raises ModelError."""
+    try:
+        with whole(path) as unfinished:
+            figure.savefig(unfinished, dpi=DPI)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}") from None
+    pyplot.close(figure)
 
 
 def _ages(results: Results) -> Any:
@@ -210,12 +217,12 @@ def _sure(male: float) -> str:
 
 def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Path) -> None:
     """Write the ages of a data set by gender; labels as in labels.csv: age, age_bin, gender. A bin
-    is drawn over all its years. Raises OSError."""
+    is drawn over all its years. Raises ModelError."""
     figure, axis = new_figure(9, 4.5)
     label(axis, "age, years", "pictures per year of age")
     base = np.zeros(int(OLDEST) + 1)
     for gender, colour in (("female", RED), ("male", BLUE), ("", GRAY)):
-        spans = Counter(age_range(age, bin_) for age, bin_, g in labels if g == gender)
+        spans = Counter(label_range(age, bin_) for age, bin_, g in labels if g == gender)
         heights = np.zeros_like(base)
         for (low, high), count in spans.items():
             years = slice(int(low), max(int(high), int(low) + 1))
@@ -226,7 +233,4 @@ def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Pat
         base += heights
     axis.legend(frameon=False)
     figure.suptitle(title)
-    unfinished = path.with_suffix(".unfinished")
-    figure.savefig(unfinished, dpi=DPI, format="png")
-    unfinished.replace(path)
-    pyplot.close(figure)
+    save_figure(figure, path)

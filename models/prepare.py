@@ -18,8 +18,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from models.arguments import make_folder
 from models.dataset import UNREADABLE
-from models.ledger import make_folder
 from models.mtcnn import Mtcnn
 from models.originals import ORIGINALS, Rules
 from models.parts import Parts, Prepared, new_zip
@@ -28,6 +28,7 @@ from models.source import Record, Source
 from models.spec import ModelError
 from models.splits import SPLITS, assign_splits
 from models.surroundings import prepare_picture
+from models.writing import whole
 
 COLUMNS = ("file", "split", "age", "gender", "race", "age_bin", "subject", "fold")
 NO_SPLIT = "no split"  # of what was dropped before it had one
@@ -120,9 +121,8 @@ def _write_zip(out: Path, records: list[Record], parts: Parts) -> None:
 
 
 def _write_beside(out: Path, report: dict[str, Any], records: list[Record]) -> None:
-    unfinished = out.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(out.with_suffix(".report.json"))
+    with whole(out.with_suffix(".report.json")) as unfinished:
+        unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     labels = [(r.age, r.age_bin, r.gender) for r in records if not r.dropped]
     title = f"{report['name']}, {len(labels)} pictures"
     save_age_histogram(labels, title, out.with_suffix(".png"))
@@ -173,13 +173,13 @@ def main(argv: list[str] | None = None) -> int:
         "--min-face-score",
         type=float,
         default=Rules.min_face_score,
-        help="imdb and wiki: of their own detector, default %(default)s; -inf takes any",
+        help="imdb and wiki: of their own detector (%(default)s), -inf takes any",
     )
     parser.add_argument(
         "--max-second-score",
         type=float,
         default=Rules.max_second_score,
-        help="imdb and wiki: of a second face, default %(default)s, none at all; some take 0",
+        help="imdb and wiki: of a second face (%(default)s: none at all), some take 0",
     )
     args = parser.parse_args(argv)
     rules = Rules(args.min_face_score, args.max_second_score, args.one_face)

@@ -25,23 +25,23 @@ DEVIATION = {"fp16": {"age": 0.05, "male": 0.005}, "int8": {"age": 0.5, "male": 
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class SeenFaces:
     """Crops as a network sees them, with the labels of a val split where they come from one."""
 
     crops: np.ndarray  # (N, size, size, depth) uint8 BGR
     chips: Chips | None = None
 
 
-def held_out_faces(data: list[Path], spec: InputSpec) -> Faces:
+def held_out_faces(data: list[Path], spec: InputSpec) -> SeenFaces:
     """The faces of the val splits. Raises ModelError if there are none."""
     chips = load_chips(data, "val")
     if not len(chips.male):
         raise ModelError(f"{', '.join(map(str, data))}: no face in the split 'val'")
     rng = np.random.default_rng(0)
-    return Faces(np.stack([random_crop(chip, spec, NONE, rng) for chip in chips.images]), chips)
+    return SeenFaces(np.stack([random_crop(chip, spec, NONE, rng) for chip in chips.images]), chips)
 
 
-def clip_faces(spec: InputSpec) -> Faces:
+def clip_faces(spec: InputSpec) -> SeenFaces:
     """The faces that the live detector finds in the bundled clip."""
     video, detector, crops = cv2.VideoCapture(str(CLIP)), Mtcnn(MIN_FACE, video=False), []
     frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -52,13 +52,13 @@ def clip_faces(spec: InputSpec) -> Faces:
             crops.append(crop_faces(image, found.boxes, found.points, spec))
     if not sum(map(len, crops)):
         raise ModelError(f"no face found in {CLIP}: restore it, or give --data")
-    return Faces(np.concatenate(crops))
+    return SeenFaces(np.concatenate(crops))
 
 
 def answers(network: Network, crops: np.ndarray, manifest: Manifest) -> dict[str, np.ndarray]:
     """All outputs of a network for crops, MAX_BATCH at a time."""
     starts = range(0, len(crops), MAX_BATCH)
-    parts = [network(network_input(crops[k : k + MAX_BATCH], manifest)) for k in starts]
+    parts = [network(network_input(crops[k : k + MAX_BATCH], manifest.input)) for k in starts]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -88,7 +88,7 @@ def check(
     return "; ".join(words)
 
 
-def figures(manifest: Manifest, faces: Faces) -> dict[str, float]:
+def figures(manifest: Manifest, faces: SeenFaces) -> dict[str, float]:
     """Megabytes, milliseconds for 1 and for 8 faces and, on a val split, age_error in years and
     gender accuracy, of a model as it runs live."""
     estimator = Estimator(manifest, CPU)

@@ -144,8 +144,10 @@ def preset(name: str, network: str) -> Recipe:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """--preset, and an option for every field of Recipe, None where it is not given."""
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="ours", help="the recipe")
-    group = parser.add_argument_group("what differs from the preset (default: as ours)")
+    parser.add_argument(
+        "--preset", choices=sorted(PRESETS), default="ours", help="the recipe (ours)"
+    )
+    group = parser.add_argument_group("what differs from the preset (in brackets: ours)")
     for each in fields(Recipe):
         many = isinstance(each.default, tuple)
         kind = {"drops": int, "freeze": str}[each.name] if many else type(each.default)

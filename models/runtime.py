@@ -25,7 +25,7 @@ from models.engines import (
     onnx_session,
     stderr_closed,
 )
-from models.spec import Manifest, ModelError, load_manifest
+from models.spec import InputSpec, Manifest, ModelError, load_manifest
 
 # kinds of weights files by preference, and what they are called
 KINDS = {
@@ -199,7 +199,7 @@ class Estimator:
 
     def _once(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         starts = range(0, len(crops), MAX_BATCH)
-        batches = (network_input(crops[k : k + MAX_BATCH], self.manifest) for k in starts)
+        batches = (network_input(crops[k : k + MAX_BATCH], self.input) for k in starts)
         parts = [self._network(batch) for batch in batches]
         names = parts[0] if parts else ()
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in names}
@@ -213,9 +213,9 @@ def _columns(answers: dict[str, np.ndarray], count: int) -> tuple[np.ndarray, np
     return answers.get("age", unknown), answers.get("male", unknown)
 
 
-def network_input(crops: np.ndarray, manifest: Manifest) -> np.ndarray:
-    """Crops (N, size, size, depth) uint8 BGR to the float32 array the network was trained on."""
-    spec = manifest.input
+def network_input(crops: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Crops (N, size, size, depth) uint8 BGR to the float32 array that networks of these crops are
+    trained on and run on."""
     if spec.channels == "rgb":
         crops = crops.reshape(*crops.shape[:-1], -1, 3)[..., ::-1].reshape(crops.shape)
     pixels = crops.astype(np.float32)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from models.writing import whole
+
 WEIGHTS = Path(__file__).parent / "weights"
-
-
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "saved_model": "", "keras": ".weights.h5"}
 MEANINGS = {
     "age": "years, 0 to 100",
@@ -104,9 +104,8 @@ class Manifest:
         record = asdict(self)
         del record["folder"]
         path = self.folder / f"{self.name}.json"
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        with whole(path) as unfinished:
+            unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         return path
 
 

@@ -23,17 +23,12 @@ def assign_splits(
     """The split of every picture, "" for one to drop. Columns of equal length, "" if not known.
 
     Where the authors made a split it stands; a picture that is byte for byte in a later one too
-    (train, val, test) is to drop. Else all pictures of a subject share one, and all with the same
-    digest, and so do the subjects that have a picture in common.
+    (train, val, test) is to drop, and where they made no val it is the tenth of train with its
+    hashes. Else all pictures of a subject share one, and all with the same digest, and so do the
+    subjects that have a picture in common.
     """
     if any(official):
-        latest: dict[str, int] = {}
-        for split, digest in zip(official, digests, strict=True):
-            latest[digest] = max(latest.get(digest, 0), SPLITS.index(split))
-        return [
-            split if SPLITS.index(split) == latest[digest] else ""
-            for split, digest in zip(official, digests, strict=True)
-        ]
+        return _official_splits(official, digests)
     people = [s or d for s, d in zip(subjects, digests, strict=True)]
     nodes, at = np.unique([*people, *digests], return_inverse=True)
     ends = at.reshape(2, -1)
@@ -43,3 +38,20 @@ def assign_splits(
     for group, name in zip(groups, people, strict=True):
         names[group] = min(name, names.get(group, name))
     return [hashed_split(names[group]) for group in groups]
+
+
+def _official_splits(official: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """The authors' splits by the rule of `assign_splits`."""
+    pictures = list(zip(official, digests, strict=True))
+    latest: dict[str, int] = {}
+    for split, digest in pictures:
+        latest[digest] = max(latest.get(digest, 0), SPLITS.index(split))
+    no_val = "val" not in official
+
+    def assigned(split: str, digest: str) -> str:
+        if SPLITS.index(split) < latest[digest]:
+            return ""
+        to_val = no_val and split == "train" and hashed_split(digest) == "val"
+        return "val" if to_val else split
+
+    return [assigned(split, digest) for split, digest in pictures]

@@ -16,11 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
+from models.arguments import make_folder
 from models.checkpoint import Checkpoint, error, gender_accuracy
+from models.curves import save_curves
 from models.dataset import describe, load_chips
 from models.export import write_model
 from models.fit import Training, fit
-from models.ledger import make_folder
 from models.recipes import add_options, chosen
 from models.spec import ModelError
 from models.zoo import NETWORKS
@@ -28,11 +29,16 @@ from models.zoo import NETWORKS
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """The options of every command that trains."""
-    parser.add_argument("network", choices=sorted(NETWORKS), help="what to train")
+    names = sorted(NETWORKS)
+    parser.add_argument("network", choices=names, metavar="NETWORK", help=", ".join(names))
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="zips or folders")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the result")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--view", type=float, help="part of the 0.4-margin chip that is seen")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), help="folder for the result (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of all that is random (%(default)s)")
+    parser.add_argument(
+        "--view", type=float, help="part of the 0.4-margin chip that is seen (the network's)"
+    )
     parser.add_argument(
         "--init",
         metavar="NAME",
@@ -74,11 +80,9 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     chips = load_chips(args.data, "train", "val")
     rows, checks = (np.flatnonzero(chips.splits == split) for split in ("train", "val"))
     if not len(rows):
-        raise ModelError("the data has no split train with a face in it")
+        raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
     data = {path.name: describe(path) for path in args.data}
     checkpoint = fit(training, chips, rows, checks, args.out, args.resume, data)
-    from models.curves import save_curves
-
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
     write_model(
@@ -102,7 +106,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     add_training(parser)
     parser.add_argument(
-        "--keep", choices=("last", "best"), default="last", help="the epoch whose weights are kept"
+        "--keep",
+        choices=("last", "best"),
+        default="last",
+        help="the epoch whose weights are kept (%(default)s)",
     )
     parser.add_argument("--resume", action="store_true", help="go on where --out was stopped")
     parser.add_argument("--licence", default="", help="of the weights, for their manifest")

@@ -17,8 +17,7 @@ from models import (
     mobilenetv2,
     ssrnet,
 )
-from models.faceres_files import OFFSET
-from models.spec import InputSpec, Manifest
+from models.spec import InputSpec, Manifest, ModelError
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "c3ae": c3ae.build,
@@ -47,20 +46,21 @@ SMALL = InputSpec(size=64, view=0.75)
 WHITE = {"scale": 1 / 128, "offset": -127.5 / 128}  # C3AE's white-norm
 CONTEXT = InputSpec(size=64, align="context", border="constant", **WHITE)
 ADIENCE = InputSpec(size=227, view=0.8, channels="rgb")
+FACERES = InputSpec(size=112, view=0.8, offset=faceres.OFFSET)
 YEARS = tuple(map(float, mobilenetv2.YEARS))
 DECADES = tuple(map(float, c3ae.NODES))
-BRACKETS = lmtcnn.BRACKETS
+MIDDLES = lmtcnn.MIDDLES
 
 NETWORKS: dict[str, Network] = {
     "ssrnet": Network("ssrnet", {"joint": False, "dropout": 0.0}, SMALL),
     "ssrnet-joint": Network("ssrnet", {"joint": True, "dropout": 0.0}, SMALL),
-    "faceres": Network("faceres", {"size": 112}, InputSpec(size=112, view=0.8, offset=OFFSET)),
+    "faceres": Network("faceres", {"size": 112}, FACERES),
     "c3ae": Network("c3ae", {"se": True}, CONTEXT, DECADES),
     "c3ae-plain": Network("c3ae", {"se": False}, CONTEXT, DECADES),
-    "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, BRACKETS),
-    "lmtcnn-2-1": Network("lmtcnn", {"multiplier": 2}, ADIENCE, BRACKETS),
-    "lmtcnn-gap": Network("lmtcnn", {"multiplier": 1, "head": "gap"}, ADIENCE, BRACKETS),
-    "levi-hassner": Network("levi_hassner", {}, ADIENCE, BRACKETS),
+    "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, MIDDLES),
+    "lmtcnn-2-1": Network("lmtcnn", {"multiplier": 2}, ADIENCE, MIDDLES),
+    "lmtcnn-gap": Network("lmtcnn", {"multiplier": 1, "head": "gap"}, ADIENCE, MIDDLES),
+    "levi-hassner": Network("levi_hassner", {}, ADIENCE, MIDDLES),
     "mobilenet-025": Network("mobilenet", {"alpha": 0.25}, SMALL),
     "mobilenet-050": Network("mobilenet", {"alpha": 0.5}, SMALL),
     "densenet-13": Network("densenet", {"depth": 13}, SMALL),
@@ -75,7 +75,13 @@ NETWORKS: dict[str, Network] = {
 
 
 def load_keras(manifest: Manifest) -> keras.Model:
-    """The model with its trained weights, on whichever back end Keras runs."""
-    model = ARCHITECTURES[manifest.architecture](**manifest.config)
+    """The model with its trained weights, on whichever back end Keras runs. Raises ModelError."""
+    build = ARCHITECTURES.get(manifest.architecture)
+    if build is None:
+        raise ModelError(
+            f"model {manifest.name} is no network of models.zoo: its architecture is "
+            f"{manifest.architecture!r}, not {', '.join(ARCHITECTURES)}"
+        )
+    model = build(**manifest.config)
     model.load_weights(manifest.file("keras"))
     return model

@@ -12,7 +12,7 @@ from models.augment import NONE, WEBCAM, random_crop
 from models.context import BOX, NOSE, context_squares, middle_crop
 from models.evaluate import whole_picture
 from models.runtime import network_input
-from models.spec import CHIP, InputSpec, Manifest
+from models.spec import CHIP, InputSpec
 from models.zoo import CONTEXT
 
 
@@ -85,8 +85,8 @@ def test_a_whole_picture_counts_as_the_chip(chip: np.ndarray) -> None:
 
 def test_channels_are_turned_within_each_crop() -> None:
     crops = np.arange(9, dtype=np.uint8).reshape(1, 1, 1, 9)
-    manifest = Manifest("m", "c3ae", {}, replace(CONTEXT, size=1, channels="rgb"), {}, {})
-    pixels = network_input(crops, manifest).ravel() * 128 + 127.5
+    spec = replace(CONTEXT, size=1, channels="rgb")
+    pixels = network_input(crops, spec).ravel() * 128 + 127.5
     assert pixels.tolist() == [2, 1, 0, 5, 4, 3, 8, 7, 6]
 
 

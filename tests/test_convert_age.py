@@ -2,6 +2,7 @@
 answering as with their authors' code."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -27,8 +28,10 @@ NAMED = {"age_feat": "feat_a", "age_pred": "pred_a", "pred": "age"}
 KINDS = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
 
 
-def awake(family: str, config: dict) -> keras.Model:
+@cache
+def awake(net: str) -> keras.Model:
     """A net of the age with weights under which every picture gets an answer of its own."""
+    family, config = NETS[net]
     keras.utils.set_random_seed(5)
     model = ARCHITECTURES[family](outputs=["age"], **config)
     rng = np.random.default_rng(0)
@@ -82,7 +85,7 @@ def test_a_file_comes_back_as_the_net_that_was_written(
     net: str, first: int, tmp_path: Path
 ) -> None:
     family, config = NETS[net]
-    model = awake(family, config)
+    model = awake(net)
     root = "/" if first == 1 else "model_weights"
     path = write_authors(tmp_path / "net.h5", model, first, root)
     architecture, arguments, read = convert.read_age(path)
@@ -92,7 +95,7 @@ def test_a_file_comes_back_as_the_net_that_was_written(
 
 
 def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -> None:
-    model = awake("c3ae", {"se": True})
+    model = awake("c3ae_se")
     path = write_authors(tmp_path / "net.h5", model)
     command = [str(path), "--as", "theirs", "--out", str(tmp_path), "--licence", "BSD-2-Clause"]
     assert convert.main(command) == 0
@@ -127,7 +130,7 @@ def test_white_norm_is_read_from_a_whole_model_or_stated(tmp_path: Path) -> None
 def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    path = write_authors(tmp_path / "net.h5", awake("c3ae", {"se": False}))
+    path = write_authors(tmp_path / "net.h5", awake("c3ae"))
     with h5py.File(path, "a") as file:
         del file["model_1/conv3/kernel:0"]
         file["model_1/conv3/kernel:0"] = np.zeros((3, 3, 32, 24), np.float32)
@@ -141,7 +144,7 @@ def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
 
 
 def test_a_missing_layer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    path = write_authors(tmp_path / "net.h5", awake("densenet", {"depth": 13}))
+    path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     with h5py.File(path, "a") as file:
         file.attrs["layer_names"] = [b"densenet", b"feat_a", b"pred_a"]
     message = refused(path, capsys)
@@ -153,7 +156,7 @@ def test_a_missing_layer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture)
 def test_these_nets_tell_the_age_alone_and_stand_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    path = write_authors(tmp_path / "net.h5", awake("densenet", {"depth": 13}))
+    path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     assert "predicts age, not male" in refused(path, capsys, "--output", "male")
     assert "is no SSR-Net: convert it by itself" in refused(path, capsys, path)
 

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest
 
 CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}
 CLIP = str(stream.DEMO_CLIP)
+LIVE = ["--no-display", "-s", CLIP, "--max-frames", "10"]
 NOISE = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3))
 CROPS = (NOISE * np.linspace(0.1, 1, 5)[:, None, None, None]).astype(np.uint8)
 
@@ -35,34 +37,41 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def exported(small: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the small net in every kind of file, under one manifest."""
-    folder = tmp_path_factory.mktemp("exported")
+def quick(small: Manifest) -> Iterator[None]:
+    """Few faces of the clip, found once, and no times."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proof, "EVERY", 60)
         patch.setattr(proof, "best_seconds", lambda work: 0.001)
         found = proof.clip_faces(small.input)
         patch.setattr(export, "clip_faces", lambda spec: found)
-        for kind in ("onnx", "tflite", "saved_model"):
-            assert main([str(path_of(small)), "--to", kind, "-o", str(folder)]) == 0
-        assert main([str(path_of(small)), "--to", "tflite", "--fp16", "-o", str(folder)]) == 0
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(small: Manifest, quick: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small net in every kind of file, under one manifest."""
+    folder = tmp_path_factory.mktemp("exported")
+    for kind in ("onnx", "tflite", "saved_model"):
+        assert main([str(path_of(small)), "--to", kind, "-o", str(folder)]) == 0
+    assert main([str(path_of(small)), "--to", "tflite", "--fp16", "-o", str(folder)]) == 0
     return folder
 
 
-@pytest.fixture
-def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data set of four frames of the bundled clip, all of its split "val"."""
-    monkeypatch.setenv("AGESTREAM_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "faces"
-    (folder / "images").mkdir(parents=True)
+    folder = tmp_path_factory.mktemp("faces")
+    (folder / "images").mkdir()
     video = cv2.VideoCapture(CLIP)
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "split", "age", "gender"])
         for index in range(4):
-            cv2.imwrite(str(folder / "images" / f"{index}.png"), video.read()[1])
-            rows.writerow([f"{index}.png", "val", 34, "female"])
-    return folder
+            cv2.imwrite(str(folder / "images" / f"{index}.jpg"), video.read()[1])
+            rows.writerow([f"{index}.jpg", "val", 34, "female"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield folder
 
 
 def path_of(manifest: Manifest) -> Path:
@@ -115,19 +124,22 @@ def test_weights_of_16_bits_take_half_the_room_and_answer_nearly_alike(small, ex
     np.testing.assert_allclose(answers(half)[0], answers(small)[0], atol=0.1)
 
 
-@pytest.mark.parametrize("name", ["small.onnx", "small.tflite", "small", "small-fp16.tflite"])
-def test_the_live_application_runs_every_kind(exported, tmp_path, capsys, name):
-    log = tmp_path / "faces.jsonl"
-    arguments = ["--no-display", "-s", CLIP, "--max-frames", "10", "--log", str(log)]
-    assert stream.main([*arguments, "--weights", str(exported / name)]) == 0
-    assert f"stream: {name.partition('.')[0]} on cpu with" in capsys.readouterr().err
+def assert_two_faces_have_ages(log: Path) -> None:
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [len(row["faces"]) for row in rows] == [2] * 10
     assert all(face["age"] is not None for face in rows[-1]["faces"])
 
 
+@pytest.mark.parametrize("name", ["small", "small-fp16.tflite"])  # ONNX: see the last test
+def test_the_live_application_runs_what_tensorflow_does(exported, tmp_path, capsys, name):
+    log = tmp_path / "faces.jsonl"
+    assert stream.main([*LIVE, "--log", str(log), "--weights", str(exported / name)]) == 0
+    assert f"stream: {name.partition('.')[0]} on cpu with" in capsys.readouterr().err
+    assert_two_faces_have_ages(log)
+
+
 @pytest.mark.parametrize("kind", ["onnx", "tflite"])
-def test_8_bits_tell_what_they_cost_and_run(faces, tmp_path, monkeypatch, capsys, kind):
+def test_8_bits_tell_what_they_cost_and_run(faces, quick, tmp_path, monkeypatch, capsys, kind):
     monkeypatch.setitem(proof.DEVIATION["int8"], "age", 2.0)  # all faces are one person's
     out = tmp_path / "out"
     assert main(["ssrnet-joint", "--to", kind, "--int8", "--data", str(faces), "-o", str(out)]) == 0
@@ -152,11 +164,15 @@ def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, 
     )
     assert "--int8 needs --data" in refusal(capsys, name, "--to", "onnx", "--int8", "-o", out)
     assert "unknown model 'nobody'" in refusal(capsys, "nobody", "--to", "onnx", "-o", out)
+    assert "mtcnn is no network of models.zoo" in refusal(
+        capsys, "mtcnn", "--to", "onnx", "-o", out
+    )
     alone = exported / "small.json"
     assert "has no keras file" in refusal(capsys, alone, "--to", "onnx", "-o", out)
-    labels = faces / "labels.csv"
-    labels.write_text(labels.read_text().replace("val", "test"))
-    line = refusal(capsys, name, "--to", "onnx", "--int8", "--data", faces, "-o", out)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.jpg").symlink_to(faces / "images" / "0.jpg")
+    (tmp_path / "labels.csv").write_text("file,split\n0.jpg,test\n")
+    line = refusal(capsys, name, "--to", "onnx", "--int8", "--data", tmp_path, "-o", out)
     assert "no face in the split 'val'" in line
     other = replace(small, origin="another run", folder=tmp_path)
     other.save()
@@ -164,8 +180,7 @@ def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, 
     assert "small.json is the manifest of another model" in line
 
 
-def test_a_graph_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(proof, "EVERY", 60)
+def test_a_graph_that_answers_otherwise_is_not_written(small, quick, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(proof.TOLERANCE, "age", -1.0)
     line = refusal(capsys, path_of(small), "--to", "saved_model", "-o", tmp_path / "out")
     assert "small: age differs from Keras by" in line
@@ -224,13 +239,16 @@ def test_weights_and_a_model_are_not_given_together(capsys):
     assert "not allowed with argument" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_an_onnx_file_runs_without_tensorflow(exported):
+def test_an_onnx_file_runs_without_tensorflow(exported, tmp_path):
+    log = tmp_path / "faces.jsonl"
+    arguments = [*LIVE, "--log", str(log), "--weights", str(exported / "small.onnx")]
     code = (
-        f"import sys, stream; stream.main(['--no-display', '-s', {CLIP!r}, '--max-frames', '2',"
-        f" '--weights', {str(exported / 'small.onnx')!r}]);"
+        f"import sys, stream; stream.main({arguments!r});"
         "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=stream.ROOT, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+    assert "stream: small on cpu with" in done.stderr
+    assert_two_faces_have_ages(log)

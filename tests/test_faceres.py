@@ -5,7 +5,8 @@ import pytest
 
 from models import faceres, proof
 from models.convert import main
-from models.faceres_files import DENSE, MEANS, OFFSET, read_faceres
+from models.faceres import OFFSET
+from models.faceres_files import DENSE, MEANS, read_faceres
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
 from models.zoo import load_keras

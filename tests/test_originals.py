@@ -267,8 +267,8 @@ def test_aaf_lists_hold_split_and_gender(tmp_path: Path) -> None:
     assert records("aaf", tmp_path) == [
         Record(f"{folder}/00000A02.jpg", "00000A02.jpg", "2", gender="female", split="train"),
         Record("", "00001A02.jpg", "2", gender="male", split="train", dropped="file is missing"),
-        Record(f"{folder}/07381A80.jpg", "07381A80.jpg", "80", gender="male", split="val"),
-        Record("", "nonsense", split="val", dropped="malformed name"),
+        Record(f"{folder}/07381A80.jpg", "07381A80.jpg", "80", gender="male", split="test"),
+        Record("", "nonsense", split="test", dropped="malformed name"),
     ]
 
 
@@ -288,7 +288,7 @@ def test_fairface_lists_hold_bin_gender_and_race(tmp_path: Path) -> None:
         Record(
             "", "train/2.jpg", "", "", "male", "White", split="train", dropped="malformed label"
         ),
-        Record("", "val/1.jpg", "", "more than 70", "female", "Latino_Hispanic", split="val"),
+        Record("", "val/1.jpg", "", "more than 70", "female", "Latino_Hispanic", split="test"),
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from models import runtime
 from models.runtime import Estimator, choose_device, network_input, open_detector_network
-from models.spec import InputSpec, Manifest, ModelError, load_manifest
+from models.spec import InputSpec, ModelError, load_manifest
 
 
 @pytest.fixture
@@ -41,8 +41,7 @@ def test_a_gpu_that_does_not_start_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_pixels_reach_the_network_as_the_manifest_says() -> None:
     crops = np.array([[[[10, 20, 30]]]], np.uint8)
-    as_they_are = Manifest("m", "ssrnet", {}, InputSpec(size=1), {}, {})
-    turned = Manifest("m", "ssrnet", {}, InputSpec(1, channels="rgb", scale=0.5, offset=-1), {}, {})
+    as_they_are, turned = InputSpec(size=1), InputSpec(1, channels="rgb", scale=0.5, offset=-1)
     assert network_input(crops, as_they_are).tolist() == [[[[10, 20, 30]]]]
     assert network_input(crops, turned).tolist() == [[[[14, 9, 4]]]]
     assert network_input(crops, turned).dtype == np.float32

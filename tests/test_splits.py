@@ -45,3 +45,18 @@ def test_official_splits_stand_and_lose_what_a_later_one_has() -> None:
         "val",
         "train",
     ]
+
+
+def test_where_the_authors_made_no_val_it_is_a_tenth_of_train() -> None:
+    official = ["train", "train", "train", "train", "test", "test"]
+    digests = ["Ada", "Bob", "Ivy", "Bob", "Bob", "000005"]  # hashes of train, val, test, val, …
+    assert assign_splits(official, [""] * 6, digests) == ["train", "", "train", "", "test", "test"]
+    digests[4] = "Zoe"
+    assert assign_splits(official, [""] * 6, digests) == [
+        "train",
+        "val",
+        "train",
+        "val",
+        "test",
+        "test",
+    ]

@@ -60,38 +60,56 @@ def test_a_start_that_does_not_fit_is_refused():
         start_from(ssrnet.build(), keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
 
 
-def test_training_writes_a_model_that_runs_live(tmp_path, monkeypatch, astronaut):
-    monkeypatch.setenv("AGESTREAM_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "faces"
-    (folder / "images").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, astronaut):
+    """A data set of one face, both its train and its val split."""
+    folder = tmp_path_factory.mktemp("faces")
+    (folder / "images").mkdir()
     cv2.imwrite(str(folder / "images" / "face.png"), astronaut[0:256, 96:352])
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "split", "age", "gender"])
         rows.writerows([["face.png", split, 34, "female"] for split in ("train", "val")])
-    arguments = ["ssrnet-joint", "--data", folder, "--epochs", 2, "--out", tmp_path / "run"]
-    assert main([str(a) for a in arguments]) == 0
-    manifest = load_manifest(str(tmp_path / "run" / "ssrnet-joint.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield folder
+
+
+def trained(folder, name, *arguments):
+    """The manifest of a network that was trained as the command line says."""
+    assert main([str(a) for a in (name, *arguments, "--out", folder)]) == 0
+    return load_manifest(str(folder / f"{name}.json"))
+
+
+def test_training_writes_a_model_that_runs_live(data, tmp_path):
+    manifest = trained(tmp_path, "ssrnet-joint", "--data", data, "--epochs", 1)
     assert manifest.input == InputSpec(view=0.75)
-    assert "--epochs 2" in manifest.origin
+    assert "--epochs 1" in manifest.origin
     ages, males = Estimator(manifest, choose_device("cpu"))(np.zeros((2, 64, 64, 3), np.uint8))
     assert np.isfinite(ages).all()
     assert np.isfinite(males).all()
-    assert (tmp_path / "run" / "ssrnet-joint.csv").read_text().count("\n") == 3
-    assert (tmp_path / "run" / "ssrnet-joint.png").is_file()
-    assert (manifest.metrics["kept"], manifest.metrics["epoch"]) == ("last", 1)
-    with (tmp_path / "run" / "ssrnet-joint.csv").open(newline="") as file:
+
+
+def test_the_manifest_names_the_kept_epoch_the_best_and_the_last(tiny, data, tmp_path):
+    arguments = ["--data", data, "--epochs", 2]
+    metrics = trained(tmp_path, tiny, *arguments).metrics
+    assert (metrics["kept"], metrics["epoch"], metrics["epoch_last"]) == ("last", 1, 1)
+    assert (tmp_path / "tiny.png").is_file()
+    with (tmp_path / "tiny.csv").open(newline="") as file:
         errors = [float(row["val_age_years_outside"]) for row in csv.DictReader(file)]
-    assert manifest.metrics["val_mae_best"] == pytest.approx(min(errors), abs=5e-4)
-    assert manifest.metrics["epoch_best"] == errors.index(min(errors))
-    assert main([str(a) for a in [*arguments, "--resume", "--keep", "best"]]) == 0
-    best = load_manifest(str(tmp_path / "run" / "ssrnet-joint.json")).metrics
+    assert len(errors) == 2
+    assert metrics["val_mae_best"] == pytest.approx(min(errors), abs=5e-4)
+    assert metrics["epoch_best"] == errors.index(min(errors))
+    best = trained(tmp_path, tiny, *arguments, "--resume", "--keep", "best").metrics
     assert (best["kept"], best["val_mae"]) == ("best", best["val_mae_best"])
 
-    teacher = tmp_path / "run" / "ssrnet-joint.json"
-    taught = [*arguments[:3], "--epochs", 1, "--teachers", teacher, "--init", teacher]
-    assert main([str(a) for a in [*taught, "--out", tmp_path / "taught"]]) == 0
-    assert "--teachers" in load_manifest(str(tmp_path / "taught" / "ssrnet-joint.json")).origin
+
+def test_a_network_starts_from_another_and_learns_from_it(tiny, data, tmp_path):
+    trained(tmp_path / "first", tiny, "--data", data, "--epochs", 1)
+    teacher = tmp_path / "first" / "tiny.json"
+    more = ["--teachers", teacher, "--init", teacher]
+    taught = trained(tmp_path, tiny, "--data", data, "--epochs", 1, *more)
+    assert "--teachers" in taught.origin
 
 
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):

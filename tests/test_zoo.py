@@ -153,7 +153,7 @@ def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
     manifest = write_model(model, "net", "lmtcnn", network.config, network.input, tmp_path, "here")
     assert list(manifest.outputs) == ["age", "male", "nodes"]
     crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
-    answer = load_keras(manifest)(network_input(crops, manifest), training=False)
+    answer = load_keras(manifest)(network_input(crops, manifest.input), training=False)
     ages, males = Estimator(manifest, choose_device("cpu"))(crops)
     np.testing.assert_allclose(ages, np.asarray(answer["age"]), atol=1e-3)
     np.testing.assert_allclose(males, np.asarray(answer["male"]), atol=1e-4)
