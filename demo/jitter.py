@@ -82,14 +82,9 @@ def flips(males: np.ndarray) -> int:
 
 def plot(people: dict[int, Curves], title: str, path: Path) -> None:
     """Ages above, genders below; dots are raw, lines shown."""
-    import matplotlib
+    from models.figures import label, new_figure, save_figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (ages, males) = pyplot.subplots(
-        2, 1, sharex=True, figsize=(10, 6.5), layout="constrained", height_ratios=(3, 2)
-    )
+    figure, (ages, males) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
     longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]
     for person, colour in zip(sorted(longest), COLOURS, strict=False):
         seconds, raw_age, raw_male, age, male = people[person].columns
@@ -98,12 +93,11 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
             axis.plot(seconds, raw, ".", color=colour, alpha=0.3, markersize=4, linewidth=0)
             line = np.where(gap, np.nan, shown)
             axis.plot(seconds, line, color=colour, linewidth=2, label=f"id {person}")
-    ages.set(ylabel="age, years", title=title)
-    males.set(ylabel="probability of male", xlabel="seconds", ylim=(-0.03, 1.03))
+    label(ages, "", "age, years")
+    label(males, "seconds", "probability of male")
+    ages.set(title=title)
+    males.set(ylim=(-0.03, 1.03))
     males.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
-    for axis in (ages, males):
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
     dots = ages.plot([], [], ".", color="gray", label="raw, one crop")[0]
     ages.legend(
         handles=[*[h for h in ages.get_lines() if h.get_label().startswith("id ")], dots],
@@ -111,7 +105,7 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
     )
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def main(argv: list[str] | None = None) -> int:

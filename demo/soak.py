@@ -204,22 +204,15 @@ def text(report: dict[str, Any]) -> str:
 
 def plot(samples: dict[str, list[float]], path: Path) -> None:
     """Memory, threads, open files and delay over time."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from models.figures import BLUE, label, new_figure, save_figure
 
     minutes = np.array(samples["second"]) / 60
-    figure, axes = pyplot.subplots(
-        len(LABELS), 1, sharex=True, figsize=(9, 8), layout="constrained"
-    )
-    for axis, (name, label) in zip(axes, LABELS.items(), strict=True):
-        axis.plot(minutes, samples[name], color="#2a7ab9", linewidth=1)
-        axis.set(ylabel=label, ylim=(0, 1.15 * max(samples[name])))
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[-1].set_xlabel("minutes")
-    figure.savefig(path, dpi=110)
+    figure, axes = new_figure(9, 8, rows=len(LABELS), sharex=True)
+    for axis, (name, meaning) in zip(axes, LABELS.items(), strict=True):
+        axis.plot(minutes, samples[name], color=BLUE, linewidth=1)
+        axis.set(ylim=(0, 1.15 * max(samples[name])))
+        label(axis, "minutes" if axis is axes[-1] else "", meaning)
+    save_figure(figure, path)
 
 
 def main(argv: list[str] | None = None) -> int:

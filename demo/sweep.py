@@ -93,20 +93,16 @@ def _portrait(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def plot(result: dict[str, dict[int, float]], path: Path) -> None:
     """Frames a second against faces and against frame height."""
-    import matplotlib
+    from models.figures import BLUE, label, new_figure, save_figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = new_figure(10, 4, columns=2)
     labels = {"faces": "faces in a 1920×1080 frame", "height": "frame height, pixels"}
     for axis, (name, times) in zip(axes, result.items(), strict=True):
-        axis.plot(list(times), [1e3 / ms for ms in times.values()], "o-", color="#2a7ab9")
-        axis.set(xlabel=labels[name], ylabel="frames a second", ylim=(0, None))
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.plot(list(times), [1e3 / ms for ms in times.values()], "o-", color=BLUE)
+        axis.set(ylim=(0, None))
+        label(axis, labels[name], "frames a second")
     figure.suptitle("Detection, tracking, estimation and overlay, without decoding")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -74,7 +74,7 @@ class LocalResponseNormalization(layers.Layer):
     def call(self, x: KerasTensor) -> KerasTensor:
         place = np.arange(x.shape[-1])
         near = np.abs(place[:, None] - place) <= self.radius  # (C, C)
-        energy = ops.matmul(ops.square(x), ops.array(near, x.dtype))
+        energy = ops.conv(ops.square(x), ops.array(near[None, None], x.dtype))
         return x * ops.power(1.0 + self.alpha * energy, -self.beta)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,21 +5,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-
-from models.calibration import COVERAGE
-from models.dataset import OLDEST, label_range
-from models.metrics import COVERED, Results, interval, metrics, parts
-from models.spec import ModelError
-from models.writing import whole
-
-matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
-BLUE, RED, GRAY = "#2a7ab9", "#c8553d", "#888888"
-DPI = 110
+from models.calibration import COVERAGE
+from models.dataset import OLDEST, label_range
+from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.metrics import COVERED, Results, interval, metrics, parts
+
 BIN = 5  # years
 FEW = 10  # faces: a bin of fewer has no dot
 PROBABILITIES = np.linspace(0, 1, 11)  # edges of the bins of the reliability diagram
@@ -39,16 +33,6 @@ def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folde
         if name != "worst":
             figure.suptitle(title)
         save_figure(figure, folder / f"{name}.png")
-
-
-def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure and close it. Raises ModelError."""
-    try:
-        with whole(path) as unfinished:
-            figure.savefig(unfinished, dpi=DPI)
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror}") from None
-    pyplot.close(figure)
 
 
 def _ages(results: Results) -> Any:
@@ -152,19 +136,6 @@ def _coverage(axis: Any, ranged: Results) -> None:
         ylim=(min(0.6, *coverage) - 0.02, 1.03),
         title=f"age ranges, {total['coverage']:.3f} inside, {total['range_width']:.1f} years wide",
     )
-
-
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
-    """A figure and its axes; sizes in inches."""
-    return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
-
-
-def label(axis: Any, x: str, y: str) -> None:
-    """Name the axes and clear the frame."""
-    axis.set(xlabel=x, ylabel=y)
-    axis.grid(alpha=0.3)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _say(axis: Any, text: str) -> Any:

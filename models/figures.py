@@ -1,0 +1,38 @@
+"""How all plots of the project look, and how they are written."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from models.spec import ModelError
+from models.writing import whole
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+BLUE, RED, GRAY = "#2a7ab9", "#c8553d", "#888888"
+DPI = 110
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
+    """A figure and its axes; sizes in inches."""
+    return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
+
+
+def label(axis: Any, x: str, y: str) -> None:
+    """Name the axes and clear the frame."""
+    axis.set(xlabel=x, ylabel=y)
+    axis.grid(alpha=0.3)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure and close it. Raises ModelError."""
+    try:
+        with whole(path) as unfinished:
+            figure.savefig(unfinished, dpi=DPI)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}") from None
+    pyplot.close(figure)
