@@ -26,7 +26,7 @@ import numpy as np
 from models import ledger
 from models.arguments import make_folder
 from models.runtime import Estimator, choose_device
-from models.spec import Manifest, ModelError, load_manifest, names
+from models.spec import MEANINGS, Manifest, ModelError, load_manifest, names, sha256
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 KEPT = (1, 8)  # faces
@@ -81,13 +81,21 @@ def operations(graph_file: Path) -> int:
 
 def untrained(name: str, folder: Path) -> Manifest:
     """A network of the zoo with weights as they are before training."""
-    from models.export import write_model
+    from models.export import HALF_FROM
+    from models.graphs import write_graph
     from models.zoo import ARCHITECTURES, NETWORKS
 
-    network = NETWORKS[name]
+    network, graph = NETWORKS[name], folder / f"{name}.onnx"
     model = ARCHITECTURES[network.architecture](**network.config)
-    return write_model(
-        model, name, network.architecture, network.config, network.input, folder, "untrained"
+    write_graph(model, graph, "onnx", half=model.count_params() >= HALF_FROM)
+    return Manifest(
+        name,
+        network.architecture,
+        network.config,
+        network.input,
+        files={"onnx": {"name": graph.name, "sha256": sha256(graph)}},
+        outputs={output: MEANINGS[output] for output in sorted(model.output)},
+        folder=folder,
     )
 
 
