@@ -1,9 +1,8 @@
 """`python -m models.overview`: one table of all networks, as Markdown, from models/results.
 
 Parameters and input are those of `models.zoo`; errors come from evaluation.csv (`models.evaluate
---save`), size and times from speed.csv (`models.bench --save`). "-" is what was
-not measured. MB are those of the ONNX file; times are of one crop a face on the processor, the best of
-several.
+--save`), size and times from speed.csv (`models.bench --save`). "-" is what was not measured. MB
+are those of the ONNX file; times are of one crop a face on the processor, the best of several.
 """
 
 import argparse
