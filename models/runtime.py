@@ -34,6 +34,7 @@ KINDS = {
     "saved_model": "SavedModel",
     "keras": "Keras weights file",
 }
+FULLY = 8  # times that both sides of a face are shown: its first labels rest on few crops
 OF_TENSORFLOW = ("keras", "saved_model")
 
 
@@ -129,7 +130,8 @@ def open_network(manifest: Manifest, device: Device) -> tuple[Network, Device]:
 class Request(NamedTuple):
     """What the network is asked."""
 
-    crops: np.ndarray  # (N, size, size, depth) uint8, BGR
+    crops: np.ndarray  # (M, size, size, depth) uint8, BGR
+    faces: np.ndarray  # (M,) row of the face that each crop shows
     answers: Future[tuple[np.ndarray, np.ndarray]]  # ages (N,), probabilities of male (N,)
 
 
@@ -161,11 +163,16 @@ class Estimator:
     def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
         """As a call, but the caller goes on: `result()` of what is returned waits for the answers.
         What others ask meanwhile is answered in one batch. `asked` (N,): how often each face was
-        asked about before. Where an answer is the mean over a crop and its mirror image, they are
-        shown in turn. Overwrites `crops`."""
+        asked about before. Where an answer is the mean over a crop and its mirror image, a face
+        shows both the first FULLY times, then one of them in turn. Overwrites `crops`."""
+        faces = np.arange(len(crops))
         if self.manifest.mirror:
-            crops[asked % 2 == 1] = crops[asked % 2 == 1, :, ::-1]
-        request = Request(crops, Future())
+            both = asked < FULLY
+            turned = ~both & (asked % 2 == 1)
+            crops[turned] = crops[turned, :, ::-1]
+            crops = np.concatenate([crops, crops[both, :, ::-1]])
+            faces = np.concatenate([faces, faces[both]])
+        request = Request(crops, faces, Future())
         self._requests.append(request)
         self._thread.submit(self._answer_all)
         return request.answers
@@ -183,8 +190,10 @@ class Estimator:
                 request.answers.set_exception(error)
             return
         ends = np.cumsum([len(request.crops) for request in waiting])[:-1]
-        for request, *answers in zip(waiting, *(np.split(c, ends) for c in columns), strict=True):
-            request.answers.set_result(tuple(answers))
+        for request, *parts in zip(waiting, *(np.split(c, ends) for c in columns), strict=True):
+            shown = np.bincount(request.faces)
+            ages, males = (np.bincount(request.faces, part) / shown for part in parts)
+            request.answers.set_result((ages.astype(np.float32), males.astype(np.float32)))
 
     def answers(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """All that the model tells of crops, by output; the classes of ages ("nodes") are (N, C).

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 
 from models import runtime
-from models.runtime import Estimator, choose_device, network_input, open_detector_network
+from models.runtime import FULLY, Estimator, choose_device, network_input, open_detector_network
 from models.spec import InputSpec, ModelError, load_manifest
 
 
@@ -110,19 +110,34 @@ def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone()
     estimator._network = counting
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (n, 64, 64, 3)).astype(np.uint8) for n in (1, 3, 0, 2)]
-    futures = [estimator.ask(each, np.zeros(len(each), int)) for each in crops]
+    futures = [estimator.ask(each, np.full(len(each), FULLY)) for each in crops]
     while not sizes:
         sleep(0.001)
-    late = [estimator.ask(each, np.zeros(len(each), int)) for each in crops]
+    late = [estimator.ask(each, np.full(len(each), FULLY)) for each in crops]
     go.set()
     answers = [future.result() for future in (*futures, *late)]
     assert sum(sizes) == 12
     assert len(sizes) <= 3
     for each, answer, again in zip(crops, answers[:4], answers[4:], strict=True):
-        alone = estimator.ask(each, np.zeros(len(each), int)).result()
+        alone = estimator.ask(each, np.full(len(each), FULLY)).result()
         for column, same, expected in zip(answer, again, alone, strict=True):
             np.testing.assert_allclose(column, expected, atol=1e-4)
             np.testing.assert_allclose(same, expected, atol=1e-4)
+
+
+def test_a_face_shows_both_sides_at_first_and_then_one_in_turn():
+    estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
+    crop = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
+    mirrored = np.ascontiguousarray(crop[:, :, ::-1])
+    side, other = (
+        estimator.ask(each.copy(), np.array([FULLY])).result() for each in (crop, mirrored)
+    )
+    asked = np.array([0, FULLY, FULLY + 1, FULLY - 1])
+    ages, males = estimator.ask(np.repeat(crop, 4, axis=0), asked).result()
+    for told, one, two in zip((ages, males), side, other, strict=True):
+        both = (one[0] + two[0]) / 2
+        np.testing.assert_allclose(told, [both, one[0], two[0], both], atol=1e-4)
+    np.testing.assert_allclose(estimator(crop)[0], ages[:1], atol=1e-4)
 
 
 def test_a_network_that_fails_tells_everyone_who_asked():
