@@ -86,14 +86,18 @@ def _openvino() -> Any:
 
 
 class OnnxNetwork:
-    def __init__(self, path: Path, kind: str, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, kind: str, threads: int | None = None, rows: int = MAX_BATCH
+    ) -> None:
+        """`rows`: of a call, at most."""
+        self._rows = rows
         self._session = onnx_session(path, kind, threads or threads_for(path))
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        starts = range(0, max(len(batch), 1), MAX_BATCH)
-        parts = [self._run(batch[start : start + MAX_BATCH]) for start in starts]
+        starts = range(0, max(len(batch), 1), self._rows)
+        parts = [self._run(batch[start : start + self._rows]) for start in starts]
         return dict(zip(self._outputs, map(np.concatenate, zip(*parts, strict=True)), strict=True))
 
     def _run(self, batch: np.ndarray) -> list[np.ndarray]:
