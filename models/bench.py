@@ -26,7 +26,7 @@ import numpy as np
 from models import ledger
 from models.arguments import make_folder
 from models.runtime import Estimator, choose_device
-from models.spec import MEANINGS, Manifest, ModelError, load_manifest, names, sha256
+from models.spec import MEANINGS, Manifest, ModelError, file_entry, load_manifest, names
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 KEPT = (1, 8)  # faces
@@ -93,7 +93,7 @@ def untrained(name: str, folder: Path) -> Manifest:
         network.architecture,
         network.config,
         network.input,
-        files={"onnx": {"name": graph.name, "sha256": sha256(graph)}},
+        files={"onnx": file_entry(graph)},
         outputs={output: MEANINGS[output] for output in sorted(model.output)},
         folder=folder,
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from models.arguments import make_folder
 from models.keras2 import assign, fitted, keras2_layers, model_config
-from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, sha256
+from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, file_entry, sha256
 
 # joblib files are only read when they are these very files of mtcnn 1.0.0
 MTCNN_SHA256 = {
@@ -52,7 +52,7 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
         model = mtcnn_graph(net, [np.asarray(a, np.float32) for a in joblib.load(path)])
         target = folder / f"mtcnn-{net}.onnx"
         onnx.save(model, target)
-        files[net] = {"name": target.name, "sha256": sha256(target)}
+        files[net] = file_entry(target)
     manifest = Manifest(
         name="mtcnn",
         architecture="mtcnn",

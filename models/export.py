@@ -31,8 +31,8 @@ from models.spec import (
     InputSpec,
     Manifest,
     ModelError,
+    file_entry,
     load_manifest,
-    sha256,
 )
 from models.zoo import load_keras
 
@@ -73,7 +73,7 @@ def write_model(
         architecture=architecture,
         config=config,
         input=spec,
-        files={"onnx": _entry(graph), "keras": _entry(weights)},
+        files={"onnx": file_entry(graph), "keras": file_entry(weights)},
         outputs={output: MEANINGS[output] for output in sorted(model.output)},
         mirror=mirror,
         licence=licence,
@@ -141,11 +141,6 @@ def keras_network(model: keras.Model) -> Network:
     return network
 
 
-def _entry(path: Path) -> dict[str, str]:
-    """What a manifest says of a file."""
-    return {"name": path.name, "sha256": sha256(path)}
-
-
 def _joined(manifest: Manifest) -> Manifest:
     """The manifest with the files of other kinds that it already has in its folder. Raises
     ModelError where another model of this name lies there."""
@@ -169,7 +164,7 @@ def _written(
             write_int8(model, path, kind, network_input(faces.crops, exported.input))
         else:
             write_graph(model, path, kind, half=precision == "fp16")
-    return replace(exported, files={kind: _entry(path)})
+    return replace(exported, files={kind: file_entry(path)})
 
 
 def _table(rows: dict[str, dict[str, float]]) -> list[str]:

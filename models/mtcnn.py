@@ -23,8 +23,8 @@ MOST_PROPOSALS = 2000  # of a picture, for the same reason: ten for each of 200 
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.1 and 0.76 box sides
 REMAP_BOXES = 512  # a call: OpenCV's pictures have at most 32,767 rows
-MIDDLE = 127  # gray, for the same reason
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
+MIDDLE = 127  # the same as a pixel
 
 
 @dataclass(frozen=True, eq=False)

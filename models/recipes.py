@@ -56,6 +56,16 @@ class Recipe:
 
 
 SEED = Recipe(schedule="constant", decay=0.0, clip=0.0, ema=0.0, balance=0.0, gender_weight=1.0)
+C3AE = replace(
+    SEED,
+    optimizer="adam",
+    rate=2e-3,
+    nodes_weight=10.0,
+    gender_weight=30.0,
+    gender="crossentropy",
+    focal=2.0,
+    augmentation="c3ae",
+)
 PRESETS = {
     "ours": Recipe(),
     # SSR-Net: rate of the authors' code; from the paper's 0.002 on the net may collapse to age 0
@@ -85,31 +95,8 @@ PRESETS = {
         gender="crossentropy",
         augmentation="lmtcnn",
     ),
-    "c3ae-v1": replace(
-        SEED,
-        epochs=250,
-        batch=50,
-        optimizer="adam",
-        rate=2e-3,
-        nodes_weight=10.0,
-        gender_weight=30.0,
-        gender="crossentropy",
-        focal=2.0,
-        augmentation="c3ae",
-    ),
-    "c3ae-v2": replace(
-        SEED,
-        epochs=160,
-        optimizer="adam",
-        rate=2e-3,
-        schedule="cosine",
-        nodes_weight=10.0,
-        gender_weight=30.0,
-        gender="crossentropy",
-        smoothing=0.01,
-        focal=2.0,
-        augmentation="c3ae",
-    ),
+    "c3ae-v1": replace(C3AE, epochs=250, batch=50),
+    "c3ae-v2": replace(C3AE, epochs=160, schedule="cosine", smoothing=0.01),
     "agendernet": replace(
         SEED,
         epochs=50,

@@ -118,6 +118,11 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def file_entry(path: Path) -> dict[str, str]:
+    """What a manifest says of a file."""
+    return {"name": path.name, "sha256": sha256(path)}
+
+
 def names(folder: Path = WEIGHTS) -> list[str]:
     """The age and gender models that have a manifest in the folder."""
     return sorted(path.stem for path in folder.glob("*.json") if path.stem != "mtcnn")
