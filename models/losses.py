@@ -31,9 +31,9 @@ def age_loss(trust: float) -> Loss:
 def two_points(ages: Any, nodes: Sequence[float]) -> Any:
     """Shares (N, C) of ages (N,) between their two neighbours among the nodes (C,), in years and
     ascending: their mean is the age (C3AE, CVPR 2019). Ages beyond the ends are at the ends."""
-    places = np.array(nodes, np.float32)
+    places = ops.array(nodes, "float32")
     ages = ops.expand_dims(ops.clip(ages, places[0], places[-1]), 1)
-    rising = (ages - places[:-1]) / np.diff(places)
+    rising = (ages - places[:-1]) / (places[1:] - places[:-1])
     full = ops.ones_like(ages)
     hats = ops.minimum(
         ops.concatenate([full, rising], axis=1), ops.concatenate([1 - rising, full], axis=1)
@@ -51,12 +51,12 @@ def nodes_loss(
     weights = np.ones(len(nodes), np.float32) if counts is None else class_balance(counts)
 
     def loss(target: Any, shares: Any) -> Any:
-        guess = ops.stop_gradient(ops.sum(shares * np.array(nodes, np.float32), axis=-1))
+        guess = ops.stop_gradient(ops.sum(shares * ops.array(nodes, "float32"), axis=-1))
         guess = ops.minimum(ops.maximum(guess, target[:, 0]), target[:, 1])
         wanted = two_points((1 - trust) * guess + trust * target[:, 2], nodes)
         terms = -wanted * ops.log(ops.maximum(shares, EPSILON))
         if focal:
-            terms = terms * weights * (1 - shares) ** focal
+            terms = terms * ops.array(weights) * (1 - shares) ** focal
         return ops.where(target[:, 0] < 0, 0.0, ops.sum(terms, axis=-1))
 
     return loss
