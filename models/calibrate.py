@@ -16,19 +16,20 @@ from models.spec import Manifest, ModelError, load_manifest
 
 
 def calibrate(manifest: Manifest, data: list[Path], split: str) -> Manifest:
-    """The manifest with the table of `models.calibration`, fitted on a split of all data sets whose
-    pictures go through the live detector and aligner."""
+    """The manifest with the table of `models.calibration`, fitted on a split of all data sets, each
+    weighing the same, whose pictures go through the live detector and aligner."""
     estimator, detector = Estimator(manifest, choose_device("auto")), Mtcnn(MIN_FACE, video=False)
-    guesses, ages = [], []
+    guesses, ages, weights = [], [], []
     for path in data:
         pictures = Pictures(path)
         results = evaluate(estimator, pictures, chosen_samples(pictures, split, None), detector)
-        guesses.append(results.guessed_ages)
-        ages.append(results.ages)
-    known = np.isfinite(np.concatenate(guesses)) & np.isfinite(np.concatenate(ages))
-    if not known.any():
+        known = results[results.age_known]
+        guesses.append(known.guessed_ages)
+        ages.append(known.ages)
+        weights.append(np.full(len(known), 1 / max(len(known), 1)))
+    if not np.concatenate(ages).size:
         raise ModelError(f"{manifest.name}: no age to calibrate by in split {split!r}")
-    table = fit_age_range(np.concatenate(guesses)[known], np.concatenate(ages)[known])
+    table = fit_age_range(*map(np.concatenate, (guesses, ages, weights)))
     return replace(manifest, calibration=table)
 
 

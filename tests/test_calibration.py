@@ -18,13 +18,23 @@ def people(seed, count=4000):
 
 
 def test_ranges_hold_nine_of_ten_ages_of_others_and_grow_with_the_error():
-    table = fit_age_range(*people(0))
+    table = fit_age_range(*people(0), np.ones(4000))
     guesses, ages = people(1)
     low, high = age_range(table, guesses)
     assert ((ages >= low) & (ages <= high)).mean() == pytest.approx(0.9, abs=0.015)
     assert (low <= guesses.clip(0) + 1e-4).all()
     ends = age_range(table, np.array([10.0, 60.0]))
     assert ends[1][1] - ends[0][1] > 1.5 * (ends[1][0] - ends[0][0])
+
+
+def test_a_small_set_weighs_as_much_as_a_large_one():
+    guesses = np.full(1100, 30.0)
+    ages = guesses + np.concatenate([np.linspace(-5, 5, 1000), np.linspace(-20, 20, 100)])
+    alone, equal = np.ones(1100), np.repeat([1 / 1000, 1 / 100], [1000, 100])
+    widths = [
+        np.ptp(age_range(fit_age_range(guesses, ages, w), guesses[:1])) for w in (alone, equal)
+    ]
+    assert widths == pytest.approx([10.0, 32.0], abs=1.0)
 
 
 def test_between_the_knots_ends_are_interpolated():
