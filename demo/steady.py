@@ -22,12 +22,12 @@ from demo.frames import Faces
 from demo.fuse import Fusion
 from demo.quality import qualities
 from demo.session import prepare_process
-from models import ledger
 from models.align import crop_faces
 from models.arguments import count, make_folder
 from models.calibration import Table
-from models.dataset import MIN_FACE, Pictures, Sample, largest_face
+from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluate import chosen_samples
+from models.evaluation import ledger
 from models.mtcnn import Detections, Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import ModelError, load_manifest

@@ -1,16 +1,17 @@
 """Networks, their weights and manifests, and the commands that train, evaluate and export them.
 
-    crops        spec, align, context             manifests, and what networks see of a face
-    detector     mtcnn, pyramid, mtcnn_graph
-    networks     zoo, one file each; heads, layers
-    others'      convert, keras2, *_files         weights of other projects
-    data sets    prepare: source, originals, surroundings, parts, splits; dataset reads them
-    training     train, crossval: recipes, fit, batches, augment, losses, checkpoint, curves,
-                 protocols
-    use          runtime, engines; export: graphs, quantize, proof; bench
-    evaluation   evaluate, calibrate, card: metrics, brackets, calibration, report, plots, ledger
+    commands     prepare, train, crossval, convert, calibrate, evaluate, card, overview, export,
+                 bench
+    live         spec, align, context: manifests, and what networks see of a face; mtcnn, pyramid:
+                 the detector; runtime, engines, calibration: what answers
+    networks/    one architecture a file; zoo lists all that can be trained
+    upstream/    weights files of other projects
+    datasets/    labels.csv, how it is read, and how it is made of what authors distribute
+    training/    recipes, batches, losses, what is kept after every epoch
+    evaluation/  figures, their tables, plots, and the ledger of results/
+    exporting/   graphs, their numbers of bits, and the proof that they answer as Keras does
 
-`arguments` and `writing` serve all commands.
+`arguments`, `figures` and `writing` serve all commands.
 """
 
 import os

@@ -23,8 +23,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one c
 
 import numpy as np
 
-from models import ledger
 from models.arguments import make_folder
+from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
 from models.spec import MEANINGS, Manifest, ModelError, file_entry, load_manifest, names
 
@@ -82,7 +82,7 @@ def operations(graph_file: Path) -> int:
 def untrained(name: str, folder: Path) -> Manifest:
     """A network of the zoo with weights as they are before training."""
     from models.export import HALF_FROM
-    from models.graphs import write_graph
+    from models.exporting.graphs import write_graph
     from models.zoo import ARCHITECTURES, NETWORKS
 
     network, graph = NETWORKS[name], folder / f"{name}.onnx"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.calibration import fit_age_range
-from models.dataset import MIN_FACE, Pictures
+from models.datasets.labels import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device

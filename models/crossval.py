@@ -20,18 +20,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models import ledger
 from models.arguments import count, make_folder
-from models.augment import NONE
-from models.batches import Batches
-from models.brackets import bracket_figures
-from models.checkpoint import Weights
-from models.dataset import Chips, describe, load_chips
-from models.fit import Training, fit
-from models.metrics import mean
-from models.protocols import PROTOCOLS, Fold, folds
+from models.datasets.labels import Chips, describe, load_chips
+from models.evaluation import ledger
+from models.evaluation.brackets import bracket_figures
+from models.evaluation.metrics import mean
 from models.spec import ModelError
 from models.train import add_training, settings
+from models.training.augment import NONE
+from models.training.batches import Batches
+from models.training.checkpoint import Weights
+from models.training.fit import Training, fit
+from models.training.protocols import PROTOCOLS, Fold, folds
 
 EPOCHS = ("last", "best")
 FIGURES = {

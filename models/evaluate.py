@@ -1,8 +1,8 @@
 """`python -m models.evaluate`: errors of a model on labelled pictures, through the live path.
 
 Every picture goes through the live detector and aligner. The largest face counts; where none is
-found the whole picture is taken as the chip. `models.metrics` says what the figures mean; ± is half
-of a 95 % bootstrap interval.
+found the whole picture is taken as the chip. `models.evaluation.metrics` says what the figures
+mean; ± is half of a 95 % bootstrap interval.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from tqdm import tqdm
 
 from models.align import context_crops, crop_faces
 from models.arguments import count, make_folder
-from models.brackets import bracket_figures
 from models.calibration import age_range
 from models.context import middle_crop
-from models.dataset import MIN_FACE, Pictures, Sample, largest_face
-from models.metrics import Results, fairness, groups, metrics
+from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
+from models.evaluation.brackets import bracket_figures
+from models.evaluation.metrics import Results, fairness, groups, metrics
+from models.evaluation.report import save, table
 from models.mtcnn import Mtcnn
-from models.report import save, table
 from models.runtime import Estimator, choose_device
 from models.spec import CHIP, InputSpec, ModelError, load_manifest
 
@@ -170,7 +170,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     if args.save:
         save(report, manifest, args.data.resolve().name, command, args.save)
     if args.plots:
-        from models.plots import save_plots, worst
+        from models.evaluation.plots import save_plots, worst
 
         title = f"{manifest.name} on {args.data.name}, split {args.split}, {len(results)} pictures"
         rows = np.unique(np.concatenate(worst(results)))

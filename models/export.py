@@ -1,8 +1,8 @@
 """`python -m models.export NAME --to onnx|tflite|saved_model`: a model as a file for elsewhere.
 
 Beside the file lies its manifest: `stream.py --weights FILE` runs it. Nothing is written that
-answers otherwise than Keras on real faces (models.proof), those of the val splits of --data or of
-the bundled clip. --int8 takes the ranges of its activations from the val splits.
+answers otherwise than Keras on real faces (models.exporting.proof), those of the val splits of
+--data or of the bundled clip. --int8 takes the ranges of its activations from the val splits.
 """
 
 import argparse
@@ -21,9 +21,17 @@ import numpy as np
 
 from models.arguments import make_folder
 from models.engines import Network, OnnxNetwork, stderr_closed
-from models.graphs import halve_keras, write_graph
-from models.proof import CPU, SeenFaces, answers, check, clip_faces, figures, held_out_faces
-from models.quantize import write_int8
+from models.exporting.graphs import halve_keras, write_graph
+from models.exporting.proof import (
+    CPU,
+    SeenFaces,
+    answers,
+    check,
+    clip_faces,
+    figures,
+    held_out_faces,
+)
+from models.exporting.quantize import write_int8
 from models.runtime import network_input, open_network
 from models.spec import (
     MEANINGS,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from models import ledger
+from models.evaluation import ledger
 from models.spec import ModelError, load_manifest, names
 from models.zoo import ARCHITECTURES, NETWORKS
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from models.arguments import make_folder
-from models.dataset import UNREADABLE
+from models.datasets.labels import UNREADABLE
+from models.datasets.originals import ORIGINALS, Rules
+from models.datasets.parts import Parts, Prepared, new_zip
+from models.datasets.source import Record, Source
+from models.datasets.splits import SPLITS, assign_splits
+from models.datasets.surroundings import prepare_picture
+from models.evaluation.plots import save_age_histogram
 from models.mtcnn import Mtcnn
-from models.originals import ORIGINALS, Rules
-from models.parts import Parts, Prepared, new_zip
-from models.plots import save_age_histogram
-from models.source import Record, Source
 from models.spec import ModelError
-from models.splits import SPLITS, assign_splits
-from models.surroundings import prepare_picture
 from models.writing import whole
 
 COLUMNS = ("file", "split", "age", "gender", "race", "age_bin", "subject", "fold")

@@ -17,13 +17,13 @@ import keras
 import numpy as np
 
 from models.arguments import make_folder
-from models.checkpoint import Checkpoint, error, gender_accuracy
-from models.curves import save_curves
-from models.dataset import describe, load_chips
+from models.datasets.labels import describe, load_chips
 from models.export import write_model
-from models.fit import Training, fit
-from models.recipes import add_options, chosen
 from models.spec import ModelError
+from models.training.checkpoint import Checkpoint, error, gender_accuracy
+from models.training.curves import save_curves
+from models.training.fit import Training, fit
+from models.training.recipes import add_options, chosen
 from models.zoo import NETWORKS
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from models import (
+from models.networks import (
     c3ae,
     densenet,
     faceres,

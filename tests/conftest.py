@@ -18,7 +18,7 @@ from skimage import data
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
 
-    from models.dataset import Chips
+    from models.datasets.labels import Chips
 
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -168,7 +168,7 @@ def tiny_network() -> "keras.Model":
     """Crops (N, 8, 8, 3) to "age", "male" and "nodes"."""
     import keras
 
-    from models.heads import class_heads
+    from models.networks.heads import class_heads
 
     image = keras.Input((8, 8, 3), name="image")
     x = keras.layers.Rescaling(1 / 255, name="scaled")(image)
@@ -181,7 +181,7 @@ def tiny_network() -> "keras.Model":
 @pytest.fixture
 def faces() -> "Chips":
     """40 chips of ten people whose brightness tells age and gender, in five folds of two people."""
-    from models.dataset import Chips
+    from models.datasets.labels import Chips
 
     rng = np.random.default_rng(0)
     person = np.arange(40) // 4

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models import card, ledger
+from models import card
+from models.evaluation import ledger
 from models.spec import InputSpec, Manifest, ModelError, sha256
 
 OVERALL = {

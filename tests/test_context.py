@@ -8,11 +8,11 @@ import pytest
 
 from demo.quality import sharpness
 from models.align import MEAN_POINTS, context_crops, crop_faces
-from models.augment import NONE, WEBCAM, random_crop
 from models.context import BOX, NOSE, context_squares, middle_crop
 from models.evaluate import whole_picture
 from models.runtime import network_input
 from models.spec import CHIP, InputSpec
+from models.training.augment import NONE, WEBCAM, random_crop
 from models.zoo import CONTEXT
 
 

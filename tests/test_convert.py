@@ -8,11 +8,12 @@ import h5py
 import numpy as np
 import pytest
 
-from models import convert, ssrnet
-from models.keras2 import keras2_layers
+from models import convert
+from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import WEIGHTS, ModelError, load_manifest, sha256
-from models.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet
+from models.upstream.keras2 import keras2_layers
+from models.upstream.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet
 from models.zoo import load_keras
 
 NAMED = {"p": "pred_age_stage", "eta": "local_delta_stage", "delta_s": "delta_s"}

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from models import evaluate, ledger, metrics, plots
+from models import evaluate
 from models.align import crop_faces
-from models.dataset import MIN_FACE, Pictures
-from models.metrics import Results
+from models.datasets.labels import MIN_FACE, Pictures
+from models.evaluation import ledger, metrics, plots
+from models.evaluation.metrics import Results
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
@@ -224,8 +225,8 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """An untrained joint SSR-Net with random weights that answers differently to every crop."""
-    from models import ssrnet
     from models.export import write_model
+    from models.networks import ssrnet
 
     net = ssrnet.build()
     rng = np.random.default_rng(5)
@@ -350,8 +351,8 @@ def test_what_is_not_labelled_is_null(run: Callable) -> None:
 def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
     import keras
 
-    from models import ssrnet
     from models.export import write_model
+    from models.networks import ssrnet
 
     keras.utils.set_random_seed(5)
     config = {"outputs": ["age"]}

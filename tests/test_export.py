@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import stream
-from models import export, proof, ssrnet
+from models import export
 from models.export import main, write_model
+from models.exporting import proof
+from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
 

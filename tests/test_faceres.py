@@ -3,12 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from models import faceres, proof
 from models.convert import main
-from models.faceres import OFFSET
-from models.faceres_files import DENSE, MEANS, read_faceres
+from models.exporting import proof
+from models.networks import faceres
+from models.networks.faceres import OFFSET
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
+from models.upstream.faceres_files import DENSE, MEANS, read_faceres
 from models.zoo import load_keras
 
 RNG = np.random.default_rng(0)

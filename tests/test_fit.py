@@ -11,15 +11,15 @@ import keras
 import numpy as np
 import pytest
 
-from models import ssrnet
-from models.augment import WEBCAM
-from models.batches import Batches, targets
-from models.checkpoint import Checkpoint
-from models.curves import save_curves
-from models.dataset import OLDEST, Chips
-from models.fit import Training, fit, freeze, watched
-from models.recipes import Recipe
+from models.datasets.labels import OLDEST, Chips
+from models.networks import ssrnet
 from models.spec import InputSpec, ModelError
+from models.training.augment import WEBCAM
+from models.training.batches import Batches, targets
+from models.training.checkpoint import Checkpoint
+from models.training.curves import save_curves
+from models.training.fit import Training, fit, freeze, watched
+from models.training.recipes import Recipe
 
 TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
 RECIPE = Recipe(epochs=4, batch=8, rate=0.01, precision="float32")
@@ -169,9 +169,10 @@ import tensorflow as tf
 
 devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-from models import fit, zoo
-from models.dataset import Chips
-from models.recipes import Recipe
+from models.training import fit
+from models import zoo
+from models.datasets.labels import Chips
+from models.training.recipes import Recipe
 from models.spec import InputSpec
 from tests.conftest import TINY_NODES, tiny_network
 

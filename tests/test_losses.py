@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from models.batches import node_ranges, targets
-from models.dataset import OLDEST, Chips
-from models.losses import class_balance, gender_loss, nodes_loss, two_points
+from models.datasets.labels import OLDEST, Chips
+from models.training.batches import node_ranges, targets
+from models.training.losses import class_balance, gender_loss, nodes_loss, two_points
 
 DECADES = (0.0, 10.0, 20.0, 30.0)
 BRACKETS = np.array([1, 5, 10, 17.5, 28.5, 40.5, 50.5, 70], np.float32)

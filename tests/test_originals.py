@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from models.originals import ORIGINALS, Rules, adience_bracket
-from models.source import Record, Source
+from models.datasets.originals import ORIGINALS, Rules, adience_bracket
+from models.datasets.source import Record, Source
 from models.spec import ModelError
 
 RULES = Rules()

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from conftest import jpeg
 
-from models import parts, prepare
-from models.dataset import Pictures
-from models.originals import Rules
-from models.splits import hashed_split
+from models import prepare
+from models.datasets import parts
+from models.datasets.labels import Pictures
+from models.datasets.originals import Rules
+from models.datasets.splits import hashed_split
 from tests.test_originals import person, write_folds, write_mat
 
 HEAD = "file,split,age,gender,race,age_bin,subject,fold"

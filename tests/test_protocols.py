@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import crossval, ledger
-from models.brackets import bracket_figures, labelled, nearest
-from models.dataset import Chips, Pictures
-from models.protocols import folds, watched_tenth
+from models import crossval
+from models.datasets.labels import Chips, Pictures
+from models.evaluation import ledger
+from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.spec import ModelError
+from models.training.protocols import folds, watched_tenth
 
 ROWS = np.arange(40)
 nan = float("nan")

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from models.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
-from models.fit import optimizer, rate
-from models.recipes import PRESETS, Recipe, add_options, chosen, preset
 from models.spec import CHIP, InputSpec
+from models.training.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
+from models.training.fit import optimizer, rate
+from models.training.recipes import PRESETS, Recipe, add_options, chosen, preset
 from models.zoo import NETWORKS
 
 

@@ -1,6 +1,6 @@
 """Splits that never change and share no picture and no person."""
 
-from models.splits import assign_splits, hashed_split
+from models.datasets.splits import assign_splits, hashed_split
 
 
 def test_a_name_has_the_same_split_on_every_machine() -> None:

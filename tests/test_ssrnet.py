@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from models import proof, ssrnet
+from models.exporting import proof
+from models.networks import ssrnet
+from models.networks.ssrnet import SoftStagewiseMerge
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
-from models.ssrnet import SoftStagewiseMerge
 from models.zoo import load_keras
 
 # p, η and Δ of three stages, one face: Σ p·(i + η) = 1.5, 4.75, 2 and widths 3, 3·3·2, 3·3·2·3·½

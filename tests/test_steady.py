@@ -9,7 +9,7 @@ import pytest
 
 from demo import steady
 from demo.steady import FRAMES, Answers, figures, jittered
-from models import ledger
+from models.evaluation import ledger
 from models.mtcnn import Detections
 
 FACE = Detections(

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from models import surroundings as preparation
 from models.align import chip_transforms
-from models.dataset import CHIP, largest_face
+from models.datasets import surroundings as preparation
+from models.datasets.labels import CHIP, largest_face
+from models.datasets.surroundings import prepare_picture, surroundings
 from models.mtcnn import Mtcnn
-from models.surroundings import prepare_picture, surroundings
 from tests.conftest import jpeg
 
 

@@ -5,14 +5,14 @@ import keras
 import numpy as np
 import pytest
 
-from models import ssrnet
-from models.augment import NONE, WEBCAM, random_crop, view_transform
-from models.dataset import CHIP
-from models.fit import start_from
-from models.losses import age_loss, gender_loss, years_outside
+from models.datasets.labels import CHIP
+from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, ModelError, load_manifest
 from models.train import main
+from models.training.augment import NONE, WEBCAM, random_crop, view_transform
+from models.training.fit import start_from
+from models.training.losses import age_loss, gender_loss, years_outside
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():

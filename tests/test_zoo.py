@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from models import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.export import write_model
-from models.layers import Expectation, LocalResponseNormalization, PerImageStandardization
+from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
+from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.runtime import Estimator, choose_device, network_input
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 

@@ -11,8 +11,8 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
-from models.heads import class_heads
-from models.layers import (
+from models.networks.heads import class_heads
+from models.networks.layers import (
     EXACT,
     BatchNormalization,
     LocalResponseNormalization,

@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models import faceres
-from models.faceres import OFFSET
-from models.mobilenet import WIDTHS
+from models.networks import faceres
+from models.networks.faceres import OFFSET
+from models.networks.mobilenet import WIDTHS
 from models.spec import ModelError
 
 TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4"}
@@ -17,7 +17,7 @@ DENSE = {"features": "feats", "years": "age_pred", "probability": "gender_pred"}
 
 
 def read_faceres(path: Path) -> keras.Model:
-    """models.faceres with the weights of faceres.json or faceres-deep.json and its .bin file."""
+    """networks.faceres with the weights of faceres.json or faceres-deep.json and its .bin file."""
     arrays = _arrays(path)
     model = faceres.build()
     try:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers
 
-from models.heads import class_heads
-from models.layers import EXACT, LocalResponseNormalization, PerImageStandardization
-from models.lmtcnn import MALE_FIRST, MIDDLES, full
+from models.networks.heads import class_heads
+from models.networks.layers import EXACT, LocalResponseNormalization, PerImageStandardization
+from models.networks.lmtcnn import MALE_FIRST, MIDDLES, full
 
 
 def build(outputs: Sequence[str] = ("age", "male"), dropout: float = 0.5) -> keras.Model:

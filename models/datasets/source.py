@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from models.dataset import UNREADABLE
+from models.datasets.labels import UNREADABLE
 from models.spec import ModelError
 
 PICTURES = (".jpg", ".jpeg")

@@ -1,13 +1,13 @@
-"""The SSR-Net authors' SSR-Nets (Keras 2): which of their layers is which of models.ssrnet."""
+"""The SSR-Net authors' SSR-Nets (Keras 2): which of their layers is which of networks.ssrnet."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from models import ssrnet
-from models.keras2 import Layers, fitted, numbered
+from models.networks import ssrnet
+from models.upstream.keras2 import Layers, fitted, numbered
 
-# Layers of models.ssrnet in the order in which the authors' code makes them
+# Layers of networks.ssrnet in the order in which the authors' code makes them
 NUMBERED = {
     "conv2d": [f"{stream}_conv{block}" for stream in "xs" for block in (1, 2, 3, 4)]
     + [f"{stream}_tap{stage}" for stage in (1, 2, 3) for stream in "sx"],
@@ -24,7 +24,7 @@ OUTPUTS = {"pred_age_stage1": "age", "pred_stage1": "male"}
 
 @dataclass(frozen=True)
 class SsrnetFile:
-    """One SSR-Net: its arrays under the names of models.ssrnet."""
+    """One SSR-Net: its arrays under the names of networks.ssrnet."""
 
     output: str | None  # "age", "male" or None where the file does not tell
     stage_num: list[int]
@@ -32,7 +32,7 @@ class SsrnetFile:
 
 
 def read_ssrnet(path: Path, theirs: Layers) -> SsrnetFile:
-    """Fit a file's layers to models.ssrnet. Raises ModelError naming the layer that does not."""
+    """Fit a file's layers to networks.ssrnet. Raises ModelError naming the layer that does not."""
     names = their_names(theirs)
     stages = [theirs[names[p]] for p in ("p1", "p2", "p3") if p in names]
     stage_num = [len(stage["bias"]) for stage in stages if "bias" in stage]
@@ -43,7 +43,7 @@ def read_ssrnet(path: Path, theirs: Layers) -> SsrnetFile:
 
 
 def their_names(layers: Layers) -> dict[str, str]:
-    """Name in models.ssrnet -> name in the file, for as many as there are."""
+    """Name in networks.ssrnet -> name in the file, for as many as there are."""
     names: dict[str, str] = {}
     for kind, ours in NUMBERED.items():
         names |= numbered(kind, ours, layers)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers
 
-from models.heads import regression
-from models.layers import EXACT, BatchNormalization
+from models.networks.heads import regression
+from models.networks.layers import EXACT, BatchNormalization
 
 BLOCKS = 3
 EPSILON = 1.1e-5  # of the authors' batch normalization

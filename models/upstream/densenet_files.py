@@ -1,10 +1,10 @@
-"""The SSR-Net authors' DenseNets (Keras 2): which of their layers is which of models.densenet."""
+"""The SSR-Net authors' DenseNets (Keras 2): which of their layers is which of networks.densenet."""
 
 import re
 from typing import Any
 
-from models.densenet import BLOCKS
-from models.keras2 import Layers, numbered
+from models.networks.densenet import BLOCKS
+from models.upstream.keras2 import Layers, numbered
 
 HEAD = {"age_feat": "feat_a", "age_pred": "pred_a"}
 

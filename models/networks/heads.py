@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keras import KerasTensor, layers
 
-from models.layers import EXACT, Expectation
+from models.networks.layers import EXACT, Expectation
 
 
 def class_heads(

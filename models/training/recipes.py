@@ -5,7 +5,7 @@ import argparse
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from models.augment import AUGMENTATIONS
+from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 
 

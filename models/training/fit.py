@@ -10,11 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.augment import AUGMENTATIONS, NONE
-from models.batches import Batches, targets, teach
-from models.checkpoint import Checkpoint, Weights
-from models.dataset import OLDEST, Chips
-from models.losses import (
+from models.datasets.labels import OLDEST, Chips
+from models.spec import InputSpec, ModelError, load_manifest
+from models.training.augment import AUGMENTATIONS, NONE
+from models.training.batches import Batches, targets, teach
+from models.training.checkpoint import Checkpoint, Weights
+from models.training.losses import (
     age_loss,
     gender_accuracy,
     gender_loss,
@@ -22,8 +23,7 @@ from models.losses import (
     two_points,
     years_outside,
 )
-from models.recipes import Recipe
-from models.spec import InputSpec, ModelError, load_manifest
+from models.training.recipes import Recipe
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 
 CHECKED = 256  # faces that are watched together

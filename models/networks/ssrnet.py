@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers, ops
 
-from models.layers import EXACT, BatchNormalization
+from models.networks.layers import EXACT, BatchNormalization
 
 AGE_SPAN = 101.0
 MALE_SPAN = 1.0

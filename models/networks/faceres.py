@@ -9,8 +9,8 @@ mean of a softmax over 100 classes, one a year.
 import keras
 from keras import KerasTensor, layers
 
-from models.layers import EXACT, Expectation
-from models.mobilenet import HALVED, WIDTHS
+from models.networks.layers import EXACT, Expectation
+from models.networks.mobilenet import HALVED, WIDTHS
 
 AGES = 100
 OFFSET = -116.779  # off B, G and R: the mean of G in the pictures it was published for

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from models.heads import class_heads
+from models.networks.heads import class_heads
 
 YEARS = range(101)
 FEMALE_FIRST = (0.0, 1.0)  # Agendernet's classes of gender: F, M

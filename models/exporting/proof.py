@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 
 from models.align import crop_faces
-from models.augment import NONE, random_crop
 from models.bench import best_seconds
-from models.dataset import MIN_FACE, Chips, load_chips
+from models.datasets.labels import MIN_FACE, Chips, load_chips
 from models.engines import MAX_BATCH, Network
 from models.mtcnn import Mtcnn
 from models.runtime import Device, Estimator, network_input
 from models.spec import InputSpec, Manifest, ModelError
+from models.training.augment import NONE, random_crop
 
 CLIP = Path(__file__).parents[1] / "assets" / "demo.mp4"
 EVERY = 10  # frames of the clip from one search for faces to the next

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from models.augment import NONE, Augmentation, random_crop
-from models.dataset import OLDEST, Chips, cache_folder
+from models.datasets.labels import OLDEST, Chips, cache_folder
 from models.runtime import Estimator, choose_device, network_input
 from models.spec import InputSpec, load_manifest
+from models.training.augment import NONE, Augmentation, random_crop
 from models.writing import whole
 
 WORKERS, AHEAD = 2, 16  # threads, batches

@@ -1,9 +1,9 @@
-"""The SSR-Net authors' MobileNets (Keras 2): which of their layers is which of models.mobilenet."""
+"""The SSR-Net authors' MobileNets (Keras 2): their layers as those of networks.mobilenet."""
 
 from typing import Any
 
-from models.keras2 import Layers, numbered
-from models.mobilenet import WIDTHS
+from models.networks.mobilenet import WIDTHS
+from models.upstream.keras2 import Layers, numbered
 
 BLOCKS = [f"conv_{kind}_{k}" for k in range(1, len(WIDTHS) + 1) for kind in ("dw", "pw")]
 TRUNK = [name + part for name in ("conv1", *BLOCKS) for part in ("", "_bn")]

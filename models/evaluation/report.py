@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from models import ledger
-from models.metrics import ADULT, BAND, BEHIND, COVERED, GROUP, METRICS, SEED
+from models.evaluation import ledger
+from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, GROUP, METRICS, SEED
 from models.spec import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
@@ -33,7 +33,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def bracket_lines(figures: dict[str, Any]) -> list[str]:
-    """What `models.brackets` found, for people; no line where no label is a bracket."""
+    """What `models.evaluation.brackets` found, for people; no line where no label is a bracket."""
     found = figures["brackets"]
     if not found:
         return []
@@ -65,7 +65,7 @@ def _figure(value: float | None, digits: int = 3) -> str:
 
 
 def fairness_lines(fair: dict[str, Any]) -> list[str]:
-    """What `models.metrics.fairness` found, for people."""
+    """What `models.evaluation.metrics.fairness` found, for people."""
     adults, children, coverage = fair["adults"], fair["children"], fair["coverage"]
     behind = [f"{k} {v['gender_accuracy']:.3f} ({v['n']})" for k, v in adults["behind"].items()]
     bands = [f"{k} {v['coverage']:.3f}" for k, v in coverage["bands"].items()]

@@ -1,8 +1,8 @@
-"""The C3AEs of github.com/StevenBanama/C3AE (Keras 2): which layer is which of models.c3ae."""
+"""The C3AEs of github.com/StevenBanama/C3AE (Keras 2): which layer is which of networks.c3ae."""
 
 from typing import Any
 
-from models.keras2 import Layers, numbered
+from models.upstream.keras2 import Layers, numbered
 
 CONVS = [f"conv{k}" for k in range(1, 6)]
 GATES = [f"{name}{k}" for k in range(1, 6) for name in ("reduce", "excite")]

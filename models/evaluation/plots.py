@@ -10,9 +10,9 @@ from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
 from models.calibration import COVERAGE
-from models.dataset import OLDEST, label_range
+from models.datasets.labels import OLDEST, label_range
+from models.evaluation.metrics import COVERED, Results, interval, metrics, parts
 from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
-from models.metrics import COVERED, Results, interval, metrics, parts
 
 BIN = 5  # years
 FEW = 10  # faces: a bin of fewer has no dot

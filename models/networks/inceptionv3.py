@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import keras
 
-from models.heads import class_heads
-from models.mobilenetv2 import FEMALE_FIRST, YEARS
+from models.networks.heads import class_heads
+from models.networks.mobilenetv2 import FEMALE_FIRST, YEARS
 
 
 def build(outputs: Sequence[str] = ("age", "male")) -> keras.Model:

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models.graphs import tflite_converter, write_graph
+from models.exporting.graphs import tflite_converter, write_graph
 
 ONNX_IN_8_BITS = ("Conv", "Relu", "Clip")  # a Clip left out would stretch the range before it
 TFLITE_IN_32_BITS = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from models.metrics import mean
+from models.evaluation.metrics import mean
 
 # years, the first and the last of each
 BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))

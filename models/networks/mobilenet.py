@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers
 
-from models.heads import regression
-from models.layers import EXACT, BatchNormalization
+from models.networks.heads import regression
+from models.networks.layers import EXACT, BatchNormalization
 
 WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 HALVED = (2, 4, 6, 12)  # blocks, counted from 1, whose depthwise convolution has stride 2

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, layers, ops
 
-from models.layers import EXACT, BatchNormalization
+from models.networks.layers import EXACT, BatchNormalization
 
 CROPS = 3
 NODES = tuple(range(0, 111, 10))  # years

@@ -45,9 +45,9 @@ def nodes_loss(
     nodes: Sequence[float], trust: float, focal: float = 0.0, counts: np.ndarray | None = None
 ) -> Loss:
     """Cross-entropy of the classes (N, C) against the two points of the wanted age: the one that is
-    guessed, within low and high (target (N, 3), see `models.batches.node_ranges`), mixed with the
-    teachers' by `trust`. 0 where the age is unknown (-1). With `focal` γ every class weighs
-    (1 - p)^γ and by its `counts` (C,) of faces."""
+    guessed, within low and high (target (N, 3), see `node_ranges` of `models.training.batches`),
+    mixed with the teachers' by `trust`. 0 where the age is unknown (-1). With `focal` γ every class
+    weighs (1 - p)^γ and by its `counts` (C,) of faces."""
     weights = np.ones(len(nodes), np.float32) if counts is None else class_balance(counts)
 
     def loss(target: Any, shares: Any) -> Any:
