@@ -11,7 +11,7 @@
     evaluation/  figures, their tables, plots, and the ledger of results/
     exporting/   graphs, their numbers of bits, and the proof that they answer as Keras does
 
-`arguments`, `figures` and `writing` serve all commands.
+`arguments`, `figures`, `timing` and `writing` serve all commands.
 """
 
 import os

@@ -13,8 +13,6 @@ import os
 import shlex
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,23 +25,11 @@ from models.arguments import make_folder
 from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
 from models.spec import MEANINGS, Manifest, ModelError, file_entry, load_manifest, names
+from models.timing import best_seconds
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 KEPT = (1, 8)  # faces
-ENOUGH = 2.0  # seconds of repeats
 MATRIX = 1024  # rows and columns of the matrices that are multiplied
-
-
-def best_seconds(work: Callable[[], Any], repeats: int = 30) -> float:
-    """Shortest of several runs, fewer of long ones: what the machine can do when nothing else
-    disturbs."""
-    work()
-    times: list[float] = []
-    while len(times) < repeats and sum(times) < ENOUGH:
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def operations_per_second() -> float:

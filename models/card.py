@@ -74,8 +74,9 @@ def card(manifest: Manifest, results: Path) -> str:
 
 def _architecture(module: str) -> str:
     """The first line of the architecture's file: the network and its paper."""
-    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or module).splitlines()[0].rstrip(".")
+    source = Path(__file__).parent / "networks" / f"{module}.py"
+    text = source.read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or module).splitlines()[0].rstrip(".")
 
 
 def _crops(spec: InputSpec) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from models.spec import Manifest, ModelError
 from models.writing import whole
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
 DIGITS = 12  # of hashes
 Row = dict[str, str]  # column -> cell

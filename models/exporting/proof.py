@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 
 from models.align import crop_faces
-from models.bench import best_seconds
 from models.datasets.labels import MIN_FACE, Chips, load_chips
 from models.engines import MAX_BATCH, Network
 from models.mtcnn import Mtcnn
 from models.runtime import Device, Estimator, network_input
 from models.spec import InputSpec, Manifest, ModelError
+from models.timing import best_seconds
 from models.training.augment import NONE, random_crop
 
-CLIP = Path(__file__).parents[1] / "assets" / "demo.mp4"
+CLIP = Path(__file__).parents[2] / "assets" / "demo.mp4"
 EVERY = 10  # frames of the clip from one search for faces to the next
 CPU = Device("cpu", "onnxruntime", "exported graphs are compared on the CPU")
 
