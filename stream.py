@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from demo.frames import Faces, Frame
+    from demo.sinks import Sink
+    from demo.sound import Sound
     from demo.sources import Source
+    from demo.window import Window
 
 ROOT = Path(__file__).resolve().parent
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
@@ -231,13 +234,10 @@ def start(args: argparse.Namespace) -> int:
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
     from demo.privacy import Anonymizer
     from demo.session import prepare_process, run
-    from demo.sinks import PhotoRecorder, Sink, VideoRecorder
-    from demo.sound import sound_of
     from demo.sources import VideoSource
     from demo.summary import Summary
     from demo.timing import Stopwatch
     from demo.views import View
-    from demo.window import Window, display_exists
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest, load_weights
 
@@ -270,23 +270,9 @@ def start(args: argparse.Namespace) -> int:
 
     views = [View(source, process_of(source)) for source in sources]
     _keep_apart([source.name for source in sources], args.output, args.log, args.summary)
-    sound = None
-    recorder: Sink | None = None
-    if args.output is not None and photos:
-        recorder = PhotoRecorder(args.output, single=Path(names).is_file())
-    elif args.output is not None:
-        only = sources[0] if len(sources) == 1 else None
-        if isinstance(only, VideoSource):
-            sound = sound_of(only.name, lambda: only.start)
-        fps = max((source.fps for source in sources if source.fps), default=None)
-        recorder = VideoRecorder(args.output, fps, sound)
+    recorder, sound = (None, None) if args.output is None else _recorder(args.output, sources)
     sinks: list[Sink] = [summary] if args.log is None else [Log(args.log), summary]
-    window = None
-    if not args.no_display:
-        if display_exists():
-            window = Window(f"AgeStream - {names}")
-        else:
-            say("no display here: running without a window (as with --no-display)")
+    window = None if args.no_display else _window(f"AgeStream - {names}")
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
@@ -308,6 +294,31 @@ def start(args: argparse.Namespace) -> int:
     for failure in failures:
         say(failure)
     return 2 if failures else 0
+
+
+def _recorder(output: Path, sources: list["Source"]) -> tuple["Sink", "Sound | None"]:
+    """What records the sources, and the sound that a single video brings along."""
+    from demo.sinks import PhotoRecorder, VideoRecorder
+    from demo.sound import sound_of
+    from demo.sources import VideoSource
+
+    if sources[0].photos:
+        return PhotoRecorder(output, single=Path(sources[0].name).is_file()), None
+    sound, only = None, sources[0] if len(sources) == 1 else None
+    if isinstance(only, VideoSource):
+        sound = sound_of(only.name, lambda: only.start)
+    fps = max((source.fps for source in sources if source.fps), default=None)
+    return VideoRecorder(output, fps, sound), sound
+
+
+def _window(title: str) -> "Window | None":
+    """A window, where there is a display."""
+    from demo.window import Window, display_exists
+
+    if display_exists():
+        return Window(title)
+    say("no display here: running without a window (as with --no-display)")
+    return None
 
 
 def _detect_every(args: argparse.Namespace) -> int:

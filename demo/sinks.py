@@ -16,8 +16,8 @@ from av.video.frame import PictureType
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
+from demo.photos import PHOTO_SUFFIXES
 from demo.sound import Sound
-from demo.sources import PHOTO_SUFFIXES
 from demo.tiles import fit
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it

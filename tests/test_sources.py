@@ -9,7 +9,8 @@ import pytest
 
 from demo import sources
 from demo.errors import UserError
-from demo.sources import PhotoSource, open_source
+from demo.photos import PhotoSource
+from demo.sources import open_source
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):

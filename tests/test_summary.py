@@ -8,7 +8,8 @@ import pytest
 from demo import summary as module
 from demo.errors import UserError
 from demo.frames import Faces, Frame, replace
-from demo.summary import Summary, Timeline, clock
+from demo.presence import Timeline
+from demo.summary import Summary, clock
 
 BLANK = np.zeros((4, 4, 3), np.uint8)
 
