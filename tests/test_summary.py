@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from demo import presence
 from demo import summary as module
 from demo.errors import UserError
 from demo.frames import Faces, Frame, replace
@@ -113,7 +114,7 @@ def test_memory_does_not_grow_with_people_or_time(monkeypatch):
     assert summary.count == 5000
     assert summary.ages()[1].sum() == 5000
     assert summary.lines()[0].startswith("5000 people")
-    assert len(summary.timeline.most) <= module.MOST_PIECES
+    assert len(summary.timeline.most) <= presence.MOST_PIECES
     assert sum(map(len, (p.spans for p in summary.people))) < 100
 
 
@@ -130,13 +131,13 @@ def test_times_that_a_damaged_file_makes_up_take_no_memory(tmp_path):
     path = tmp_path / "s.html"
     times = (-5.0, 0.0, 1e15, 2.0, 1e15)
     summary = told(((seconds, faces((1, 20, 0.2))) for seconds in times), path)
-    assert len(summary.timeline.most) <= module.MOST_PIECES
+    assert len(summary.timeline.most) <= presence.MOST_PIECES
     assert path.stat().st_size < 50_000
 
 
 def test_one_who_comes_and_goes_keeps_few_spans():
     summary = told((k, faces((1, 20, 0.2)) if k % 5 == 0 else faces()) for k in range(1000))
-    assert len(summary.people[0].spans) == module.MOST_SPANS
+    assert len(summary.people[0].spans) == presence.MOST_SPANS
     assert summary.people[0].spans[-1][1] == 996
 
 
