@@ -6,7 +6,8 @@ from keras import KerasTensor, initializers, layers
 
 from models.networks.layers import EXACT, Expectation
 
-USUAL = {"age": 30.0, "male": 0.5}  # answers before training: from 0 on it takes epochs to get there
+USUAL = {"age": 30.0, "male": 0.5}  # answers before training: the way from 0 takes epochs
+
 
 def class_heads(
     x: KerasTensor, outputs: Sequence[str], years: Sequence[float], males: Sequence[float]
