@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.arguments import count
+from models.arguments import INTERRUPTED, count, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from demo.window import Window
 
 ROOT = Path(__file__).resolve().parent
-INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 DEMO_CLIP = ROOT / "assets" / "demo.mp4"
 
 EPILOG = """\
@@ -56,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--give-up",
-        type=_number(0, math.inf),
+        type=number(0, math.inf),
         default=math.inf,
         metavar="SECONDS",
         help="end when a camera or stream gave no picture for so long; without this, it is opened "
@@ -122,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--min-quality",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=0.1,
         metavar="Q",
         help="crops worth less than Q, from 0 to 1, do not count for a label: small, blurred, "
@@ -130,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--budget-ms",
-        type=_number(0.1, math.inf),
+        type=number(0.1, math.inf),
         metavar="MS",
         help="time a frame may take, in the mean, without decoding and drawing: when it takes "
         "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "
@@ -153,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--margin",
-        type=_number(0, 2),
+        type=number(0, 2),
         metavar="M",
         help="margin around the face on each side, as a part of its size (default: the one that "
         "the network was trained with, 0.4; another one costs accuracy)",
@@ -165,22 +164,6 @@ def parser() -> argparse.ArgumentParser:
         help="where the network runs; auto takes a GPU that ONNX Runtime can use, else the CPU",
     )
     return p
-
-
-def _number(low: float, high: float) -> "Callable[[str], float]":
-    """A converter of arguments: a finite number from low to high."""
-
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (low <= value <= high and value < math.inf):
-            within = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number {within}")
-        return value
-
-    return number
 
 
 def say(line: str) -> None:
@@ -230,6 +213,7 @@ def start(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from demo.detectors import DETECTORS
+    from demo.errors import UserError
     from demo.log import Log
     from demo.pipeline import PhotoPipeline, Pipeline, Settings
     from demo.privacy import Anonymizer
@@ -244,6 +228,8 @@ def start(args: argparse.Namespace) -> int:
     prepare_process()
     manifest = load_weights(args.weights) if args.weights else load_manifest(args.model)
     spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
+    if spec != manifest.input and spec.align == "context":
+        raise UserError(f"--margin: the crops of {manifest.name} are fixed parts of a face's chip")
     sources = _opened(args.source, args.give_up)
     for source in sources:
         if isinstance(source, VideoSource) and source.scaled:

@@ -8,7 +8,6 @@ over the faces; a flip is a shown gender that changes.
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from demo.fuse import Fusion
 from demo.quality import qualities
 from demo.session import prepare_process
 from models.align import crop_faces
-from models.arguments import count, make_folder
+from models.arguments import command_line, count, make_folder
 from models.calibration import Table
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluate import chosen_samples
@@ -170,7 +169,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     prepare_process()
     try:
-        report = run(args, shlex.join(["python", "-m", "demo.steady", *(argv or sys.argv[1:])]))
+        report = run(args, command_line("demo.steady", argv))
     except (UserError, ModelError) as error:
         print(f"demo.steady: {error}", file=sys.stderr)
         return 2

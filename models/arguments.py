@@ -1,16 +1,42 @@
-"""What the commands' arguments have in common: counts, and folders to write to."""
+"""What the commands have in common: arguments, folders to write to, and how they end."""
 
 import argparse
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from models.spec import ModelError
 
+INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 
-def count(text: str) -> int:
-    """A whole number from 1 on, for argparse's `type`."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1 on")
-    return int(text)
+
+def number(low: float, high: float = math.inf, kind: type = float) -> Callable[[str], Any]:
+    """Finite numbers of a kind, int or float, from `low` to `high`, for argparse's `type`."""
+    within = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+
+    def converted(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high and value < math.inf):
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what} {within}")
+        return value
+
+    return converted
+
+
+count = number(1, kind=int)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """NAME, for `models.spec.load_manifest`."""
+    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
 
 
 def make_folder(path: Path) -> None:
@@ -19,3 +45,29 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
+    if not os.access(path, os.W_OK):
+        raise ModelError(f"cannot write to folder {path}: it is read-only")
+
+
+def command_line(module: str, argv: list[str] | None) -> str:
+    """The command as the user typed it, to be kept beside what it found."""
+    return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
+
+
+def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
+    """Do the work; the command's exit code. A user's mistake is one line, and so is Ctrl-C, which
+    says what `stopped` promises."""
+    try:
+        work()
+    except ModelError as mistake:
+        print(f"{module}: {mistake}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None and error.strerror is None:
+            raise
+        print(f"{module}: {error.filename or 'disk'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{module}: stopped{stopped}", file=sys.stderr)
+        return INTERRUPTED
+    return 0

@@ -10,7 +10,6 @@ of more than a megabyte run on up to four cores and may go below it.
 import argparse
 import json
 import os
-import shlex
 import sys
 import tempfile
 from dataclasses import replace
@@ -21,10 +20,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one c
 
 import numpy as np
 
-from models.arguments import make_folder
+from models.arguments import command_line, guarded, make_folder
 from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
-from models.spec import MEANINGS, Manifest, ModelError, file_entry, load_manifest, names
+from models.spec import MEANINGS, Manifest, file_entry, load_manifest, names
 from models.timing import best_seconds
 
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -67,8 +66,8 @@ def operations(graph_file: Path) -> int:
 
 def untrained(name: str, folder: Path) -> Manifest:
     """A network of the zoo with weights as they are before training."""
-    from models.export import HALF_FROM
     from models.exporting.graphs import write_graph
+    from models.exporting.weights import HALF_FROM
     from models.zoo import ARCHITECTURES, NETWORKS
 
     network, graph = NETWORKS[name], folder / f"{name}.onnx"
@@ -157,17 +156,15 @@ def main(argv: list[str] | None = None) -> int:
         "--save", type=Path, metavar="DIR", help="keep the figures in DIR/speed.csv"
     )
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "-m", "models.bench", *(argv or sys.argv[1:])])
-    try:
+
+    def work() -> None:
         for name in args.names:
             manifest, result = measured(name)
             print(json.dumps(result, indent=2) if args.json else text(result))
             if args.save:
-                keep(manifest, result, command, args.save)
-    except ModelError as error:
-        print(f"models.bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+                keep(manifest, result, command_line("models.bench", argv), args.save)
+
+    return guarded("models.bench", work)
 
 
 if __name__ == "__main__":

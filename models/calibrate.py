@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.arguments import add_model, guarded, make_folder
 from models.calibration import fit_age_range
 from models.datasets.labels import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
@@ -36,17 +37,17 @@ def calibrate(manifest: Manifest, data: list[Path], split: str) -> Manifest:
 def main(argv: list[str] | None = None) -> int:
     """Parse, calibrate, rewrite the manifest."""
     parser = argparse.ArgumentParser(prog="python -m models.calibrate", description=__doc__)
-    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    add_model(parser)
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="zips or folders")
     parser.add_argument("--split", default="val", help="whose faces are fitted (%(default)s)")
     args = parser.parse_args(argv)
-    try:
-        manifest = calibrate(load_manifest(args.name), args.data, args.split)
-        print(manifest.save())
-    except ModelError as error:
-        print(f"models.calibrate: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    def work() -> None:
+        manifest = load_manifest(args.name)
+        make_folder(manifest.folder)
+        print(calibrate(manifest, args.data, args.split).save())
+
+    return guarded("models.calibrate", work)
 
 
 if __name__ == "__main__":

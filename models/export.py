@@ -12,16 +12,14 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import numpy as np
 
-from models.arguments import make_folder
-from models.engines import Network, OnnxNetwork, stderr_closed
-from models.exporting.graphs import halve_keras, write_graph
+from models.arguments import add_model, guarded, make_folder
+from models.engines import stderr_closed
+from models.exporting.graphs import write_graph
 from models.exporting.proof import (
     CPU,
     SeenFaces,
@@ -32,79 +30,12 @@ from models.exporting.proof import (
     held_out_faces,
 )
 from models.exporting.quantize import write_int8
+from models.exporting.weights import keras_network
 from models.runtime import network_input, open_network
-from models.spec import (
-    MEANINGS,
-    SUFFIXES,
-    InputSpec,
-    Manifest,
-    ModelError,
-    file_entry,
-    load_manifest,
-)
+from models.spec import SUFFIXES, Manifest, ModelError, file_entry, load_manifest
 from models.zoo import load_keras
 
-HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
 FORMATS = ("onnx", "tflite", "saved_model")
-
-
-def write_model(
-    model: keras.Model,
-    name: str,
-    architecture: str,
-    config: dict[str, Any],
-    spec: InputSpec,
-    folder: Path,
-    origin: str,
-    licence: str = "",
-    data: dict[str, Any] | None = None,
-    metrics: dict[str, Any] | None = None,
-    mirror: bool = False,
-) -> Manifest:
-    """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise.
-
-    The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
-    it still computes in 32.
-    """
-    make_folder(folder)
-    weights, graph = folder / f"{name}.weights.h5", folder / f"{name}.onnx"
-    bare = type(model).from_config(model.get_config())  # without the optimizer's state
-    half = model.count_params() >= HALF_FROM
-    kept = np.float16 if half else np.float32
-    bare.set_weights([w.astype(kept).astype(np.float32) for w in model.get_weights()])
-    bare.save_weights(weights)
-    export_onnx(bare, graph, half)
-    if half:
-        halve_keras(weights)
-    manifest = Manifest(
-        name=name,
-        architecture=architecture,
-        config=config,
-        input=spec,
-        files={"onnx": file_entry(graph), "keras": file_entry(weights)},
-        outputs={output: MEANINGS[output] for output in sorted(model.output)},
-        mirror=mirror,
-        licence=licence,
-        origin=origin,
-        data=data or {},
-        metrics=metrics or {},
-        folder=folder,
-    )
-    manifest.save()
-    return manifest
-
-
-def export_onnx(model: keras.Model, path: Path, half: bool) -> None:
-    """Write the graph, after Keras answered for random pixels; then let the graph answer."""
-    shape = model.input_shape[1:]
-    crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
-    expected = keras_network(model)(crops)
-    write_graph(model, path, "onnx", half)
-    try:
-        check(OnnxNetwork(path, "cpu")(crops), expected, "float32", path.name)
-    except ModelError:
-        path.unlink()
-        raise
 
 
 def export(
@@ -136,17 +67,6 @@ def export(
     exported = replace(exported, files={**exported.files, **made.files})
     exported.save()
     return exported, [*_table(rows), f"beside Keras on {len(faces.crops)} faces: {deviation}"]
-
-
-def keras_network(model: keras.Model) -> Network:
-    """What the model answers, on any back end."""
-
-    def network(batch: np.ndarray) -> dict[str, np.ndarray]:
-        with keras.device("cpu"):  # GPUs multiply in fewer bits
-            answers = model(batch, training=False)
-        return {name: keras.ops.convert_to_numpy(values) for name, values in answers.items()}
-
-    return network
 
 
 def _joined(manifest: Manifest) -> Manifest:
@@ -190,7 +110,7 @@ def _table(rows: dict[str, dict[str, float]]) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Parse, export, tell."""
     parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
-    parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
+    add_model(parser)
     parser.add_argument("--to", choices=FORMATS, required=True, help="the kind of file")
     bits = parser.add_mutually_exclusive_group()
     for precision, meaning in (("int8", "compute in 8 bits"), ("fp16", "weights of 16 bits")):
@@ -212,15 +132,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", nargs="+", type=Path, default=[], help="zips or folders")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         manifest = load_manifest(args.name)
         exported, lines = export(manifest, args.to, args.precision, args.folder, args.data)
-    except ModelError as error:
-        print(f"models.export: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(lines))
-    print(f"wrote {exported.folder / exported.files[args.to]['name']} and {exported.name}.json")
-    return 0
+        print("\n".join(lines))
+        print(f"wrote {exported.folder / exported.files[args.to]['name']} and {exported.name}.json")
+
+    return guarded("models.export", work)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 P-Net proposes on an image pyramid, R-Net and O-Net refine crops of the proposals, O-Net adds five
 points. The graphs take uint8 BGR pixels: channel order and scaling are folded into their first
-convolution (`models.convert`).
+convolution (`models.upstream.mtcnn_graph`).
 """
 
 from dataclasses import dataclass

@@ -12,8 +12,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from models.arguments import guarded
 from models.evaluation import ledger
-from models.spec import ModelError, load_manifest, names
+from models.spec import load_manifest, names
 from models.zoo import ARCHITECTURES, NETWORKS
 
 HEADS = (
@@ -70,12 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=ledger.RESULTS, metavar="DIR")
     args = parser.parse_args(argv)
-    try:
-        print(overview(args.results))
-    except ModelError as error:
-        print(f"models.overview: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return guarded("models.overview", lambda: print(overview(args.results)))
 
 
 if __name__ == "__main__":

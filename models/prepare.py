@@ -18,14 +18,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from models.arguments import make_folder
+from models.arguments import guarded, make_folder
+from models.datasets.histogram import save_age_histogram
 from models.datasets.labels import UNREADABLE
 from models.datasets.originals import ORIGINALS, Rules
 from models.datasets.parts import Parts, Prepared, new_zip
 from models.datasets.source import Record, Source
 from models.datasets.splits import SPLITS, assign_splits
 from models.datasets.surroundings import prepare_picture
-from models.evaluation.plots import save_age_histogram
 from models.mtcnn import Mtcnn
 from models.spec import ModelError
 from models.writing import whole
@@ -183,13 +183,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     rules = Rules(args.min_face_score, args.max_second_score, args.one_face)
-    try:
-        report = prepare(args.name, args.source, args.out, rules)
-    except ModelError as error:
-        print(f"models.prepare: {error}", file=sys.stderr)
-        return 2
-    print(table(report))
-    return 0
+    return guarded(
+        "models.prepare",
+        lambda: print(table(prepare(args.name, args.source, args.out, rules))),
+        "; the same command goes on",
+    )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Manifest:
     """A model: one graph, crops in, `age` (N,) years and `male` (N,) probability out."""
 
     name: str
-    architecture: str  # module of `models`
+    architecture: str  # module of `models.networks`
     config: dict[str, Any]  # keyword arguments of its `build`
     input: InputSpec
     files: dict[str, dict[str, str]]  # kind of models.runtime.KINDS -> {"name", "sha256"}
@@ -112,7 +112,8 @@ class Manifest:
 def sha256(path: Path) -> str:
     """Hex digest of a file; of a folder, that of its files' names and digests."""
     if not path.is_dir():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     listing = "".join(f"{sha256(path / name)}  {name}\n" for name in files)
     return hashlib.sha256(listing.encode()).hexdigest()

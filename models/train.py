@@ -7,7 +7,6 @@ kept, from which --resume goes on; curves are drawn at the end.
 
 import argparse
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -16,9 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
-from models.arguments import make_folder
+from models.arguments import command_line, guarded, make_folder, number
 from models.datasets.labels import describe, load_chips
-from models.export import write_model
+from models.exporting.weights import write_model
 from models.spec import ModelError
 from models.training.checkpoint import Checkpoint, error, gender_accuracy
 from models.training.curves import save_curves
@@ -37,7 +36,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (%(default)s)")
     parser.add_argument(
-        "--view", type=float, help="part of the 0.4-margin chip that is seen (the network's)"
+        "--view",
+        type=number(0.1),
+        help="part of the 0.4-margin chip that is seen (the network's)",
     )
     parser.add_argument(
         "--init",
@@ -51,10 +52,17 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def settings(args: argparse.Namespace) -> Training:
-    """What the options of `add_training` ask for."""
-    return Training(
-        args.network, chosen(args), args.seed, args.view, args.init, tuple(args.teachers)
-    )
+    """What the options of `add_training` ask for. Raises ModelError."""
+    recipe = chosen(args)
+    if set(recipe.freeze) - {"0"} and args.init is None:
+        raise ModelError(
+            f"the first layers of {args.network} are random and would stay so: give their weights "
+            "with --init (a model, or the trunk's .h5 of Keras' publishers), or train all with "
+            "--freeze 0"
+        )
+    if args.view is not None and NETWORKS[args.network].input.align == "context":
+        raise ModelError(f"--view: the crops of {args.network} are fixed parts of the chip")
+    return Training(args.network, recipe, args.seed, args.view, args.init, tuple(args.teachers))
 
 
 def metrics(checkpoint: Checkpoint, keep: str) -> dict[str, float | str]:
@@ -114,17 +122,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on where --out was stopped")
     parser.add_argument("--licence", default="", help="of the weights, for their manifest")
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "-m", "models.train", *(argv or sys.argv[1:])])
-    try:
-        found = run(args, command)
-    except ModelError as mistake:
-        print(f"models.train: {mistake}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nmodels.train: stopped; --resume goes on from {args.out}", file=sys.stderr)
-        return 130
-    print(found)
-    return 0
+    return guarded(
+        "models.train",
+        lambda: print(run(args, command_line("models.train", argv))),
+        f"; --resume goes on from {args.out}",
+    )
 
 
 if __name__ == "__main__":

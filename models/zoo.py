@@ -34,7 +34,7 @@ ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network that can be trained: its module of `models`, `build`'s arguments and its crops."""
+    """What can be trained: a module of `models.networks`, arguments of its `build`, its crops."""
 
     architecture: str
     config: dict[str, Any]

@@ -225,7 +225,7 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """An untrained joint SSR-Net with random weights that answers differently to every crop."""
-    from models.export import write_model
+    from models.exporting.weights import write_model
     from models.networks import ssrnet
 
     net = ssrnet.build()
@@ -351,7 +351,7 @@ def test_what_is_not_labelled_is_null(run: Callable) -> None:
 def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
     import keras
 
-    from models.export import write_model
+    from models.exporting.weights import write_model
     from models.networks import ssrnet
 
     keras.utils.set_random_seed(5)
@@ -457,6 +457,8 @@ def test_an_unknown_model_is_told_in_one_line(folder: Path, capsys: pytest.Captu
         ("file,age\na.png,3\n", "labels.csv has no column split"),
         ("file,split,age\n", "labels.csv has no rows"),
         ("file,split,age\na.png,test,old\n", "line 2: age 'old' is not understood"),
+        ("file,split,age\na.png,test,nan\n", "line 2: age 'nan' is not understood"),
+        ("file,split,age\na.png,test,-1\n", "line 2: age '-1' is not understood"),
         ("file,split,gender\na.png,test,boy\n", "line 2: gender 'boy' is neither male, female"),
         ("file,split\n\xff\n", "labels.csv cannot be read"),
         ("file,split\nb.png,test\n", "none of the 1 pictures of split 'test' could be read"),
@@ -469,6 +471,15 @@ def test_a_data_set_that_cannot_be_used_is_refused(
     name = str(model.folder / "untrained.json")
     assert evaluate.main([name, "--data", str(tmp_path)]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_a_damaged_zip_is_one_line(tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labels.csv", "file,split\n")
+    path.write_bytes(b"".join([path.read_bytes()[:40], b"PK" * 9, path.read_bytes()[-22:]]))
+    assert evaluate.main(["ssrnet-joint", "--data", str(path)]) == 2
+    assert f"{path} is a damaged zip" in capsys.readouterr().err
 
 
 def test_a_damaged_picture_in_a_zip_is_unreadable(folder: Path, tmp_path: Path) -> None:

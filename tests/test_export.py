@@ -14,8 +14,9 @@ import pytest
 
 import stream
 from models import export
-from models.export import main, write_model
+from models.export import main
 from models.exporting import proof
+from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights

@@ -128,3 +128,10 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert expected in capsys.readouterr().out
     assert crossval.main([*arguments, "--rate", "0.1"]) == 2
     assert "folds of other settings" in capsys.readouterr().err
+
+
+def test_a_person_in_two_folds_is_named(faces: Chips) -> None:
+    subjects = faces.subjects.copy()
+    subjects[-1] = "p0"
+    with pytest.raises(ModelError, match="p0 is in more than one fold"):
+        list(folds("adience-5fold", replace(faces, subjects=subjects), np.arange(40), 5, 1))

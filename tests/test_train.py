@@ -1,4 +1,6 @@
 import csv
+import json
+import shutil
 
 import cv2
 import keras
@@ -6,11 +8,13 @@ import numpy as np
 import pytest
 
 from models.datasets.labels import CHIP
+from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
-from models.spec import InputSpec, ModelError, load_manifest
+from models.spec import WEIGHTS, InputSpec, ModelError, load_manifest
 from models.train import main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
+from models.training.batches import teach
 from models.training.fit import start_from
 from models.training.losses import age_loss, gender_loss, years_outside
 
@@ -124,3 +128,35 @@ def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
 def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
     assert main(["ssrnet-joint", "--data", str(tmp_path / "none.zip")]) == 2
     assert "none.zip" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_teacher_that_does_not_tell_what_is_learnt_is_refused(faces, tmp_path):
+    shutil.copy(WEIGHTS / "ssrnet-joint.json", tmp_path / "ages.json")
+    record = json.loads((tmp_path / "ages.json").read_text())
+    del record["outputs"]["male"]
+    (tmp_path / "ages.json").write_text(json.dumps(record))
+    with pytest.raises(ModelError, match=r"ages.json tells no male: choose one that does"):
+        teach([str(tmp_path / "ages.json")], faces, np.arange(4), {"age", "male"})
+
+
+def test_random_layers_are_not_frozen(data, tmp_path, capsys):
+    command = ["mobilenetv2", "--data", str(data), "--out", str(tmp_path), "--preset", "agendernet"]
+    assert main(command) == 2
+    assert "the first layers of mobilenetv2 are random and would stay so" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--epochs 0", "--batch 0", "--view 0", "--decay -1"])
+def test_numbers_that_train_nothing_are_refused(option, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["ssrnet", "--data", "x.zip", *option.split()])
+    assert end.value.code == 2
+    assert "number of at least" in capsys.readouterr().err
+
+
+def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    model = ssrnet.build(**(config := {"joint": True}))
+    spec = InputSpec(size=64)
+    manifest = write_model(model, "net", "ssrnet", config, spec, tmp_path, "here")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.weights.h5"]
+    assert list(manifest.files) == ["keras"]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.export import write_model
+from models.exporting.weights import write_model
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.runtime import Estimator, choose_device, network_input

@@ -8,7 +8,10 @@ aligned chips from a cache that is filled once per file with the live detector a
 import csv
 import hashlib
 import io
+import math
 import os
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,9 +27,10 @@ from tqdm import tqdm
 from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
 from models.spec import CHIP, ModelError, sha256
-from models.writing import whole
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
+# of Adience: years, the first and the last of each
+BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
 # what reading a file or a zip's member may raise: damaged, encrypted, not allowed, no UTF-8
@@ -60,7 +64,7 @@ class Pictures:
         if path.is_dir():
             self._zip = None
         elif zipfile.is_zipfile(path):
-            self._zip = zipfile.ZipFile(path)
+            self._zip = open_zip(path)
         elif path.exists():
             raise ModelError(f"{path} is neither a folder nor a zip file with labels.csv")
         else:
@@ -93,6 +97,14 @@ class Pictures:
         return self._zip.read(name)
 
 
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Raises ModelError where it is damaged."""
+    try:
+        return zipfile.ZipFile(path)
+    except UNREADABLE as error:
+        raise ModelError(f"{path} is a damaged zip: {error}") from None
+
+
 def _sample(row: dict[str, str], where: str) -> Sample:
     age, age_bin, gender = (row.get(name, "").strip() for name in ("age", "age_bin", "gender"))
     try:
@@ -110,15 +122,20 @@ def _sample(row: dict[str, str], where: str) -> Sample:
 
 
 def label_range(age: str, age_bin: str) -> tuple[float, float]:
-    """("34", "") -> 34, 34; ("", "20-29") -> 20, 30; ("", "more than 70") -> 70, OLDEST."""
+    """("34", "") -> 34, 34; ("", "20-29") -> 20, 30; ("", "more than 70") -> 70, OLDEST. Raises
+    ValueError."""
     if age:
-        return float(age), float(age)
-    if age_bin.startswith("more than"):
-        return float(age_bin.split()[-1]), OLDEST
-    if age_bin:
-        low, high = age_bin.split("-")
-        return float(low), float(high) + 1
-    return 0.0, OLDEST
+        low = high = float(age)
+    elif age_bin.startswith("more than"):
+        low, high = float(age_bin.split()[-1]), OLDEST
+    elif age_bin:
+        first, last = age_bin.split("-")
+        low, high = float(first), float(last) + 1
+    else:
+        low, high = 0.0, OLDEST
+    if not 0 <= low <= high < math.inf:
+        raise ValueError(f"{low}..{high} are no ages")
+    return low, high
 
 
 def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
@@ -132,7 +149,7 @@ def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
 class Chips:
     """Aligned faces of one or more data sets with their labels, one row each."""
 
-    images: np.ndarray  # (N, 128, 128, 3) uint8 BGR, geometry CHIP
+    images: "np.ndarray | MappedImages"  # (N, 128, 128, 3) uint8 BGR, geometry CHIP
     age_low: np.ndarray  # (N,) float32, years
     age_high: np.ndarray  # (N,) float32, years
     male: np.ndarray  # (N,) float32, 1, 0 or nan
@@ -144,18 +161,38 @@ class Chips:
         return len(self.male)
 
 
+class MappedImages:
+    """Rows of images that stay on disk, of several files as if of one array (N, 128, 128, 3)."""
+
+    def __init__(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Pairs of images, mapped from disk, and of rows of them."""
+        self._files = [images for images, _ in parts]
+        self._places = [(k, row) for k, (_, rows) in enumerate(parts) for row in rows.tolist()]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self._files[k][row] for k, row in self._places)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """One image by its number, or those of an array of numbers (M,) as a copy."""
+        if np.ndim(rows) == 0:
+            k, row = self._places[rows]
+            return self._files[k][row]
+        return np.stack([self[row] for row in rows])
+
+
 def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
     """The chips of these splits, or of all, of all data sets; detected and aligned at the first
-    call. Those of a whole data set by itself stay on disk."""
-    parts = []
+    call."""
+    images, columns = [], []
     for path in paths:
-        images, labels = cached_chips(path)
+        chips, labels = cached_chips(path)
         rows = np.flatnonzero(np.isin(labels["splits"], splits or labels["splits"]))
-        whole = len(rows) == len(labels["splits"])
-        chosen = images[: len(rows)] if whole else images[rows]
-        parts.append((chosen, *(labels[name][rows] for name in LABELS)))
-    columns = zip(*parts, strict=True)
-    return Chips(*(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))
+        images.append((chips, rows))
+        columns.append([labels[name][rows] for name in LABELS])
+    return Chips(MappedImages(images), *map(np.concatenate, zip(*columns, strict=True)))
 
 
 def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -164,8 +201,13 @@ def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     pictures = Pictures(path)
     folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
     if not (folder / "labels.npz").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        _fill_cache(pictures, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.stem}-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as place:
+            _fill_cache(pictures, Path(place))
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(place).rename(folder)
     with np.load(folder / "labels.npz", allow_pickle=False) as labels:
         columns = dict(labels)
     people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in pictures.samples}
@@ -212,8 +254,7 @@ def _fill_cache(pictures: Pictures, folder: Path) -> None:
         "age_high": np.array([s.age_high for s in kept], np.float32),
         "male": np.array([s.male for s in kept], np.float32),
     }
-    with whole(folder / "labels.npz") as unfinished:
-        np.savez(unfinished, **columns)
+    np.savez(folder / "labels.npz", allow_pickle=False, **columns)
 
 
 def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:

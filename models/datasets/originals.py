@@ -17,9 +17,8 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from models.datasets.labels import UNREADABLE
+from models.datasets.labels import BRACKETS, UNREADABLE
 from models.datasets.source import Record, Source
-from models.evaluation.brackets import BRACKETS
 from models.spec import ModelError
 
 UTKFACE_RACES = ("white", "black", "asian", "indian", "other")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from models.datasets.labels import UNREADABLE
+from models.datasets.labels import UNREADABLE, open_zip
 from models.spec import ModelError
 
 PICTURES = (".jpg", ".jpeg")
@@ -35,7 +35,7 @@ class Source:
 
     def __init__(self, path: Path, layout: str) -> None:
         self.path, self.layout = path, layout
-        self._zip = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else None
+        self._zip = open_zip(path) if zipfile.is_zipfile(path) else None
         if self._zip:
             names = [name for name in self._zip.namelist() if not name.endswith("/")]
         elif path.is_dir():

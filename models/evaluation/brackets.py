@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from models.datasets.labels import BRACKETS
 from models.evaluation.metrics import mean
 
-# years, the first and the last of each
-BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
 ENDS = np.array(BRACKETS, float)
 
 

@@ -15,7 +15,7 @@ class Augmentation:
     """Ranges of the random changes; 0 switches one off."""
 
     flip: float = 0.5  # probability
-    tilt: float = 12.0  # degrees, standard deviation / 2
+    tilt: float = 12.0  # degrees, two standard deviations
     zoom: float = 0.12  # of the size
     shift: float = 0.05  # of the crop's side
     light: float = 0.25  # gain, gamma and bias

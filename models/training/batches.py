@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from models.datasets.labels import OLDEST, Chips, cache_folder
 from models.runtime import Estimator, choose_device, network_input
-from models.spec import InputSpec, load_manifest
+from models.spec import InputSpec, ModelError, load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
 from models.writing import whole
 
 WORKERS, AHEAD = 2, 16  # threads, batches
+ASKED = 64  # faces that a teacher is asked about together
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]  # pixels (B, S, S, 3 or 9) float32, targets
 Taught = tuple[np.ndarray, np.ndarray]  # ages (N,) in years and probabilities of male (N,)
 
@@ -120,31 +121,39 @@ def age_chances(chips: Chips, rows: np.ndarray, power: float) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
-def teach(teachers: Sequence[str], chips: Chips, rows: np.ndarray) -> Taught:
+def teach(
+    teachers: Sequence[str], chips: Chips, rows: np.ndarray, outputs: Container[str]
+) -> Taught:
     """What the teachers say of these rows in the mean; what is in the middle of the label of the
-    others."""
+    others. Raises ModelError where one does not tell what is to be learnt."""
+    for name in teachers:
+        told = load_manifest(name).outputs
+        missing = [name for name in ("age", "male") if name in outputs and name not in told]
+        if missing:
+            raise ModelError(f"--teachers: {name} tells no {missing[0]}: choose one that does")
     ages, males = (chips.age_low + chips.age_high) / 2, chips.male.copy()
-    images = chips.images[rows]
-    ages[rows], males[rows] = np.mean([_lesson(name, images) for name in teachers], axis=0)
+    ages[rows], males[rows] = np.mean([_lesson(name, chips, rows) for name in teachers], axis=0)
     return ages, males
 
 
-def _lesson(name: str, images: np.ndarray) -> np.ndarray:
-    """A teacher's ages and probabilities of male (2, N) for chips (N, S, S, 3), each the mean over
-    a face and its mirror image; kept beside the chips, since asking takes minutes."""
+def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
+    """A teacher's ages and probabilities of male (2, N) for these rows, each the mean over a face
+    and its mirror image; kept beside the chips, since asking takes minutes."""
     manifest = replace(load_manifest(name), mirror=True)
     estimator = Estimator(manifest, choose_device("auto"))
     about = f"{manifest.input} {sorted(entry['sha256'] for entry in manifest.files.values())}"
     digest = hashlib.blake2b(about.encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(images))
+    parts = [slice(start, start + ASKED) for start in range(0, len(rows), ASKED)]
+    for part in parts:
+        digest.update(np.ascontiguousarray(chips.images[rows[part]]))
     path = cache_folder() / f"{manifest.name}-{digest.hexdigest()}.npy"
     if path.is_file():
         return np.asarray(np.load(path))
-    answers = np.zeros((2, len(images)), np.float32)
+    answers = np.zeros((2, len(rows)), np.float32)
     rng = np.random.default_rng(0)
-    for start in tqdm(range(0, len(images), 64), f"asking {name}", unit="batch"):
-        part = slice(start, start + 64)
-        crops = [random_crop(image, estimator.input, NONE, rng) for image in images[part]]
+    for part in tqdm(parts, f"asking {name}", unit="batch"):
+        images = chips.images[rows[part]]
+        crops = [random_crop(image, estimator.input, NONE, rng) for image in images]
         answers[:, part] = estimator(np.stack(crops))
     with whole(path) as unfinished:
         np.save(unfinished, answers)

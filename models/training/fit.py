@@ -122,7 +122,7 @@ def made_batches(
 ) -> tuple[Batches, Batches]:
     """What is trained on, by the recipe, and what is watched, as it is."""
     recipe, seed = training.recipe, training.seed
-    taught = teach(training.teachers, chips, rows) if training.teachers else None
+    taught = teach(training.teachers, chips, rows, outputs) if training.teachers else None
     wanted = targets(chips, training.of.nodes, taught)
     wanted = {output: columns for output, columns in wanted.items() if output in outputs}
     amount = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength)
@@ -192,11 +192,11 @@ def optimizer(recipe: Recipe, rate: Any) -> keras.optimizers.Optimizer:
     }
     clip = {"variable": "clipnorm", "all": "global_clipnorm"}[recipe.clip_of]
     options: dict[str, Any] = {"momentum": MOMENTUM} if recipe.optimizer == "sgd" else {}
+    if recipe.decay or recipe.optimizer == "adamw":
+        options |= {"weight_decay": recipe.decay}
     if recipe.ema:
         options |= {"use_ema": True, "ema_momentum": recipe.ema}
-    return kinds[recipe.optimizer](
-        rate, weight_decay=recipe.decay or None, **{clip: recipe.clip or None}, **options
-    )
+    return kinds[recipe.optimizer](rate, **{clip: recipe.clip or None}, **options)
 
 
 def watched(chips: Chips, rows: np.ndarray) -> np.ndarray:
@@ -214,7 +214,7 @@ def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray 
     if not network.nodes:
         return None
     middle = ((chips.age_low + chips.age_high) / 2)[rows]
-    return np.asarray(two_points(middle, network.nodes)).sum(axis=0)
+    return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.nodes)).sum(axis=0))
 
 
 def start(model: keras.Model, init: str) -> None:
@@ -271,6 +271,8 @@ def all_devices(kind: str = "GPU") -> AbstractContextManager[Any]:
         if len(tf.config.list_logical_devices(kind)) > 1:
             names = [device.name for device in tf.config.list_logical_devices(kind)]
             return tf.distribute.MirroredStrategy(names).scope()
-    elif len(devices := keras.distribution.list_devices(kind.lower())) > 1:
-        return keras.distribution.DataParallel(devices=devices).scope()
+    elif keras.backend.backend() == "jax":
+        devices = keras.distribution.list_devices(kind.lower())
+        if len(devices) > 1:
+            return keras.distribution.DataParallel(devices=devices).scope()
     return nullcontext()

@@ -44,6 +44,11 @@ def adience_5fold(
     found = np.unique(numbers[numbers >= 0])
     if len(found) < 2 or (numbers < 0).any():
         raise ModelError("adience-5fold: labels.csv needs a fold (0, 1, …) for every face")
+    people = chips.subjects[rows]
+    pairs = np.unique(np.stack([people, numbers.astype(str)])[:, people != ""], axis=1)
+    named, times = np.unique(pairs[0], return_counts=True)
+    if (times > 1).any():
+        raise ModelError(f"adience-5fold: {named[times > 1][0]} is in more than one fold")
     return [(str(number), rows[numbers == number]) for number in found]
 
 

@@ -5,28 +5,29 @@ import argparse
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from models.arguments import number
 from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 
 
-def option(default: Any, meaning: str, choices: tuple[str, ...] = ()) -> Any:
-    """A field of Recipe that is an option of the commands too."""
-    return field(default=default, metadata={"meaning": meaning, "choices": choices})
+def option(default: Any, meaning: str, choices: tuple[str, ...] = (), least: float = 0) -> Any:
+    """A field of Recipe that is an option of the commands too; numbers are `least` or more."""
+    return field(default=default, metadata={"meaning": meaning, "choices": choices, "least": least})
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One way to train; the defaults are ours."""
 
-    epochs: int = option(40, "how often the faces are seen")
+    epochs: int = option(40, "how often the faces are seen", least=1)
     steps: int = option(0, "batches in all instead of epochs, rounded up to whole epochs")
-    batch: int = option(128, "faces a step")
+    batch: int = option(128, "faces a step", least=1)
     optimizer: str = option("adamw", "sgd has a momentum of 0.9", ("adamw", "adam", "sgd"))
     rate: float = option(2e-3, "highest learning rate")
     schedule: str = option(
         "cosine",
-        "cosine: a tenth of all steps, 500 at most, up, then down to a hundredth; drops: a tenth "
-        "of the rate from each of --drops on",
+        "cosine: a tenth of all steps, 500 at most, up, then down towards a hundredth; drops: a "
+        "tenth of the rate from each of --drops on",
         ("cosine", "drops", "constant"),
     )
     drops: tuple[int, ...] = option((), "epochs, or steps with --steps")
@@ -137,7 +138,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what differs from the preset (in brackets: ours)")
     for each in fields(Recipe):
         many = isinstance(each.default, tuple)
-        kind = {"drops": int, "freeze": str}[each.name] if many else type(each.default)
+        kind: Any = {"drops": int, "freeze": str}[each.name] if many else type(each.default)
+        if kind in (int, float):
+            kind = number(each.metadata["least"], kind=kind)
         default = "" if each.default == () else f" ({each.default})"
         group.add_argument(
             f"--{each.name.replace('_', '-')}",

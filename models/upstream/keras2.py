@@ -2,7 +2,7 @@
 
 Keras numbers the layers of a kind that have no name of their own, in the order in which they were
 made: "conv2d_1", or "conv2d" in later versions, or any number in a long session. The readers of the
-families, `models.*_files`, say which layer of ours each is; here they are found and compared.
+families, `*_files`, say which layer of ours each is; here they are found and compared.
 """
 
 import re

@@ -1,0 +1,91 @@
+"""A trained or converted network as the files that a model has: weights, graph and manifest."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from models.arguments import make_folder
+from models.engines import Network, OnnxNetwork
+from models.exporting.graphs import halve_keras, write_graph
+from models.exporting.proof import check
+from models.spec import MEANINGS, InputSpec, Manifest, file_entry
+
+HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
+
+
+def write_model(
+    model: keras.Model,
+    name: str,
+    architecture: str,
+    config: dict[str, Any],
+    spec: InputSpec,
+    folder: Path,
+    origin: str,
+    licence: str = "",
+    data: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+    mirror: bool = False,
+) -> Manifest:
+    """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise, and
+    leave what was there before. Only TensorFlow's back end writes the graph: elsewhere the weights
+    are alone until `models.export --to onnx`.
+
+    The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
+    it still computes in 32.
+    """
+    make_folder(folder)
+    bare = type(model).from_config(model.get_config())  # without the optimizer's state
+    half = model.count_params() >= HALF_FROM
+    kept = np.float16 if half else np.float32
+    bare.set_weights([w.astype(kept).astype(np.float32) for w in model.get_weights()])
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as place:
+        files = {"keras": Path(place) / f"{name}.weights.h5"}
+        bare.save_weights(files["keras"])
+        if keras.backend.backend() == "tensorflow":
+            files = {"onnx": Path(place) / f"{name}.onnx", **files}
+            export_onnx(bare, files["onnx"], half)
+        if half:
+            halve_keras(files["keras"])
+        entries = {kind: file_entry(file) for kind, file in files.items()}
+        for file in files.values():
+            file.replace(folder / file.name)
+    manifest = Manifest(
+        name=name,
+        architecture=architecture,
+        config=config,
+        input=spec,
+        files=entries,
+        outputs={output: MEANINGS[output] for output in sorted(model.output)},
+        mirror=mirror,
+        licence=licence,
+        origin=origin,
+        data=data or {},
+        metrics=metrics or {},
+        folder=folder,
+    )
+    manifest.save()
+    return manifest
+
+
+def export_onnx(model: keras.Model, path: Path, half: bool) -> None:
+    """Write the graph, after Keras answered for random pixels; then let the graph answer. Raises
+    ModelError where the two differ."""
+    shape = model.input_shape[1:]
+    crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
+    expected = keras_network(model)(crops)
+    write_graph(model, path, "onnx", half)
+    check(OnnxNetwork(path, "cpu")(crops), expected, "float32", path.name)
+
+
+def keras_network(model: keras.Model) -> Network:
+    """What the model answers, on any back end."""
+
+    def network(batch: np.ndarray) -> dict[str, np.ndarray]:
+        with keras.device("cpu"):  # GPUs multiply in fewer bits
+            answers = model(batch, training=False)
+        return {name: keras.ops.convert_to_numpy(values) for name, values in answers.items()}
+
+    return network
