@@ -10,6 +10,7 @@ import keras
 from models.networks.heads import class_heads
 
 YEARS = range(101)
+MOMENTUM = 0.99  # of the moving statistics; those of Keras, 0.999, follow after many epochs only
 FEMALE_FIRST = (0.0, 1.0)  # Agendernet's classes of gender: F, M
 
 
@@ -22,5 +23,8 @@ def build(outputs: Sequence[str] = ("age", "male")) -> keras.Model:
     trunk = keras.applications.MobileNetV2(
         (96, 96, 3), include_top=False, weights=None, pooling="avg", name="trunk"
     )
+    for layer in trunk.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = MOMENTUM
     heads = class_heads(trunk(image), outputs, YEARS, FEMALE_FIRST)  # of (1280,)
     return keras.Model(image, heads, name="mobilenetv2")
