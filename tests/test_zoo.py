@@ -6,7 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.exporting.weights import write_model
+from models.engines import TfliteNetwork
+from models.exporting.graphs import write_graph
+from models.exporting.proof import check
+from models.exporting.weights import keras_network, write_model
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.runtime import Estimator, choose_device, network_input
@@ -157,6 +160,18 @@ def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
     ages, males = Estimator(manifest, choose_device("cpu"))(crops)
     np.testing.assert_allclose(ages, np.asarray(answer["age"]), atol=1e-3)
     np.testing.assert_allclose(males, np.asarray(answer["male"]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["c3ae", "densenet-13", "lmtcnn-gap", "mobilenet-025", "ssrnet-joint"]
+)
+def test_architectures_become_tensorflow_lite(name: str, tmp_path: Path) -> None:
+    network = NETWORKS[name]
+    model = ARCHITECTURES[network.architecture](**network.config)
+    write_graph(model, tmp_path / "net.tflite", "tflite")
+    crops = batch(network)
+    answers = TfliteNetwork(tmp_path / "net.tflite")(crops)
+    check(answers, keras_network(model)(crops), "float32", name)
 
 
 # Layers
