@@ -11,6 +11,7 @@ from models.arguments import make_folder
 from models.engines import Network, OnnxNetwork
 from models.exporting.graphs import halve_keras, write_graph
 from models.exporting.proof import check
+from models.runtime import network_input
 from models.spec import MEANINGS, InputSpec, Manifest, file_entry
 
 HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
@@ -46,7 +47,7 @@ def write_model(
         bare.save_weights(files["keras"])
         if keras.backend.backend() == "tensorflow":
             files = {"onnx": Path(place) / f"{name}.onnx", **files}
-            export_onnx(bare, files["onnx"], half)
+            export_onnx(bare, files["onnx"], half, spec)
         if half:
             halve_keras(files["keras"])
         entries = {kind: file_entry(file) for kind, file in files.items()}
@@ -70,11 +71,11 @@ def write_model(
     return manifest
 
 
-def export_onnx(model: keras.Model, path: Path, half: bool) -> None:
+def export_onnx(model: keras.Model, path: Path, half: bool, spec: InputSpec) -> None:
     """Write the graph, after Keras answered for random pixels; then let the graph answer. Raises
     ModelError where the two differ."""
-    shape = model.input_shape[1:]
-    crops = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.float32)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, *model.input_shape[1:]), np.uint8)
+    crops = network_input(pixels, spec)
     expected = keras_network(model)(crops)
     write_graph(model, path, "onnx", half)
     check(OnnxNetwork(path, "cpu")(crops), expected, "float32", path.name)
