@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import guarded, make_folder
-from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, file_entry, sha256
+from models.spec import WEIGHTS, InputSpec, Manifest, ModelError, file_entry, names, sha256
 from models.upstream.keras2 import assign, fitted, keras2_layers, model_config
 
 # joblib files are only read when they are these very files of mtcnn 1.0.0
@@ -137,9 +137,9 @@ def read_age(path: Path) -> tuple[str, dict[str, Any], Any]:
         "densenet": ("DenseNet", densenet_files.read_densenet),
         "mobilenet": ("MobileNet", mobilenet_files.read_mobilenet),
     }[family]
-    config, names = read(theirs)
+    config, layers = read(theirs)
     model = ARCHITECTURES[family](**config)
-    assign(model, fitted(model, names, theirs, path, title))
+    assign(model, fitted(model, layers, theirs, path, title))
     return family, config, model
 
 
@@ -216,6 +216,8 @@ def convert(args: argparse.Namespace) -> Manifest:
         raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
     if args.name == "mtcnn":
         return convert_mtcnn(first, args.out)
+    if args.name in names(args.out):
+        raise ModelError(f"{args.out} has a model {args.name}: choose another --as or --out")
     if first.suffix == ".json":
         return convert_faceres(first, args.name, args.out, args.licence)
     if len(args.source) > 2:

@@ -273,3 +273,9 @@ def test_other_files_than_those_of_the_mtcnn_package_are_not_unpickled(tmp_path:
     assert sha256(tmp_path / "pnet.lz4") != convert.MTCNN_SHA256["pnet"]
     with pytest.raises(ModelError, match="refused, it may hold code"):
         convert.convert_mtcnn(tmp_path, tmp_path)
+
+
+def test_a_shipped_model_is_not_written_over(tmp_path, capsys):
+    (tmp_path / "age.h5").touch()
+    assert convert.main([str(tmp_path / "age.h5"), "--as", "ssrnet-joint"]) == 2
+    assert "has a model ssrnet-joint: choose another --as or --out" in capsys.readouterr().err
