@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--give-up",
-        type=number(0, math.inf),
+        type=number(0),
         default=math.inf,
         metavar="SECONDS",
         help="end when a camera or stream gave no picture for so long; without this, it is opened "
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--budget-ms",
-        type=number(0.1, math.inf),
+        type=number(0.1),
         metavar="MS",
         help="time a frame may take, in the mean, without decoding and drawing: when it takes "
         "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "

@@ -19,6 +19,7 @@ from demo.frames import Faces, Frame
 from demo.photos import PHOTO_SUFFIXES
 from demo.sound import Sound
 from demo.tiles import fit
+from models.writing import writable_folder
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
@@ -144,11 +145,9 @@ class PhotoRecorder:
         if target.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES:
             raise UserError(f"photos are recorded into a folder: -o {target.with_suffix('')}")
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            writable_folder(target)
         except OSError as error:
             raise UserError(f"cannot record into the folder {target}: {error.strerror}") from None
-        if not os.access(target, os.W_OK):
-            raise UserError(f"cannot record into the folder {target}: it is not writable")
 
     def __enter__(self) -> Self:
         return self

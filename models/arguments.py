@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.spec import ModelError
+from models.writing import writable_folder
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 
@@ -42,11 +42,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def make_folder(path: Path) -> None:
     """Make sure that there is a folder to write to, before long work. Raises ModelError."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        writable_folder(path)
     except OSError as error:
         raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
-    if not os.access(path, os.W_OK):
-        raise ModelError(f"cannot write to folder {path}: it is read-only")
 
 
 def command_line(module: str, argv: list[str] | None) -> str:
