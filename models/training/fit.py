@@ -14,6 +14,7 @@ from models.datasets.labels import OLDEST, Chips
 from models.spec import InputSpec, ModelError, load_manifest
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
+from models.training.blends import with_blends
 from models.training.checkpoint import Checkpoint, Weights
 from models.training.losses import (
     age_loss,
@@ -122,6 +123,10 @@ def made_batches(
 ) -> tuple[Batches, Batches]:
     """What is trained on, by the recipe, and what is watched, as it is."""
     recipe, seed = training.recipe, training.seed
+    if recipe.blends:
+        if not training.teachers:
+            raise ModelError("--blends: only teachers can say how old a blend is: add --teachers")
+        chips, rows = with_blends(chips, rows, round(recipe.blends * len(rows)), seed)
     taught = teach(training.teachers, chips, rows, outputs) if training.teachers else None
     wanted = targets(chips, training.of.nodes, taught)
     wanted = {output: columns for output, columns in wanted.items() if output in outputs}

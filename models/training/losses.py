@@ -81,16 +81,20 @@ GENDER_ERRORS: dict[str, Loss] = {
 
 
 def gender_loss(trust: float, kind: str = "brier", smoothing: float = 0.0) -> Loss:
-    """Error of the probability against the label, mixed with the teachers' probability by `trust`;
-    0 where the gender is unknown (-1). The squared one (Brier score) is a proper score, so the
+    """Error of the probability against the label, mixed with the teachers' probability by `trust`.
+    Where the gender is unknown (-1) it is `trust` times the error against the teachers', and 0
+    where they do not know it either. The squared one (Brier score) is a proper score, so the
     output is calibrated, and one whose gradient lives on beyond 0 and 1. `smoothing` is taken from
     the labelled gender for the other."""
     error = GENDER_ERRORS[kind]
 
     def loss(target: Any, probability: Any) -> Any:
         label = target[:, 0] * (1 - 2 * smoothing) + smoothing
-        wanted = (1 - trust) * label + trust * target[:, 1]
-        return ops.where(target[:, 0] < 0, 0.0, error(wanted, ops.reshape(probability, (-1,))))
+        taught = target[:, 1]
+        guess = ops.reshape(probability, (-1,))
+        known = error((1 - trust) * label + trust * taught, guess)
+        unknown = ops.where(taught < 0, 0.0, trust * error(taught, guess))
+        return ops.where(target[:, 0] < 0, unknown, known)
 
     return loss
 
