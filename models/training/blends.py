@@ -38,9 +38,7 @@ class BlendedImages:
         )
 
 
-def with_blends(
-    chips: Chips, rows: np.ndarray, count: int, seed: int
-) -> tuple[Chips, np.ndarray]:
+def with_blends(chips: Chips, rows: np.ndarray, count: int, seed: int) -> tuple[Chips, np.ndarray]:
     """The chips and `count` blends of random pairs of `rows` behind them, and the rows with those
     of the blends. A blend's age is known to lie between its faces', its gender where both agree."""
     rng = np.random.default_rng(seed)

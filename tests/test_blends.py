@@ -1,0 +1,38 @@
+import numpy as np
+
+from models.datasets.labels import Chips
+from models.training.blends import LEAST, MOST, BlendedImages, with_blends
+
+
+def test_a_blend_is_the_shares_of_its_two_images():
+    images = np.stack([np.full((4, 4, 3), value, np.uint8) for value in (0, 100, 200)])
+    blended = BlendedImages(images, np.array([[0, 1], [2, 1]]), np.array([0.25, 0.5]))
+    assert len(blended) == 5
+    assert [int(blended[row].mean()) for row in range(5)] == [0, 100, 200, 25, 150]
+    assert blended[np.array([4, 0])].mean(axis=(1, 2, 3)).tolist() == [150, 0]
+
+
+def test_blends_come_behind_the_faces_and_lie_between_them(faces):
+    rows = np.flatnonzero(faces.splits == "train")
+    chips, more = with_blends(faces, rows, 50, seed=3)
+    assert more.tolist() == [*rows, *range(40, 90)]
+    assert len(chips) == len(chips.images) == 90
+    for row in more[len(rows) :]:
+        first, second = np.searchsorted(faces.age_low, [chips.age_low[row], chips.age_high[row]])
+        genders = faces.male[[first, second]]
+        same = genders[0] == genders[1]
+        assert chips.male[row] == genders[0] if same else np.isnan(chips.male[row])
+        brightness = chips.images[row].mean()
+        ends = faces.images[first].mean(), faces.images[second].mean()
+        assert ends[0] - 1 <= brightness <= ends[1] + 1
+    assert set(chips.splits[more]) == {"train"}
+
+
+def test_the_same_seed_blends_the_same_faces_and_the_first_weighs_more():
+    level = np.arange(8, dtype=np.float32)
+    images = np.zeros((8, 2, 2, 3), np.uint8)
+    names = np.array(["train"] * 8)
+    chips = Chips(images, level, level, level % 2, names, names, np.full(8, -1))
+    one, two = (with_blends(chips, np.arange(8), 20, seed)[0] for seed in (5, 5))
+    assert one.age_low.tolist() == two.age_low.tolist()
+    assert 0 < LEAST < MOST <= 0.5
