@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def report(manifest: Manifest) -> dict[str, Any]:
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rows = []
     for batch in BATCHES:
-        seconds = best_seconds(lambda batch=batch: estimator(crops[:batch]))
+        seconds = best_seconds(partial(estimator, crops[:batch]))
         floor = batch * work / rate
         rows.append({"batch": batch, "ms": seconds * 1e3, "floor_ms": floor * 1e3})
     return {

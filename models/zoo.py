@@ -43,8 +43,9 @@ class Network:
 
 
 SMALL = InputSpec(size=64, view=0.75)
-WHITE = {"scale": 1 / 128, "offset": -127.5 / 128}  # C3AE's white-norm
-CONTEXT = InputSpec(size=64, align="context", border="constant", **WHITE)
+CONTEXT = InputSpec(  # scale and offset are C3AE's white-norm
+    size=64, align="context", border="constant", scale=1 / 128, offset=-127.5 / 128
+)
 ADIENCE = InputSpec(size=227, view=0.8, channels="rgb")
 FACERES = InputSpec(size=112, view=0.8, offset=faceres.OFFSET)
 YEARS = tuple(map(float, mobilenetv2.YEARS))

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -145,11 +145,19 @@ def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
     return found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]]
 
 
+class Images(Protocol):
+    """Pictures (N, S, S, 3) uint8 BGR: one by its number, those of an array of numbers (M,)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Chips:
     """Aligned faces of one or more data sets with their labels, one row each."""
 
-    images: "np.ndarray | MappedImages"  # (N, 128, 128, 3) uint8 BGR, geometry CHIP
+    images: Images  # (N, 128, 128, 3), geometry CHIP
     age_low: np.ndarray  # (N,) float32, years
     age_high: np.ndarray  # (N,) float32, years
     male: np.ndarray  # (N,) float32, 1, 0 or nan
@@ -171,9 +179,6 @@ class MappedImages:
 
     def __len__(self) -> int:
         return len(self._places)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self._files[k][row] for k, row in self._places)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         """One image by its number, or those of an array of numbers (M,) as a copy."""
@@ -241,7 +246,7 @@ def _fill_cache(pictures: Pictures, folder: Path) -> None:
     chips = np.lib.format.open_memmap(
         folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
     )
-    found = []
+    found: list[int] = []
     for row, chip in enumerate(_chips(pictures)):
         if chip is not None:
             chips[len(found)] = chip

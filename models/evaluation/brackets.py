@@ -36,8 +36,9 @@ def bracket_figures(
     if not known.any():
         return {}
     truth, ages = truth[known], ages[known]
-    by_classes = shares is not None and shares.shape[1] == len(ENDS)
-    likeliest = np.argsort(-shares[known], axis=1, kind="stable") if by_classes else None
+    likeliest = None
+    if shares is not None and shares.shape[1] == len(ENDS):
+        likeliest = np.argsort(-shares[known], axis=1, kind="stable")
     guess = nearest(ages) if likeliest is None else likeliest[:, 0]
     top2 = None if likeliest is None else mean((likeliest[:, :2] == truth[:, None]).any(axis=1))
     off = np.abs(guess - truth)

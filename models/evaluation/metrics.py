@@ -160,7 +160,7 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
         for name, part in named.items()
     }
     bands = {
-        name: {"n": len(part), "coverage": mean(part.inside)}
+        name: {"n": len(part), "coverage": mean(part.inside) or 0.0}
         for name, part in parts(results[results.ranged])["by_age"].items()
         if len(part) >= BAND
     }

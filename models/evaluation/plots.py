@@ -163,9 +163,8 @@ def _sheet(results: Results, crops: dict[int, np.ndarray]) -> Any:
     titles = ("Greatest age errors: labelled → estimated", "Surest wrong genders")
     heights = [max(-(-len(part) // COLUMNS), 1) for part in rows]
     figure = pyplot.figure(figsize=(9, 1.75 * sum(heights) + 0.6), layout="constrained")
-    for section, part, words, title in zip(
-        figure.subfigures(2, 1, height_ratios=heights), rows, captions, titles, strict=True
-    ):
+    sections: Any = figure.subfigures(2, 1, height_ratios=heights)
+    for section, part, words, title in zip(sections, rows, captions, titles, strict=True):
         section.suptitle(title if len(part) else f"{title}: none")
         grid = section.subplots(max(-(-len(part) // COLUMNS), 1), COLUMNS, squeeze=False)
         for axis in grid.flat:

@@ -38,7 +38,8 @@ def held_out_faces(data: list[Path], spec: InputSpec) -> SeenFaces:
     if not len(chips.male):
         raise ModelError(f"{', '.join(map(str, data))}: no face in the split 'val'")
     rng = np.random.default_rng(0)
-    return SeenFaces(np.stack([random_crop(chip, spec, NONE, rng) for chip in chips.images]), chips)
+    crops = [random_crop(chips.images[row], spec, NONE, rng) for row in range(len(chips))]
+    return SeenFaces(np.stack(crops), chips)
 
 
 def clip_faces(spec: InputSpec) -> SeenFaces:

@@ -14,7 +14,7 @@ def class_heads(
 ) -> dict[str, KerasTensor]:
     """From features (N, F): "nodes" (N, C), a softmax over classes of age, "age" (N,), the mean of
     their `years`, and "male" (N,) of a softmax over two classes, of which `males` says which."""
-    heads = {}
+    heads: dict[str, KerasTensor] = {}
     if "age" in outputs:
         nodes = layers.Dense(len(years), activation="softmax", name="nodes", **EXACT)(x)
         heads |= {"nodes": nodes, "age": Expectation(years, name="age", **EXACT)(nodes)}

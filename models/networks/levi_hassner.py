@@ -22,7 +22,7 @@ def build(outputs: Sequence[str] = ("age", "male"), dropout: float = 0.5) -> ker
     """
     image = keras.Input((227, 227, 3), name="image")
     x = PerImageStandardization(name="standard", **EXACT)(image)
-    heads = {}
+    heads: dict[str, KerasTensor] = {}
     for output in outputs:
         heads |= class_heads(_features(x, output, dropout), [output], MIDDLES, MALE_FIRST)
     return keras.Model(image, heads, name="levi_hassner")

@@ -94,7 +94,7 @@ def random_crop(
     if rng.random() < amount.jpeg:
         quality = int(rng.integers(25, 80))
         coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        crop = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        crop = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     if rng.random() < amount.erase:
         side = int(size * rng.uniform(*amount.patch))
         x, y = rng.integers(0, size - side, 2)

@@ -145,7 +145,7 @@ def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
     digest = hashlib.blake2b(about.encode(), digest_size=8)
     parts = [slice(start, start + ASKED) for start in range(0, len(rows), ASKED)]
     for part in parts:
-        digest.update(np.ascontiguousarray(chips.images[rows[part]]))
+        digest.update(chips.images[rows[part]].tobytes())
     path = cache_folder() / f"{manifest.name}-{digest.hexdigest()}.npy"
     if path.is_file():
         return np.asarray(np.load(path))

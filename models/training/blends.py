@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.datasets.labels import Chips
+from models.datasets.labels import Chips, Images
 
 LEAST, MOST = 0.1, 0.5  # share of the second face in a blend
 
@@ -14,7 +14,7 @@ LEAST, MOST = 0.1, 0.5  # share of the second face in a blend
 class BlendedImages:
     """The images of a data set, then blends of two of them each, made when they are asked for."""
 
-    def __init__(self, images: Any, pairs: np.ndarray, shares: np.ndarray) -> None:
+    def __init__(self, images: Images, pairs: np.ndarray, shares: np.ndarray) -> None:
         """`images` (N, S, S, 3) uint8; `pairs` (M, 2) rows of them; `shares` (M,) of the second."""
         self._images, self._pairs, self._shares = images, pairs, shares
 
