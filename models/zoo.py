@@ -47,7 +47,7 @@ CONTEXT = InputSpec(  # scale and offset are C3AE's white-norm
     size=64, align="context", border="constant", scale=1 / 128, offset=-127.5 / 128
 )
 ADIENCE = InputSpec(size=227, view=0.8, channels="rgb")
-FACERES = InputSpec(size=112, view=0.8, offset=faceres.OFFSET)
+FACERES = InputSpec(size=128, view=0.8, offset=faceres.OFFSET)
 YEARS = tuple(map(float, mobilenetv2.YEARS))
 DECADES = tuple(map(float, c3ae.NODES))
 MIDDLES = lmtcnn.MIDDLES
@@ -55,7 +55,7 @@ MIDDLES = lmtcnn.MIDDLES
 NETWORKS: dict[str, Network] = {
     "ssrnet": Network("ssrnet", {"joint": False, "dropout": 0.0}, SMALL),
     "ssrnet-joint": Network("ssrnet", {"joint": True, "dropout": 0.0}, SMALL),
-    "faceres": Network("faceres", {"size": 112}, FACERES),
+    "faceres": Network("faceres", {"size": 128}, FACERES),
     "c3ae": Network("c3ae", {"se": True}, CONTEXT, DECADES),
     "c3ae-plain": Network("c3ae", {"se": False}, CONTEXT, DECADES),
     "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, MIDDLES),

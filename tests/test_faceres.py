@@ -13,7 +13,7 @@ from models.upstream.faceres_files import DENSE, MEANS, read_faceres
 from models.zoo import load_keras
 
 RNG = np.random.default_rng(0)
-CROPS = RNG.integers(0, 256, (2, 112, 112, 3)).astype(np.uint8)
+CROPS = RNG.integers(0, 256, (2, 128, 128, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_converted_model_runs_and_is_half_as_large(published, tmp_path, model)
     out = tmp_path / "out"
     assert main([str(published), "--as", "mine", "--out", str(out)]) == 0
     manifest = load_manifest(str(out / "mine.json"))
-    assert manifest.input == InputSpec(size=112, offset=OFFSET)
+    assert manifest.input == InputSpec(size=128, offset=OFFSET)
     assert 4 * model.count_params() > 1.9 * (out / "mine.onnx").stat().st_size
     assert 4 * model.count_params() > 1.9 * (out / "mine.weights.h5").stat().st_size
     ages, males = Estimator(manifest, choose_device("cpu"))(CROPS)

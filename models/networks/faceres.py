@@ -16,7 +16,7 @@ AGES = 100
 OFFSET = -116.779  # off B, G and R: the mean of G in the pictures it was published for
 
 
-def build(size: int = 112) -> keras.Model:
+def build(size: int = 128) -> keras.Model:
     """Images (N, size, size, 3), BGR less 116.779, to a dict of (N,) arrays: "age" in years, "male"
     a probability. 3,484,389 parameters at any size."""
     image = keras.Input((size, size, 3), name="image")
