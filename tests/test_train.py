@@ -16,7 +16,7 @@ from models.train import main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach
 from models.training.fit import start_from
-from models.training.losses import age_loss, gender_loss, years_outside
+from models.training.losses import age_loss, gender_accuracy, gender_loss, years_outside
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
@@ -37,6 +37,12 @@ def test_an_unknown_gender_is_the_teachers_alone_and_they_soften_a_label():
     assert np.asarray(gender_loss(0.0)(males, guesses)) == pytest.approx([0.25, 0.04, 0.0])
     softened = np.array([[1, 0.6], [0, 0.4], [-1, 0.7]], np.float32)
     assert np.asarray(gender_loss(0.5)(softened, guesses)) == pytest.approx([0.09, 0.0, 0.02])
+
+
+def test_gender_accuracy_asks_the_teachers_where_the_label_is_unknown():
+    males = np.array([[1, 0.2], [0, 0.9], [-1, 0.9], [-1, 0.1], [-1, -1]], np.float32)
+    right = gender_accuracy(males, np.array([[0.6], [0.6], [0.6], [0.6], [0.6]], np.float32))
+    assert np.asarray(right).tolist() == [1.0, 0.0, 1.0, 0.0, 0.0]
 
 
 def test_without_augmentation_a_crop_is_the_view_of_the_chip():

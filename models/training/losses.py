@@ -100,6 +100,8 @@ def gender_loss(trust: float, kind: str = "brier", smoothing: float = 0.0) -> Lo
 
 
 def gender_accuracy(target: Any, probability: Any) -> Any:
-    """Share of faces on the labelled side of one half."""
+    """Share of faces on the labelled side of one half, the teachers' where the label is unknown."""
     guess = ops.cast(ops.reshape(probability, (-1,)) >= 0.5, "float32")
-    return ops.cast(ops.equal(guess, target[:, 0]), "float32")
+    label, taught = target[:, 0], target[:, 1]
+    teachers_side = ops.where(taught < 0, -1.0, ops.cast(taught >= 0.5, "float32"))
+    return ops.cast(ops.equal(guess, ops.where(label < 0, teachers_side, label)), "float32")
