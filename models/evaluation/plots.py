@@ -74,7 +74,7 @@ def _errors(results: Results) -> Any:
     )
     upper.plot(centres[enough], bias[enough], "o-", color=RED, label="mean error (+ too old)")
     upper.axhline(0, color=GRAY, linewidth=0.8)
-    upper.legend(frameon=False, loc="upper left")
+    upper.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     bars = lower.bar(centres, counts, 0.8 * BIN, color=GRAY)
     lower.bar_label(bars, fontsize=7, padding=1)
     lower.set(ylim=(0, 1.2 * counts.max()))
