@@ -60,6 +60,8 @@ def settings(args: argparse.Namespace) -> Training:
             "with --init (a model, or the trunk's .h5 of Keras' publishers), or train all with "
             "--freeze 0"
         )
+    if recipe.blends and not args.teachers:
+        raise ModelError("--blends: only teachers can say how old a blend is: add --teachers")
     if args.view is not None and NETWORKS[args.network].input.align == "context":
         raise ModelError(f"--view: the crops of {args.network} are fixed parts of the chip")
     return Training(args.network, recipe, args.seed, args.view, args.init, tuple(args.teachers))

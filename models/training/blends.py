@@ -28,14 +28,8 @@ class BlendedImages:
         blend = rows - len(self._images)
         if blend < 0:
             return np.asarray(self._images[rows])
-        first, second = self._pairs[blend]
-        return cv2.addWeighted(
-            self._images[first],
-            1 - self._shares[blend],
-            self._images[second],
-            self._shares[blend],
-            0,
-        )
+        (first, second), share = self._pairs[blend], self._shares[blend]
+        return cv2.addWeighted(self._images[first], 1 - share, self._images[second], share, 0)
 
 
 def with_blends(chips: Chips, rows: np.ndarray, count: int, seed: int) -> tuple[Chips, np.ndarray]:

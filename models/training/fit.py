@@ -124,8 +124,6 @@ def made_batches(
     """What is trained on, by the recipe, and what is watched, as it is."""
     recipe, seed = training.recipe, training.seed
     if recipe.blends:
-        if not training.teachers:
-            raise ModelError("--blends: only teachers can say how old a blend is: add --teachers")
         chips, rows = with_blends(chips, rows, round(recipe.blends * len(rows)), seed)
     taught = teach(training.teachers, chips, rows, outputs) if training.teachers else None
     wanted = targets(chips, training.of.nodes, taught)
