@@ -94,9 +94,12 @@ def origin(training: Training, command: str) -> str:
 
 
 def _sha256(name: str) -> str:
-    """Of a model's first file, or of a file of weights."""
+    """Of a model's first file, or of a file of weights. Raises ModelError."""
     if name.endswith(".h5"):
-        return sha256(Path(name))
+        try:
+            return sha256(Path(name))
+        except OSError as error:
+            raise ModelError(f"--init: cannot read {name}: {error.strerror}") from None
     return next(iter(load_manifest(name).files.values()))["sha256"]
 
 

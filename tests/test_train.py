@@ -130,6 +130,13 @@ def test_blends_without_teachers_are_refused(tiny, data, tmp_path, capsys):
     assert "--blends: only teachers can say how old a blend is" in capsys.readouterr().err
 
 
+def test_a_start_that_is_not_there_is_one_line(tiny, data, tmp_path, capsys):
+    start = tmp_path / "none.h5"
+    command = [tiny, "--data", str(data), "--out", str(tmp_path), "--init", str(start)]
+    assert main(command) == 2
+    assert f"--init: cannot read {start}: No such file" in capsys.readouterr().err
+
+
 def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
