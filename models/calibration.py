@@ -10,7 +10,7 @@ import numpy as np
 
 COVERAGE = 0.9  # share of true ages that lie in their range
 KNOTS = np.arange(0.0, 101.0, 5.0)  # years, of estimated ages
-BANDWIDTH = 8.0  # years: estimates so near count as alike
+BANDWIDTH = 12.0  # years: estimates so near count as alike
 BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # of true ages, from these years on
 RARITY = 0.7  # power of a band's weight by which its faces weigh less
 MIN_REACH = 1.0  # years, of a range to either side
