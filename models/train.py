@@ -62,6 +62,8 @@ def settings(args: argparse.Namespace) -> Training:
         )
     if recipe.blends and not args.teachers:
         raise ModelError("--blends: only teachers can say how old a blend is: add --teachers")
+    if recipe.agreement and recipe.batch % 2:
+        raise ModelError(f"--agreement shows every face twice: --batch {recipe.batch} must be even")
     if args.view is not None and NETWORKS[args.network].input.align == "context":
         raise ModelError(f"--view: the crops of {args.network} are fixed parts of the chip")
     return Training(args.network, recipe, args.seed, args.view, args.init, tuple(args.teachers))

@@ -117,6 +117,18 @@ def test_the_order_of_an_epoch_depends_on_seed_and_number_alone(faces: Chips) ->
     assert set(batches(1, 0.5).order(0)) < set(TRAIN.tolist())  # drawn with repetition
 
 
+def test_faces_shown_twice_are_two_crops_one_after_the_other(faces: Chips) -> None:
+    wanted = targets(faces, ())
+    twice = Batches(
+        faces, TRAIN, InputSpec(size=8), 8, WEBCAM, 1, targets=wanted, balance=0.0, twice=True
+    )
+    assert len(twice) == -(-len(TRAIN) // 4)
+    pixels, told = twice.made(twice.order(0), 0, 0)
+    assert len(pixels) == 8
+    np.testing.assert_array_equal(told["age"][::2], told["age"][1::2])
+    assert (pixels[::2] != pixels[1::2]).any(axis=(1, 2, 3)).all()
+
+
 def test_freezing_counts_the_layers_of_a_trunk() -> None:
     pixels, image = keras.Input((4,), name="pixels"), keras.Input((4,), name="image")
     features = keras.layers.Dense(3, name="b")(keras.layers.Dense(3, name="a")(pixels))

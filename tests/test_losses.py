@@ -7,10 +7,25 @@ import pytest
 
 from models.datasets.labels import OLDEST, Chips
 from models.training.batches import node_ranges, targets
-from models.training.losses import class_balance, gender_loss, nodes_loss, two_points
+from models.training.losses import (
+    age_loss,
+    class_balance,
+    gender_loss,
+    nodes_loss,
+    two_points,
+)
 
 DECADES = (0.0, 10.0, 20.0, 30.0)
 BRACKETS = np.array([1, 5, 10, 17.5, 28.5, 40.5, 50.5, 70], np.float32)
+
+
+def test_ages_cost_years_off_label_and_teachers_and_off_the_other_crop_of_the_face() -> None:
+    target = np.array([[20, 20, 24], [20, 20, 24], [30, 39, 40], [30, 39, 40]], np.float32)
+    ages = np.array([[21], [25], [35], [35]], np.float32)
+    alone = [0.75 * 1 + 0.25 * 3, 0.75 * 5 + 0.25 * 1, 0.25 * 5, 0.25 * 5]
+    assert np.asarray(age_loss(0.25)(target, ages)) == pytest.approx(alone)
+    apart = [alone[0] + 0.5 * 2, alone[1] + 0.5 * 2, alone[2], alone[3]]  # 2 years off their mean
+    assert np.asarray(age_loss(0.25, 0.5)(target, ages)) == pytest.approx(apart)
 
 
 def test_two_points_share_an_age_so_that_their_mean_is_it() -> None:

@@ -130,6 +130,13 @@ def test_blends_without_teachers_are_refused(tiny, data, tmp_path, capsys):
     assert "--blends: only teachers can say how old a blend is" in capsys.readouterr().err
 
 
+def test_faces_shown_twice_need_an_even_batch(tiny, data, tmp_path, capsys):
+    command = [tiny, "--data", str(data), "--out", str(tmp_path), "--agreement", "1"]
+    assert main([*command, "--batch", "7"]) == 2
+    assert "--agreement shows every face twice: --batch 7 must be even" in capsys.readouterr().err
+    assert main([*command, "--batch", "4", "--epochs", "1"]) == 0
+
+
 def test_a_start_that_is_not_there_is_one_line(tiny, data, tmp_path, capsys):
     start = tmp_path / "none.h5"
     command = [tiny, "--data", str(data), "--out", str(tmp_path), "--init", str(start)]

@@ -38,12 +38,15 @@ class Batches(keras.utils.PyDataset):
         *,
         targets: Mapping[str, np.ndarray],
         balance: float | None = None,
+        twice: bool = False,
     ) -> None:
         """`rows` of `chips` as they are, or with a `balance` in another order every epoch, see
-        `age_chances`; `targets` of all chips by output, see `targets`."""
+        `age_chances`; `targets` of all chips by output, see `targets`. With `twice` two crops of
+        each face, one after the other."""
         super().__init__()
         self.chips, self.rows, self.spec, self.batch, self.amount = chips, rows, spec, batch, amount
         self.seed, self.targets, self.balance = seed, targets, balance
+        self.shown = 2 if twice else 1  # times that a face is in a batch
         self.chances = age_chances(chips, rows, balance) if balance else None
 
     def order(self, epoch: int) -> np.ndarray:
@@ -56,7 +59,8 @@ class Batches(keras.utils.PyDataset):
     def made(self, order: np.ndarray, epoch: int, index: int) -> Batch:
         """A batch of an epoch in this order."""
         rng = np.random.default_rng((self.seed, epoch + 2, index))
-        rows = order[index * self.batch : (index + 1) * self.batch]
+        faces = self.batch // self.shown
+        rows = order[index * faces : (index + 1) * faces].repeat(self.shown)
         crops = np.stack(
             [random_crop(self.chips.images[r], self.spec, self.amount, rng) for r in rows]
         )
@@ -64,7 +68,7 @@ class Batches(keras.utils.PyDataset):
         return pixels, {output: columns[rows] for output, columns in self.targets.items()}
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch)
+        return -(-len(self.rows) // (self.batch // self.shown))
 
     def __getitem__(self, index: int) -> Batch:
         return self.made(self.rows, 0, index)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +130,13 @@ def made_batches(
     wanted = targets(chips, training.of.nodes, taught)
     wanted = {output: columns for output, columns in wanted.items() if output in outputs}
     amount = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength)
-    return Batches(
-        chips,
-        rows,
-        training.input,
-        recipe.batch,
-        amount,
-        seed,
-        targets=wanted,
-        balance=recipe.balance,
-    ), Batches(chips, watched(chips, checks), training.input, CHECKED, NONE, seed, targets=wanted)
+    made = partial(
+        Batches, chips, spec=training.input, seed=seed, targets=wanted, twice=recipe.agreement > 0
+    )
+    return (
+        made(rows, batch=recipe.batch, amount=amount, balance=recipe.balance),
+        made(watched(chips, checks), batch=CHECKED, amount=NONE),
+    )
 
 
 def compile_model(
@@ -148,7 +146,7 @@ def compile_model(
     recipe, nodes = training.recipe, training.of.nodes
     trust = recipe.trust if training.teachers else 0.0
     losses = {
-        "age": age_loss(trust),
+        "age": age_loss(trust, recipe.agreement),
         "male": gender_loss(trust, recipe.gender, recipe.smoothing),
         "nodes": nodes_loss(nodes, trust, recipe.focal, counts),
     }

@@ -18,12 +18,18 @@ def years_outside(target: Any, age: Any) -> Any:
     return ops.maximum(target[:, 0] - age, 0.0) + ops.maximum(age - target[:, 1], 0.0)
 
 
-def age_loss(trust: float) -> Loss:
-    """Years off the label and, weighing `trust`, off the teachers' age (third column)."""
+def age_loss(trust: float, agreement: float = 0.0) -> Loss:
+    """Years off the label and, weighing `trust`, off the teachers' age (third column). With
+    `agreement` also so many times the years off the mean of two crops of a face, one after the
+    other in the batch."""
 
     def loss(target: Any, age: Any) -> Any:
         off_teachers = ops.abs(target[:, 2] - ops.reshape(age, (-1,)))
-        return (1 - trust) * years_outside(target, age) + trust * off_teachers
+        years = (1 - trust) * years_outside(target, age) + trust * off_teachers
+        if agreement:
+            crops = ops.reshape(age, (-1, 2))
+            years = years + agreement * ops.repeat(ops.abs(crops[:, 0] - crops[:, 1]) / 2, 2)
+        return years
 
     return loss
 

@@ -45,6 +45,11 @@ class Recipe:
     smoothing: float = option(0.0, "taken from the true gender for the other one")
     focal: float = option(0.0, "γ of a class-balanced focal loss of the classes, 0: none")
     trust: float = option(0.5, "weight of the teachers against the labels")
+    agreement: float = option(
+        0.0,
+        "weight of the years off the mean of two crops of a face; above 0 every face is shown "
+        "twice in a batch, so that an epoch is twice as long",
+    )
     blends: float = option(0.0, "blends of two faces, for each face, that the teachers answer for")
     balance: float = option(0.3, "0: every face once an epoch, 1: all ages equally often")
     augmentation: str = option("webcam", "random changes", tuple(AUGMENTATIONS))
