@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,14 +168,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def say(line: str) -> None:
-    """One line for the user, beside the progress bar."""
-    print(f"stream: {line}", file=sys.stderr, flush=True)
+    """One line for the user, beside the progress bar, as long as the terminal is there."""
+    with suppress(OSError):
+        print(f"stream: {line}", file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; 0 when done, 2 after bad input, 130 after Ctrl-C or SIGTERM."""
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
+    """Run; 0 when done, 2 after bad input, 130 after Ctrl-C, SIGTERM or the terminal's end."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        stop = getattr(signal, name, None)
+        if stop is not None and not (name == "SIGHUP" and signal.getsignal(stop) == signal.SIG_IGN):
+            signal.signal(stop, signal.default_int_handler)  # nohup: SIGHUP stays without effect
     try:
         return _guarded(parser().parse_args(argv))
     except KeyboardInterrupt:  # before the first frame, or a second one while closing
@@ -232,7 +236,7 @@ def start(args: argparse.Namespace) -> int:
         raise UserError(f"--margin: the crops of {manifest.name} are fixed parts of a face's chip")
     sources = _opened(args.source, args.give_up)
     for source in sources:
-        if isinstance(source, VideoSource) and source.scaled:
+        if isinstance(source, VideoSource) and source.taken:
             say(f"{source.name}: its frames are taken, logged and recorded at {source.taken}")
     photos = sources[0].photos
     detector = DETECTORS[args.detector](args.min_face, not photos)
@@ -338,6 +342,10 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
         raise
     if len(sources) > 1 and any(source.photos for source in sources):
         raise UserError("photos are annotated by themselves: give them as the only -s")
+    names = [source.name for source in sources]
+    for place, source in enumerate(sources):  # two of one name, of which log and summary tell
+        if same := names[:place].count(source.name):
+            source.name = f"{source.name} ({same + 1})"
     return sources
 
 

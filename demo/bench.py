@@ -236,9 +236,13 @@ def compare_every_frame(args: argparse.Namespace) -> Comparison:
 
 
 def first_frame_seconds(args: argparse.Namespace) -> float:
-    """From the start of the process to its end after one annotated frame."""
+    """From the start of the process to its end after one annotated frame. Raises UserError with
+    what it says where it fails."""
     start = time.perf_counter()
-    subprocess.run([*_stream(args), "--max-frames", "1"], check=True, capture_output=True)
+    command = [*_stream(args), "--max-frames", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
     return time.perf_counter() - start
 
 

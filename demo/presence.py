@@ -70,8 +70,9 @@ class Timeline:
         """Seconds of a piece."""
         return WIDTHS[self._step]
 
-    def add(self, start: float, end: float, faces: int) -> None:
-        """Count a frame that lasts from `start` to `end` seconds."""
+    def add(self, start: float, end: float, faces: int, at_once: int) -> None:
+        """Count a frame of so many faces that lasts from `start` to `end` seconds, while there were
+        so many `at_once` in all sources."""
         while end >= MOST_PIECES * self.width and self._step + 1 < len(WIDTHS):
             self._widen()
         piece = int(min(max(start, 0.0) // self.width, MOST_PIECES - 1))
@@ -80,7 +81,7 @@ class Timeline:
             self.face_seconds = np.pad(self.face_seconds, (0, missing))
             self.most = np.pad(self.most, (0, missing))
         self.face_seconds[piece] += faces * (end - start)
-        self.most[piece] = max(self.most[piece], faces)
+        self.most[piece] = max(self.most[piece], at_once)
 
     def _widen(self) -> None:
         factor = WIDTHS[self._step + 1] // self.width

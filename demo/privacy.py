@@ -86,12 +86,15 @@ class Anonymizer:
         self._pipeline, self._style, self._stopwatch = pipeline, style, stopwatch
         self._boxes = np.zeros((0, 4))  # faces that were found, each where it was last
         self._times = np.zeros(0)  # seconds, when
+        self._source = ""  # in which photo, or which video
 
     def process(self, frame: Frame) -> Faces:
         """The pipeline's faces. In the image are covered: these, every possible one, and those
         found less than HOLD_SECONDS ago, as long as nobody is found there."""
         faces = self._pipeline.process(frame)
         with self._stopwatch.stage("cover"):
+            if frame.source != self._source:  # another photo
+                self._source, self._boxes, self._times = frame.source, np.zeros((0, 4)), np.zeros(0)
             again = iou(self._boxes, faces.boxes).max(axis=1, initial=0) >= SAME_FACE
             held = ~again & (np.abs(frame.time - self._times) < HOLD_SECONDS)
             self._boxes = np.vstack([self._boxes[held], faces.boxes])

@@ -96,7 +96,7 @@ def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch)
     """One frame from its pipeline into its view and the sinks."""
     faces = view.process(frame)
     with stopwatch.stage("draw"):
-        drawn = view.draw(frame, faces, stopwatch.line)
+        drawn = view.draw(frame, faces, "" if view.source.photos else stopwatch.line)
     for sink in sinks:
         sink.write(frame, faces, drawn)
     stopwatch.frame_done()
@@ -139,8 +139,9 @@ class _Show:
 
     def __call__(self, seen: Frame | None) -> str | None:
         """Show a picture, if there is a new one, and obey the keys; QUIT or LOST to end."""
-        command = self._window.command(self._shown(seen) if seen else 0.0)
-        paused = False
+        wait = self._shown(seen) if seen else 0.0
+        end, paused = time.monotonic() + wait, False
+        command = self._window.command(wait)
         while command or paused:
             if command in (QUIT, LOST):
                 return command
@@ -148,7 +149,8 @@ class _Show:
                 self._notify(_snapshot(self._seen))
             if command == PAUSE:
                 paused = not paused
-            command = self._window.command(KEY_SECONDS)
+            left = max(end - time.monotonic(), 0.0)
+            command = self._window.command(KEY_SECONDS if paused else left)
         return None
 
     def _shown(self, seen: Frame) -> float:

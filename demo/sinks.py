@@ -166,8 +166,14 @@ class PhotoRecorder:
 
 def save_picture(path: Path, image: np.ndarray) -> None:
     """Write a picture in the format of its suffix. Raises UserError where that fails."""
+    height, width = image.shape[:2]
     try:
-        path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+        done, code = cv2.imencode(path.suffix, image)
+        if not done:
+            raise UserError(
+                f"cannot write {path}: its format does not take {width}x{height} pixels"
+            )
+        path.write_bytes(code.tobytes())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 

@@ -8,6 +8,8 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from demo.clock import Clock
+
 COPIED = {  # by container, what players expect there beside H.264; others become AAC
     "mp4": {"aac", "mp3", "ac3", "opus"},
     "mov": {"aac", "mp3", "ac3"},
@@ -27,7 +29,7 @@ class Sound:
         self._input: Any = None
         self._source: Any = None
         with suppress(FFmpegError, OSError):
-            self._input = av.open(path)
+            self._input = av.open(path, metadata_errors="replace")
             self._source = next(iter(self._input.streams.audio), None)
         self.exists = self._source is not None and self._source.codec_context is not None
         self.failure: str | None = None  # what broke it off, in FFmpeg's words
@@ -74,9 +76,12 @@ class Sound:
 
     def _copies(self) -> Iterator[Any]:
         """The packets as they are, in the recording's time."""
+        clock = Clock()
         for packet in self._input.demux(self._source):
             if packet.pts is not None:
-                packet.pts -= round(self._start() / packet.time_base)
+                unit = packet.time_base
+                seconds = clock(float(packet.pts * unit), float((packet.duration or 0) * unit))
+                packet.pts = round((seconds - self._start()) / unit)
                 packet.dts = packet.pts
                 packet.stream = self._stream
                 yield packet
@@ -85,8 +90,11 @@ class Sound:
         """The sound as AAC packets, in the recording's time."""
         stream = self._stream
         resampler = av.AudioResampler("fltp", stream.layout, stream.rate, AAC_SAMPLES)
+        clock = Clock()
         for frame in self._input.decode(self._source):
-            frame.pts -= round(self._start() / frame.time_base)
+            unit = frame.time_base
+            seconds = clock(float(frame.pts * unit), frame.samples / frame.sample_rate)
+            frame.pts = round((seconds - self._start()) / unit)
             for part in resampler.resample(frame):
                 yield from stream.encode(part)
         for part in resampler.resample(None):

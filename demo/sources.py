@@ -6,16 +6,18 @@ is the one function for all of them.
 
 import math
 import os
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, Self
-from urllib.parse import urlparse
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 
+from demo.clock import Clock
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
@@ -23,21 +25,26 @@ from demo.live import OPEN_SECONDS, TICK, Camera, LiveSource, Stream
 from demo.names import public_name
 from demo.photos import PHOTO_SUFFIXES, PhotoSource, photos_in
 
-VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".gif"}  # of files by http
+FILES = {  # by http, what else there is may be a camera's stream
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
+    *(".3gp", ".ogv", ".mts", ".m2ts"),
+}
+CAMERA = re.compile(r"(?:/dev/video)?([0-9]+)")
 MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
 LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
 BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
 MOST_STREAMS = 8  # of a file, that are bound while it is opened
 DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
 COMPLETE = 0.98  # of what the container announces
+WIDEST = 4  # heights, of a pixel that is believed
 SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
 
 
 class Source(Protocol):
     """An iterable of frames that is opened and closed by `with`."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
+
     @property
     def live(self) -> bool:
         """Frames come at their own time, and only the newest is kept."""
@@ -81,11 +88,13 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
 
     One that is live reconnects until `give_up` seconds have passed without a picture.
     """
-    if spec.isdigit():
-        return LiveSource(spec, lambda: Camera(int(spec)), give_up)
+    if camera := CAMERA.fullmatch(spec):
+        number = int(camera[1])
+        return LiveSource(spec, lambda: Camera(number), give_up)
     spec = spec.removeprefix("file://")
     if "://" in spec:
-        if spec.startswith("http") and Path(urlparse(spec).path).suffix.lower() in VIDEO_SUFFIXES:
+        file = Path(re.split("[?#]", spec)[0])
+        if spec.lower().startswith("http") and file.suffix.lower() in FILES:
             return VideoSource(spec)
         return LiveSource(public_name(spec), lambda: Stream(spec), give_up)
     path = Path(spec)
@@ -117,9 +126,11 @@ class VideoSource:
                 f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
             ) from None
         self._bound()
-        width, height = _taken(self._stream.width, self._stream.height)
-        self.scaled = width < self._stream.width  # then few frames are decoded at once
-        self.taken = f"{width}x{height}"
+        self._aspect = _aspect(self._stream.sample_aspect_ratio)
+        size = self._stream.width, self._stream.height
+        taken = _taken(*size, self._aspect)
+        self.scaled = taken[1] < size[1]  # then few frames are decoded at once
+        self.taken = None if taken == size else f"{taken[0]}x{taken[1]}"  # where it is another size
         self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
         self._stream.codec_context.thread_count = DECODERS
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -181,17 +192,22 @@ class VideoSource:
             )
 
     def _is_short(self, frames: int, seconds: float) -> bool:
-        """Whether fewer frames came than the file says, or, if it does not, less time."""
-        if self._stream.frames:
-            return frames < COMPLETE * self._stream.frames - 1
-        seconds_told = (self._container.duration or 0) / av.time_base
-        return seconds + SHORT_SECONDS < COMPLETE * seconds_told
+        """Whether fewer frames came than the file says, and less time: an editor may have hidden
+        frames that are still counted."""
+        if self._stream.frames and frames >= COMPLETE * self._stream.frames - 1:
+            return False
+        told = (self._container.duration or 0) / av.time_base
+        if self._stream.frames and self._stream.duration and self._stream.time_base:
+            told = float(self._stream.duration * self._stream.time_base)
+        return seconds + SHORT_SECONDS < COMPLETE * told
 
     def _decode(self) -> Iterator[Picture]:
+        clock, length = Clock(), 1 / (self.fps or 25.0)
         for index, picture in enumerate(self._container.decode(self._stream)):
-            seconds = picture.time if picture.time is not None else index / (self.fps or 25.0)
+            told = picture.time if picture.time is not None else index * length
+            seconds = clock(told, length)
             self.start = self.start if index else seconds
-            width, height = _taken(picture.width, picture.height)
+            width, height = _taken(picture.width, picture.height, self._aspect)
             image = picture.to_ndarray(format="bgr24", width=width, height=height, threads=DECODERS)
             turns = round((picture.rotation or 0) / 90) % 4
             yield (
@@ -200,11 +216,17 @@ class VideoSource:
             )
 
 
-def _taken(width: int, height: int) -> tuple[int, int]:
-    """Size at which frames of another are taken: those beyond 4K, of which a decoder holds half a
-    gigabyte, at a half, a third, …"""
+def _taken(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
+    """Size at which frames of another are taken, whose pixels are `aspect` times as wide as high:
+    those beyond 4K, of which a decoder holds half a gigabyte, at a half, a third, …"""
+    width = max(round(width * aspect), 1)
     parts = math.ceil(math.sqrt(width * height / TAKEN)) if width * height > LARGE else 1
     return width // parts, height // parts
+
+
+def _aspect(ratio: Fraction | None) -> float:
+    """Width of a pixel in its heights, as a file tells it; 1 where that cannot be."""
+    return float(ratio) if ratio and 1 / WIDEST <= ratio <= WIDEST else 1.0
 
 
 def _opened(name: str) -> InputContainer:

@@ -100,7 +100,8 @@ class Summary:
         length = min(max(now - start, 0.0), STALL_SECONDS)
         for person in people:
             person.see(start, start + length)
-        self.timeline.add(start, start + length, len(people))
+        shown = (seen for at, _, seen in self._pending.values() if abs(at - start) < STALL_SECONDS)
+        self.timeline.add(start, start + length, len(people), sum(map(len, shown)))
         self.duration = max(self.duration, start + length)
         return length
 
@@ -176,7 +177,10 @@ class Summary:
             return [f"{some(self.count, 'face')} in {some(self.frames, 'photo')}"]
         lines = [f"{some(self.count, 'person')} seen in {clock(self.duration)}"]
         longest = sorted(self._people.values(), key=lambda p: -p.seconds)[:NAMED]
-        lines += [f"  {p.id}: {person_text(p)}, in view {p.seconds:.1f} s" for p in longest]
+        several = len({p.source for p in longest}) > 1
+        for p in longest:
+            whose = f"{p.id} of {p.source}" if several else str(p.id)
+            lines.append(f"  {whose}: {person_text(p)}, in view {p.seconds:.1f} s")
         if self.count > len(longest):
             lines.append(f"  and {self.count - len(longest)} more")
         busiest = self.timeline.busiest()

@@ -51,10 +51,12 @@ def page(record: dict[str, Any]) -> str:
         title = f"Faces in view{_note(_most(over_time))}"
         sections.insert(0, _section(title, _curve(over_time, seconds)))
     if shown:
-        more = record["people_seen"] - len(shown)
-        title = f"Who was in view when{_note(f'the {len(shown)} longest') if more else ''}{_key()}"
-        sections.insert(0, _section(title, _bars(shown, seconds)))
-        sections.append(_section("People", _table(shown)))
+        some = _note(f"the {len(shown)} longest") if record["people_seen"] > len(shown) else ""
+        for place, (source, theirs) in enumerate(_by_source(shown)):
+            title = f"Who was in view when{source}{some}{_key()}"
+            sections.insert(place, _section(title, _bars(theirs, seconds)))
+        for source, theirs in _by_source(shown):
+            sections.append(_section(f"People{source}", _table(theirs)))
     name = escape(record["source"])
     started = escape(record["started"].replace("T", " "))
     return (
@@ -64,6 +66,19 @@ def page(record: dict[str, Any]) -> str:
         f'<div class="soft">AgeStream session, started {started}</div>\n'
         f"{_cards(record)}\n" + "\n".join(sections) + "\n</main></body></html>\n"
     )
+
+
+def _by_source(people: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The people of each source, and a note that names it where there are several: each source has
+    ids of its own."""
+    sources = dict.fromkeys(person["source"] for person in people)
+    return [
+        (
+            _note(escape(source)) if len(sources) > 1 else "",
+            [person for person in people if person["source"] == source],
+        )
+        for source in sources
+    ]
 
 
 def _cards(record: dict[str, Any]) -> str:

@@ -15,14 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from demo.bench import video_source
 from demo.detectors import DETECTORS, Detector
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
-from demo.sources import open_source
 from demo.timing import Stopwatch
+from models.arguments import make_folder
 from models.runtime import Estimator, choose_device
 from models.spec import ModelError, load_manifest
 
@@ -67,7 +68,7 @@ def milliseconds(frames: Iterator[np.ndarray], detector: Detector, estimator: Es
 
 def measure(clip: str, model: str) -> dict[str, dict[int, float]]:
     """Milliseconds a frame by the number of faces and by the height of the frame."""
-    with open_source(clip) as source:
+    with video_source(clip) as source:
         images = [frame.image for frame in islice(source, COUNT)]
     prepare_process()
     detector = DETECTORS["mtcnn"](None, True)
@@ -117,11 +118,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="ssrnet-joint")
     args = parser.parse_args(argv)
     try:
+        make_folder(args.output)
         result = measure(args.clip, args.model)
     except (UserError, ModelError) as error:
         print(f"demo.sweep: {error}", file=sys.stderr)
         return 2
-    args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "sweep.json").write_text(json.dumps(result, indent=2) + "\n")
     plot(result, args.output / "sweep.png")
     for name, times in result.items():

@@ -151,12 +151,12 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
 
 
 @posix
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, command, stop):
     video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
     run = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary)
     wait_for(log, 20)
-    os.kill(run.process.pid, stop)
+    os.kill(run.process.pid, getattr(signal, stop))
     assert ending(run)[0] == stream.INTERRUPTED
     frames = len(logged(log))
     assert 20 <= frames < 150

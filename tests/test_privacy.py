@@ -112,6 +112,16 @@ def test_every_possible_face_is_covered_and_a_lost_one_stays_covered_where_it_wa
     assert seen == [[True, True, False], [True, False, True], [False, False, False]]
 
 
+def test_a_face_of_one_photo_covers_nothing_of_the_next():
+    script = Script(([[140, 100, 180, 150]], []), ([], []))
+    photos = [Frame(noise(), k, 0.0, f"{k}.jpg") for k in range(2)]
+    anonymizer = Anonymizer(script, "mask", Stopwatch())
+    for photo in photos:
+        anonymizer.process(photo)
+    assert (photos[0].image != noise()).any()
+    np.testing.assert_array_equal(photos[1].image, noise())
+
+
 def test_a_face_that_moves_leaves_no_trail():
     boxes = [[10 + 4 * k, 100, 50 + 4 * k, 150] for k in range(40)]
     anonymizer = Anonymizer(Script(*(([b], []) for b in boxes)), "mask", Stopwatch())

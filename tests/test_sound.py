@@ -16,10 +16,13 @@ FPS, SECONDS, MOMENT = 25, 3, 2.0
 NOBODY = Faces.detected(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
 
-def write_beep(path: Path, codec: str, rate: int, late: float = 0.0, heard: float = SECONDS):
+def write_beep(
+    path: Path, codec: str, rate: int, late: float = 0.0, heard: float = SECONDS, title: str = ""
+) -> None:
     """White from second MOMENT on, and a tone of 440 Hz; the picture starts `late` seconds after
     the sound, which ends after `heard` seconds."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         video = container.add_stream("h264", rate=FPS, options={"bf": "0"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(codec, rate=rate)
@@ -141,6 +144,25 @@ def test_damaged_sound_ends_and_the_pictures_go_on(tmp_path):
     record(source, tmp_path / "out.mp4")
     with open_source(str(source)) as video, av.open(str(tmp_path / "out.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == len(list(video)) > 0
+
+
+def test_sound_and_picture_go_on_together_where_the_clock_of_a_file_starts_anew(tmp_path):
+    write_beep(tmp_path / "a.ts", "aac", 48_000)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(2 * (tmp_path / "a.ts").read_bytes())
+    record(joined, tmp_path / "out.mp4")
+    assert flash(tmp_path / "out.mp4") == (MOMENT, 2 * SECONDS * FPS)
+    _, loud, end = beep(tmp_path / "out.mp4")
+    assert loud == pytest.approx(MOMENT, abs=0.03)
+    assert end == pytest.approx(2 * SECONDS, abs=0.1)
+
+
+def test_a_title_in_another_code_is_no_mistake(tmp_path):
+    write_beep(tmp_path / "a.mp4", "aac", 48_000, title="Latin1")
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content.replace(b"Latin1", b"Lat\xefn1"))
+    record(tmp_path / "a.mp4", tmp_path / "out.mp4")
+    assert beep(tmp_path / "out.mp4")[1] == pytest.approx(MOMENT, abs=0.03)
 
 
 def test_what_has_no_sound_is_recorded_without(tmp_path, clip):

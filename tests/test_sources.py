@@ -1,8 +1,11 @@
 import gc
 import threading
 import weakref
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -40,6 +43,72 @@ def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
         count = sum(1 for _ in source)
     assert 5 <= count < 20
     assert source.warning.startswith(f"the video breaks off after frame {count - 1}")
+
+
+def copied(
+    clip: Path, target: Path, change: Callable[[av.Packet, int], object], **options: str
+) -> Path:
+    """The packets of a clip in another file, each after a `change`."""
+    with av.open(str(clip)) as source, av.open(str(target), "w", options=options) as written:
+        stream = written.add_stream_from_template(source.streams.video[0])
+        for index, packet in enumerate(p for p in source.demux(video=0) if p.pts is not None):
+            change(packet, index)
+            packet.stream = stream
+            written.mux(packet)
+    return target
+
+
+def test_frames_that_an_editor_hid_are_not_missed(clip, tmp_path):
+    def earlier(packet: av.Packet, index: int) -> None:
+        packet.pts -= round(0.4 / packet.time_base)
+        packet.dts = round((index / 25 - 0.5) / packet.time_base)
+
+    with open_source(str(copied(clip, tmp_path / "cut.mp4", earlier))) as source:
+        assert source.count == 20
+        assert len(list(source)) == 10
+    assert source.warning is None
+
+
+def test_time_goes_on_where_the_clock_of_a_file_starts_anew(clip, tmp_path):
+    part = copied(clip, tmp_path / "part.ts", lambda packet, index: None).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part + part)
+    with open_source(str(tmp_path / "joined.ts")) as source:
+        times = [frame.time for frame in source]
+    assert times == pytest.approx([k / 25 for k in range(40)], abs=1e-3)
+
+
+def test_pixels_that_are_not_square_become_so(clip, tmp_path):
+    wide = tmp_path / "wide.mp4"
+    with av.open(str(wide), "w") as container:
+        stream = container.add_stream("h264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 72, 58, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        image = av.VideoFrame.from_ndarray(np.zeros((58, 72, 3), np.uint8), format="bgr24")
+        container.mux(stream.encode(image))
+        container.mux(stream.encode(None))
+    with open_source(str(wide)) as source:
+        assert [frame.image.shape for frame in source] == [(58, 102, 3)]
+    assert source.taken == "102x58"
+    assert open_source(str(clip)).taken is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        ("0", "Camera"),
+        ("/dev/video12", "Camera"),
+        ("HTTP://host/a.MPG?b=c", "VideoSource"),
+        ("http://user:a[b]c@host/clip.mp4#t", "VideoSource"),
+        ("http://user:a[b]c@host/live", "Stream"),
+    ],
+)
+def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
+    asked = []
+    for name in ("Camera", "Stream", "VideoSource"):
+        monkeypatch.setattr(sources, name, lambda given, name=name: asked.append((name, given)))
+    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: opener())
+    open_source(spec)
+    assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
 
 
 def test_leaving_early_stops_the_reader(clip):

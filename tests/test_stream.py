@@ -14,6 +14,12 @@ import numpy as np
 import pytest
 
 import stream
+from demo import session
+from demo.frames import NO_FACES
+from demo.sinks import PhotoRecorder
+from demo.sources import open_source
+from demo.timing import Stopwatch
+from demo.views import View
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -69,6 +75,24 @@ def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, as
         (face,) = entry["faces"]
         assert face["id"] == 1
         assert face["male"] < 0.5
+
+
+def test_figures_of_speed_are_not_drawn_on_photos(tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for k in range(12):
+        cv2.imwrite(str(folder / f"{k:02}.png"), np.full((60, 200, 3), 90, np.uint8))
+    view = View(open_source(str(folder)), lambda frame: NO_FACES)
+    recorder = PhotoRecorder(out, single=False)
+    assert session.run([view], [], recorder, None, Stopwatch(), None, print).frames == 12
+    assert {tuple(np.unique(cv2.imread(str(path)))) for path in out.iterdir()} == {(90,)}
+
+
+def test_two_sources_of_one_name_are_told_apart(tmp_path, capsys):
+    log = tmp_path / "a.jsonl"
+    arguments = ["-s", CLIP, "-s", CLIP, "--log", log, "--max-frames", 4]
+    assert run(capsys, *arguments)[0] == 0
+    assert {entry["source"] for entry in read_log(log)} == {str(CLIP), f"{CLIP} (2)"}
 
 
 def test_an_anonymized_photo_keeps_its_labels_and_no_face(tmp_path, capsys, astronaut):

@@ -93,10 +93,24 @@ def test_in_photos_every_face_is_another_person(tmp_path):
     assert "photos" in (tmp_path / "s.html").read_text()
 
 
-def test_equal_ids_of_two_sources_are_two_people():
-    summary = told((k / 10, faces((1, 20, 0.2)), source) for k in range(10) for source in "ab")
+def test_equal_ids_of_two_sources_are_two_people_in_view_at_once(tmp_path):
+    frames = [(k / 10, faces((1, 20, 0.2)), source) for k in range(10) for source in "ab"]
+    summary = told(frames, tmp_path / "s.html")
     assert [(p.source, round(p.seconds, 6)) for p in summary.people] == [("a", 1.0), ("b", 1.0)]
     assert summary.means() == [2.0]
+    assert summary.lines()[1:4] == [
+        "  1 of a: female, 20, in view 1.0 s",
+        "  1 of b: female, 20, in view 1.0 s",
+        "busiest at 0:00 (2 faces)",
+    ]
+    page = (tmp_path / "s.html").read_text()
+    assert [page.count(f"· {source}</span>") for source in "ab"] == [2, 2]  # bars and table
+
+
+def test_a_source_that_has_ended_is_not_in_view_any_more():
+    frames = [(0.0, faces((1, 20, 0.2)), "short")]
+    frames += [(k / 10, faces((1, 50, 0.9)), "long") for k in range(50)]
+    assert told(frames).record()["faces_over_time"]["most"] == [2, 1, 1, 1, 1]
 
 
 def test_delays_are_told_within_four_percent(monkeypatch):
@@ -121,7 +135,8 @@ def test_memory_does_not_grow_with_people_or_time(monkeypatch):
 def test_a_long_timeline_keeps_its_sums_and_peaks():
     timeline = Timeline()
     for second in range(4000):
-        timeline.add(second, second + 1, 3 if second == 2222 else 1)
+        faces = 3 if second == 2222 else 1
+        timeline.add(second, second + 1, faces, faces)
     assert timeline.width == 15
     assert timeline.face_seconds.sum() == 4002
     assert timeline.busiest()[0] == {"from": 2220, "to": 2235, "faces": 3}

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from demo import session
 from demo.frames import NO_FACES, Frame
 from demo.session import run
 from demo.sources import open_source
@@ -142,3 +144,16 @@ def test_a_snapshot_that_cannot_be_written_is_one_notice(toolkit, clip, tmp_path
     assert (frames, quit_by_key) == (20, False)
     assert line.startswith("cannot write snapshot-")
     assert line.endswith("-000000.png: No such file or directory")
+
+
+def test_a_snapshot_of_a_photo_does_not_cut_its_time_short(
+    toolkit, astronaut, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "PHOTO_SECONDS", 0.3)
+    toolkit.at_look = lambda look: ord("s") if look == 1 else -1
+    cv2.imwrite("a.png", astronaut)
+    start = time.monotonic()
+    assert watched(Path("a.png"), Window("a"))[:2] == (1, False)
+    assert time.monotonic() - start >= 0.3
+    assert len(list(tmp_path.glob("snapshot-*.png"))) == 1
