@@ -22,7 +22,7 @@ from demo.fuse import Fusion
 from demo.quality import qualities
 from demo.session import prepare_process
 from models.align import crop_faces
-from models.arguments import command_line, count, make_folder
+from models.arguments import command_line, count, make_folder, seed
 from models.calibration import Table
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluate import chosen_samples
@@ -161,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--limit", type=count, default=500, help="pictures, spread over the split (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the jitter (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=1, help="of the jitter (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="keep the figures in steadiness.csv"

@@ -32,6 +32,7 @@ def number(low: float, high: float = math.inf, kind: type = float) -> Callable[[
 
 
 count = number(1, kind=int)
+seed = number(0, 2**32 - 1, kind=int)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

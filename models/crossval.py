@@ -20,12 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import command_line, count, guarded, make_folder
-from models.datasets.labels import Chips, describe, load_chips
+from models.datasets.labels import Chips, load_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
-from models.spec import ModelError
-from models.train import add_training, settings
+from models.spec import ModelError, load_manifest
+from models.train import add_training, described, settings
 from models.training.augment import NONE
 from models.training.batches import Batches
 from models.training.checkpoint import Weights
@@ -81,6 +81,21 @@ def run_fold(
     ]
 
 
+def refuse_known(training: Training, data: dict[str, Any]) -> None:
+    """Raise ModelError where the start or a teacher was trained on this data: it would know faces
+    that are to be tested."""
+    tested = {about["sha256"]: name for name, about in data.items()}
+    for model in (training.init, *training.teachers):
+        if model is None or model.endswith(".h5"):
+            continue
+        for about in load_manifest(model).data.values():
+            if name := tested.get(about.get("sha256")):
+                raise ModelError(
+                    f"{model} was trained on {name} and knows faces that are to be tested: leave "
+                    "it out of --init and --teachers"
+                )
+
+
 def run(args: argparse.Namespace, command: str) -> str:
     """All folds that the table has not yet; what it says in the end."""
     training, name = settings(args), f"{args.network}-{args.protocol}"
@@ -90,7 +105,9 @@ def run(args: argparse.Namespace, command: str) -> str:
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]
     table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": args.k}
-    about["data"] = {path.name: describe(path) for path in args.data}
+    data = described(args.data)
+    refuse_known(training, data)
+    about["data"] = list(data.items())
     told = json.dumps({**asdict(training), **about}, sort_keys=True, default=str)
     run_as = {"settings": hashlib.sha256(told.encode()).hexdigest()[: ledger.DIGITS]}
     done = {row["fold"]: row["settings"] for row in ledger.read(table)}
@@ -108,7 +125,7 @@ def run(args: argparse.Namespace, command: str) -> str:
             table, {"fold": fold.name}, [row | run_as | {"command": command} for row in found]
         )
         (folder / f"{args.network}.state.npz").unlink()  # the table has the fold from now on
-    return summary(ledger.read(table), f"{name} on {', '.join(about['data'])}")
+    return summary(ledger.read(table), f"{name} on {', '.join(data)}")
 
 
 def summary(rows: list[dict[str, str]], title: str) -> str:

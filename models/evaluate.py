@@ -1,8 +1,8 @@
 """`python -m models.evaluate`: errors of a model on labelled pictures, through the live path.
 
 Every picture goes through the live detector and aligner. The largest face counts; where none is
-found the whole picture is taken as the chip. `models.evaluation.metrics` says what the figures
-mean; ± is half of a 95 % bootstrap interval.
+found the whole picture is taken as the crop (for C3AE: as the chip). `models.evaluation.metrics`
+says what the figures mean; ± is half of a 95 % bootstrap interval.
 """
 
 import argparse
@@ -39,7 +39,8 @@ SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
 def evaluate(
     estimator: Estimator, pictures: Pictures, samples: list[Sample], detector: Mtcnn | None
 ) -> Results:
-    """Estimate the samples' pictures; without a detector every whole picture is the chip."""
+    """Estimate the samples' pictures; without a detector every whole picture is the
+    crop."""
     rows, crops_found, guesses = [], [], []
     for start, crops in _crops(pictures, samples, detector, estimator.input):
         readable = [i for i, crop in enumerate(crops) if crop is not None]
@@ -100,7 +101,7 @@ def _crops(
 
 
 def whole_picture(image: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """The crop (size, size, depth) of a picture (H, W, 3) that is the chip."""
+    """The crop (size, size, depth) that a whole picture (H, W, 3) is taken for."""
     if spec.align == "context":
         return context_crops(whole_picture(image, CHIP), spec.size)
     area = min(image.shape[:2]) >= 2 * spec.size  # as models.align.warp
@@ -140,6 +141,8 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     manifest, pictures = load_manifest(args.name), Pictures(args.data)
     if args.save and args.chips:
         raise ModelError("--save keeps figures of the live path: leave out --chips or --save")
+    if args.save and args.limit is not None:
+        raise ModelError("--save keeps figures of whole splits: leave out --limit or --save")
     for folder in filter(None, (args.plots, args.save)):
         make_folder(folder)
     samples = chosen_samples(pictures, args.split, args.limit)

@@ -39,6 +39,8 @@ def prepare(name: str, path: Path, out: Path, rules: Rules) -> dict[str, Any]:
     """Write the zip, the report and the histogram; the report. Raises ModelError."""
     if out.suffix != ".zip" or out.is_dir():
         raise ModelError(f"cannot write {out}: name a file that ends in .zip")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ModelError(f"cannot write {out}: it is the original: name another file")
     make_folder(out.parent)
     original = ORIGINALS[name]
     rules = replace(rules, one_face=rules.one_face or original.one_face)

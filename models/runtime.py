@@ -212,7 +212,7 @@ class Estimator:
         starts = range(0, len(crops), MAX_BATCH)
         batches = (network_input(crops[k : k + MAX_BATCH], self.input) for k in starts)
         parts = [self._network(batch) for batch in batches]
-        names = parts[0] if parts else ()
+        names = [name for name in parts[0] if name in self.manifest.outputs] if parts else []
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in names}
         most = {"age": 100.0, "male": 1.0, "nodes": 1.0}
         return {name: np.clip(values, 0.0, most[name]) for name, values in outputs.items()}

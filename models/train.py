@@ -9,19 +9,20 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
 
-from models.arguments import command_line, guarded, make_folder, number
+from models.arguments import command_line, guarded, make_folder, number, seed
 from models.datasets.labels import describe, load_chips
 from models.exporting.weights import write_model
-from models.spec import ModelError, load_manifest, sha256
+from models.spec import ModelError
 from models.training.checkpoint import Checkpoint, error, gender_accuracy
 from models.training.curves import save_curves
-from models.training.fit import Training, fit
+from models.training.fit import Training, digest_of, fit
 from models.training.recipes import add_options, chosen
 from models.zoo import NETWORKS
 
@@ -34,7 +35,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder for the result (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of all that is random (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=1,
+        help="of all that is random (%(default)s)",
+    )
     parser.add_argument(
         "--view",
         type=number(0.1),
@@ -64,6 +70,8 @@ def settings(args: argparse.Namespace) -> Training:
         raise ModelError("--blends: only teachers can say how old a blend is: add --teachers")
     if recipe.agreement and recipe.batch % 2:
         raise ModelError(f"--agreement shows every face twice: --batch {recipe.batch} must be even")
+    if recipe.agreement and not recipe.age_weight:
+        raise ModelError("--agreement is of ages in years: give them an --age-weight")
     if args.view is not None and NETWORKS[args.network].input.align == "context":
         raise ModelError(f"--view: the crops of {args.network} are fixed parts of the chip")
     return Training(args.network, recipe, args.seed, args.view, args.init, tuple(args.teachers))
@@ -85,24 +93,25 @@ def metrics(checkpoint: Checkpoint, keep: str) -> dict[str, float | str]:
     return found
 
 
+def described(paths: list[Path]) -> dict[str, Any]:
+    """What a manifest says of the data sets, by their files' names, in the order given. Raises
+    ModelError where two of one name differ."""
+    data: dict[str, Any] = {}
+    for path in paths:
+        about = describe(path)
+        if data.setdefault(path.name, about) != about:
+            raise ModelError(f"--data: two data sets are named {path.name}: rename one")
+    return data
+
+
 def origin(training: Training, command: str) -> str:
     """What the manifest says of how the weights came about, with the hashes of models that gave the
     start or taught: their names alone may stand for other weights later."""
     said = [command, f"Keras on {keras.backend.backend()}, seed {training.seed}"]
     for role, name in (("start", training.init), *(("teacher", t) for t in training.teachers)):
         if name is not None:
-            said.append(f"{role} {name} (sha256 {_sha256(name)[:12]})")
+            said.append(f"{role} {name} (sha256 {digest_of(name)[:12]})")
     return "; ".join(said)
-
-
-def _sha256(name: str) -> str:
-    """Of a model's first file, or of a file of weights. Raises ModelError."""
-    if name.endswith(".h5"):
-        try:
-            return sha256(Path(name))
-        except OSError as error:
-            raise ModelError(f"--init: cannot read {name}: {error.strerror}") from None
-    return next(iter(load_manifest(name).files.values()))["sha256"]
 
 
 def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
@@ -113,9 +122,10 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     rows, checks = (np.flatnonzero(chips.splits == split) for split in ("train", "val"))
     if not len(rows):
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
-    data = {path.name: describe(path) for path in args.data}
+    gendered = training.teachers or np.isfinite(chips.male[rows]).any()
+    data = described(args.data)
     came_from = origin(training, command)
-    checkpoint = fit(training, chips, rows, checks, args.out, args.resume, data)
+    checkpoint = fit(training, chips, rows, checks, args.out, args.resume, list(data.items()))
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
     write_model(
@@ -130,6 +140,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         data=data,
         metrics=found,
         mirror=True,
+        untold=() if gendered else ("male",),
     )
     return found
 

@@ -7,8 +7,9 @@ import pytest
 
 from models import card
 from models.evaluation import ledger
-from models.spec import InputSpec, Manifest, ModelError, sha256
+from models.spec import InputSpec, Manifest, ModelError, load_manifest, names, sha256
 
+RESULTS = Path(card.__file__).parent / "results"
 OVERALL = {
     "n": 1234,
     "mae": 5.1234,
@@ -116,6 +117,13 @@ def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: P
     text = card.card(manifest, results)
     assert "move the age by 0.98 years, the shown one by 0.20" in text
     assert "of 1 of 50 faces changes" in text
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "mtcnn"])
+def test_shipped_cards_are_those_of_the_shipped_results(name: str) -> None:
+    manifest = load_manifest(name)
+    stored = (manifest.folder / f"{name}.md").read_text(encoding="utf-8")
+    assert stored == card.card(manifest, RESULTS)
 
 
 def test_results_of_other_weights_or_settings_do_not_count(

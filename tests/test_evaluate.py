@@ -423,6 +423,7 @@ def test_saved_rows_are_replaced_and_others_stay(
         (["--data", "nowhere.zip"], ["nowhere.zip does not exist"]),
         (["--save", __file__], ["cannot make folder", "exists"]),
         (["--save", "results", "--chips"], ["leave out --chips or --save"]),
+        (["--save", "results", "--limit", "1"], ["leave out --limit or --save"]),
         (["--data", __file__], [__file__, "neither a folder nor a zip"]),
         (["--data", str(Path(__file__).parent)], ["has no labels.csv beside images/"]),
     ],
@@ -461,6 +462,7 @@ def test_an_unknown_model_is_told_in_one_line(folder: Path, capsys: pytest.Captu
         ("file,split,age\na.png,test,-1\n", "line 2: age '-1' is not understood"),
         ("file,split,gender\na.png,test,boy\n", "line 2: gender 'boy' is neither male, female"),
         ("file,split\n\xff\n", "labels.csv cannot be read"),
+        ('file,split\na.png,"' + 140_000 * "a", "labels.csv line 2 is damaged: field larger"),
         ("file,split\nb.png,test\n", "none of the 1 pictures of split 'test' could be read"),
     ],
 )

@@ -277,7 +277,8 @@ def test_parts_of_another_plan_are_not_used(tmp_path: Path, portraits: list[byte
 def test_mistakes_are_one_line(
     tmp_path: Path, portraits: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "file").write_text("")
+    for name in ("file", "o.zip"):
+        (tmp_path / name).write_text("")
     put(tmp_path / "no-faces", {"001A02.JPG": b"damaged"})
     write_fgnet(tmp_path / "FGNET", portraits)
     for source, out, line in (
@@ -288,6 +289,7 @@ def test_mistakes_are_one_line(
         ),
         ("FGNET/images/..", "o", f"cannot write {tmp_path}/o: name a file that ends in .zip"),
         ("FGNET", "file/o.zip", f"cannot make folder {tmp_path}/file: File exists"),
+        ("o.zip", "o.zip", f"cannot write {tmp_path}/o.zip: it is the original: name another file"),
         ("no-faces", "o.zip", f"{tmp_path}/no-faces: no picture is left (most: cannot be decoded)"),
     ):
         assert prepare.main(["fgnet", str(tmp_path / source), str(tmp_path / out)]) == 2

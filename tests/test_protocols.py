@@ -10,7 +10,7 @@ from models import crossval
 from models.datasets.labels import Chips, Pictures
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
-from models.spec import ModelError
+from models.spec import ModelError, load_manifest
 from models.training.protocols import folds, watched_tenth
 
 ROWS = np.arange(40)
@@ -97,7 +97,8 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr(crossval, "load_chips", lambda paths: faces)
-    monkeypatch.setattr(crossval, "describe", lambda path: {"sha256": "0", "faces": {}})
+    about = {"faces": {"sha256": "0", "faces": {}}}
+    monkeypatch.setattr(crossval, "described", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
     arguments += ["--epochs", "2", "--batch", "16", "--precision", "float32"]
     whole, trained = crossval.run_fold, []
@@ -128,6 +129,9 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert expected in capsys.readouterr().out
     assert crossval.main([*arguments, "--rate", "0.1"]) == 2
     assert "folds of other settings" in capsys.readouterr().err
+    about["faces"]["sha256"] = load_manifest("faceres").data["utkface.zip"]["sha256"]
+    assert crossval.main([*arguments, "--teachers", "faceres"]) == 2
+    assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
 
 
 def test_a_person_in_two_folds_is_named(faces: Chips) -> None:

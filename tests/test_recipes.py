@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from models.spec import CHIP, InputSpec
+from models.spec import CHIP, InputSpec, ModelError
 from models.training.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
 from models.training.fit import optimizer, rate
 from models.training.recipes import PRESETS, Recipe, add_options, chosen, preset
@@ -39,6 +39,31 @@ def test_an_option_takes_the_place_of_the_presets() -> None:
     assert recipe("faceres", "--freeze", "pointwise3").freeze == ("pointwise3",)
 
 
+def test_epochs_take_the_place_of_a_presets_steps() -> None:
+    given = recipe("lmtcnn-1-1", "--preset", "lmtcnn", "--epochs", "3", "--drops", "2")
+    assert (given.epochs, given.steps, given.drops) == (3, 0, (2,))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--preset lmtcnn --epochs 3", "the --drops of lmtcnn are steps: give them in epochs"),
+        ("--preset ssrnet --steps 9000", "the --drops of ssrnet are epochs: give them in steps"),
+        ("--drops 5 10", "--drops are of one schedule: add --schedule drops"),
+    ],
+)
+def test_options_that_contradict_are_refused(options: str, complaint: str) -> None:
+    with pytest.raises(ModelError, match=complaint):
+        recipe("ssrnet-joint", *options.split())
+
+
+@pytest.mark.parametrize("option", ["--trust 2", "--ema 1.5", "--smoothing 1"])
+def test_what_is_a_share_is_one(option: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        recipe("ssrnet-joint", *option.split())
+    assert "is not a number from 0 to" in capsys.readouterr().err
+
+
 def test_every_preset_suits_every_network() -> None:
     for name in PRESETS:
         for network, zoo in NETWORKS.items():
@@ -53,18 +78,21 @@ def test_phases_and_drops_are_those_of_agendernet() -> None:
 
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    cosine = rate(Recipe(rate=2e-3), 1000, 10)
+    cosine = rate(Recipe(rate=2e-3), (0, 100), 10)
     steps = [0, 100, 600, 1100]
     expected = [1e-4, 2e-3, 1e-3 * (1 + 0.01), 2e-5]
     assert [float(cosine(step)) for step in steps] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_rate_drops_at_epochs_or_at_steps() -> None:
-    by_epoch = rate(PRESETS["ssrnet"], 900, 10)  # ten steps an epoch
+    by_epoch = rate(PRESETS["ssrnet"], (0, 90), 10)  # ten steps an epoch
     rates = [float(by_epoch(step)) for step in (0, 300, 301, 601)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
-    by_step = rate(PRESETS["lmtcnn"], 50_000, 1)
+    by_step = rate(PRESETS["lmtcnn"], (0, 500), 100)
     assert float(by_step(40_001)) == pytest.approx(1e-6)
+    second = rate(PRESETS["ssrnet"], (45, 90), 10)  # a phase that begins after the first drop
+    assert [float(second(step)) for step in (0, 150, 151)] == pytest.approx([1e-4, 1e-4, 1e-5])
+    assert rate(PRESETS["ssrnet"], (70, 90), 10) == pytest.approx(1e-5)
 
 
 def test_lmtcnn_clips_all_gradients_together_and_has_momentum() -> None:

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import keras
@@ -16,7 +17,7 @@ from models.train import main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach
 from models.training.fit import start_from
-from models.training.losses import age_loss, gender_accuracy, gender_loss, years_outside
+from models.training.losses import GenderAccuracy, age_loss, gender_loss, years_outside
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
@@ -41,8 +42,10 @@ def test_an_unknown_gender_is_the_teachers_alone_and_they_soften_a_label():
 
 def test_gender_accuracy_asks_the_teachers_where_the_label_is_unknown():
     males = np.array([[1, 0.2], [0, 0.9], [-1, 0.9], [-1, 0.1], [-1, -1]], np.float32)
-    right = gender_accuracy(males, np.array([[0.6], [0.6], [0.6], [0.6], [0.6]], np.float32))
-    assert np.asarray(right).tolist() == [1.0, 0.0, 1.0, 0.0, 0.0]
+    metric = GenderAccuracy()
+    assert np.isnan(metric.result())
+    metric.update_state(males, np.full((5, 1), 0.6, np.float32))
+    assert metric.result() == 0.5  # of the four whose gender is known or taught
 
 
 def test_without_augmentation_a_crop_is_the_view_of_the_chip():
@@ -122,6 +125,55 @@ def test_a_network_starts_from_another_and_learns_from_it(tiny, data, tmp_path):
     digest = load_manifest(str(teacher)).files["onnx"]["sha256"][:12]
     for role in ("start", "teacher"):
         assert f"; {role} {teacher} (sha256 {digest})" in taught.origin
+
+
+def test_what_no_face_tells_is_not_promised(tiny, data, tmp_path):
+    ungendered = tmp_path / "ages"
+    shutil.copytree(data, ungendered)
+    labels = ungendered / "labels.csv"
+    labels.write_text(labels.read_text().replace("female", ""))
+    manifest = trained(tmp_path, tiny, "--data", ungendered, "--epochs", 1)
+    assert set(manifest.outputs) == {"age", "nodes"}
+    assert "val_gender_accuracy" not in manifest.metrics
+    crops = np.zeros((2, manifest.input.size, manifest.input.size, 3), np.uint8)
+    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    assert np.isfinite(ages).all()
+    assert np.isnan(males).all()
+
+
+def test_a_training_goes_on_with_the_same_data_in_the_same_order_and_the_same_teachers(
+    tiny, data, tmp_path, capsys
+):
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    (other / "labels.csv").write_text((data / "labels.csv").read_text().replace("34", "35"))
+    trained(tmp_path / "first", tiny, "--data", data, "--epochs", 1)
+    teacher = tmp_path / "first" / "tiny.json"
+    command = ["--epochs", 2, "--teachers", teacher, "--resume"]
+    trained(tmp_path / "run", tiny, "--data", data, other, *command)
+    arguments = [tiny, *command, "--out", tmp_path / "run", "--data"]
+    assert main([str(a) for a in (*arguments, other, data)]) == 2
+    assert "was trained with data = " in capsys.readouterr().err
+    trained(tmp_path / "first", tiny, "--data", other, "--epochs", 1)  # another teacher now
+    assert main([str(a) for a in (*arguments, data, other)]) == 2
+    assert "was trained with weights of init and teachers = " in capsys.readouterr().err
+
+
+def test_two_data_sets_of_one_name_are_refused(tiny, data, tmp_path, capsys):
+    other = tmp_path / data.name
+    shutil.copytree(data, other)
+    (other / "labels.csv").write_text((data / "labels.csv").read_text().replace("34", "35"))
+    command = [tiny, "--out", str(tmp_path), "--data", str(data), str(other)]
+    assert main(command) == 2
+    assert f"two data sets are named {data.name}: rename one" in capsys.readouterr().err
+
+
+def test_a_teacher_that_sees_boxes_is_refused(tiny, data, tmp_path, capsys):
+    manifest = trained(tmp_path / "first", tiny, "--data", data, "--epochs", 1)
+    replace(manifest, input=replace(manifest.input, align="box")).save()
+    teacher = ["--teachers", str(tmp_path / "first" / "tiny.json")]
+    assert main([tiny, "--data", str(data), "--out", str(tmp_path), *teacher]) == 2
+    assert "sees crops by the box, not chips" in capsys.readouterr().err
 
 
 def test_blends_without_teachers_are_refused(tiny, data, tmp_path, capsys):

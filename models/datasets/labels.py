@@ -79,7 +79,11 @@ class Pictures:
         missing = {"file", "split"} - set(rows.fieldnames or ())
         if missing:
             raise ModelError(f"{path}: labels.csv has no column {' and '.join(sorted(missing))}")
-        self.samples = [_sample(row, f"{path}: labels.csv line {rows.line_num}") for row in rows]
+        try:
+            self.samples = [_sample(r, f"{path}: labels.csv line {rows.line_num}") for r in rows]
+        except csv.Error as error:
+            line = f"{path}: labels.csv line {rows.line_num + 1}"
+            raise ModelError(f"{line} is damaged: {error}") from None
         if not self.samples:
             raise ModelError(f"{path}: labels.csv has no rows")
 

@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import onnx
@@ -64,25 +63,6 @@ def frozen(model: keras.Model) -> Any:
         lambda image: dict(zip(names, constant(image), strict=True)), input_signature=crops
     )
     return module
-
-
-def halve_keras(path: Path) -> None:
-    """Store the arrays of a Keras weights file as float16."""
-    whole = path.with_suffix(".whole")
-    path.rename(whole)
-    with h5py.File(whole) as source, h5py.File(path, "w") as target:
-
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                half = item.dtype == np.float32
-                made = target.create_dataset(name, data=item[()].astype("f2") if half else item[()])
-            else:
-                made = target.require_group(name)
-            made.attrs.update(item.attrs)
-
-        source.visititems(copy)
-        target.attrs.update(source.attrs)
-    whole.unlink()
 
 
 def _halve_onnx(path: Path) -> None:

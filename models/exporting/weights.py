@@ -1,15 +1,17 @@
 """A trained or converted network as the files that a model has: weights, graph and manifest."""
 
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
 from models.arguments import make_folder
 from models.engines import Network, OnnxNetwork
-from models.exporting.graphs import halve_keras, write_graph
+from models.exporting.graphs import write_graph
 from models.exporting.proof import check
 from models.runtime import network_input
 from models.spec import MEANINGS, InputSpec, Manifest, file_entry
@@ -29,10 +31,13 @@ def write_model(
     data: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
     mirror: bool = False,
+    untold: Container[str] = (),
 ) -> Manifest:
     """Write NAME.weights.h5, NAME.onnx and NAME.json; refuse a graph that answers otherwise, and
     leave what was there before. Only TensorFlow's back end writes the graph: elsewhere the weights
     are alone until `models.export --to onnx`.
+
+    `untold` outputs are left out of the manifest: nothing ever trained them.
 
     The weights of a network of HALF_FROM parameters or more are rounded to 16 bits and stored so;
     it still computes in 32.
@@ -49,7 +54,7 @@ def write_model(
             files = {"onnx": Path(place) / f"{name}.onnx", **files}
             export_onnx(bare, files["onnx"], half, spec)
         if half:
-            halve_keras(files["keras"])
+            _halve(files["keras"])
         entries = {kind: file_entry(file) for kind, file in files.items()}
         for file in files.values():
             file.replace(folder / file.name)
@@ -59,7 +64,7 @@ def write_model(
         config=config,
         input=spec,
         files=entries,
-        outputs={output: MEANINGS[output] for output in sorted(model.output)},
+        outputs={name: MEANINGS[name] for name in sorted(model.output) if name not in untold},
         mirror=mirror,
         licence=licence,
         origin=origin,
@@ -91,3 +96,22 @@ def keras_network(model: keras.Model) -> Network:
         return {name: keras.ops.convert_to_numpy(values) for name, values in answers.items()}
 
     return network
+
+
+def _halve(path: Path) -> None:
+    """Store the arrays of a Keras weights file as float16."""
+    whole = path.with_suffix(".whole")
+    path.rename(whole)
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                half = item.dtype == np.float32
+                made = target.create_dataset(name, data=item[()].astype("f2") if half else item[()])
+            else:
+                made = target.require_group(name)
+            made.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    whole.unlink()

@@ -135,6 +135,8 @@ def teach(
         missing = [name for name in ("age", "male") if name in outputs and name not in told]
         if missing:
             raise ModelError(f"--teachers: {name} tells no {missing[0]}: choose one that does")
+        if load_manifest(name).input.align == "box":
+            raise ModelError(f"--teachers: {name} sees crops by the box, not chips: choose another")
     ages, males = (chips.age_low + chips.age_high) / 2, chips.male.copy()
     ages[rows], males[rows] = np.mean([_lesson(name, chips, rows) for name in teachers], axis=0)
     return ages, males

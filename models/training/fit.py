@@ -12,14 +12,14 @@ import keras
 import numpy as np
 
 from models.datasets.labels import OLDEST, Chips
-from models.spec import InputSpec, ModelError, load_manifest
+from models.spec import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
 from models.training.blends import with_blends
 from models.training.checkpoint import Checkpoint, Weights
 from models.training.losses import (
+    GenderAccuracy,
     age_loss,
-    gender_accuracy,
     gender_loss,
     nodes_loss,
     two_points,
@@ -68,24 +68,39 @@ def fit(
     checks: np.ndarray,
     folder: Path,
     resume: bool = False,
-    data: dict[str, Any] | None = None,
+    data: Any = None,
 ) -> Checkpoint:
     """Train on `rows` of the chips and watch the error on the rows `checks`; best and last weights
     and the history. Everything is kept in `folder` after each epoch and taken up from there with
     `resume`; `data` names the faces for that. Raises ModelError."""
     recipe = training.recipe
+    devices = all_devices()
+    if recipe.agreement and not isinstance(devices, nullcontext):
+        raise ModelError("--agreement: several GPUs would part the two crops of a face: show one")
+    given = [name for name in (training.init, *training.teachers) if name is not None]
     settings = {**asdict(training), "recipe": None, **asdict(recipe), "data": data}
+    settings["weights of init and teachers"] = [digest_of(name) for name in given]
     checkpoint = Checkpoint(folder, training.network, settings)
     if resume:
         checkpoint.read()
     keras.utils.set_random_seed(training.seed)
     keras.mixed_precision.set_global_policy(recipe.precision)
     try:
-        with all_devices():
+        with devices:
             _fit(training, chips, rows, checks, checkpoint)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     return checkpoint
+
+
+def digest_of(name: str) -> str:
+    """The sha256 of a model's first file, or of a file of weights. Raises ModelError."""
+    if name.endswith(".h5"):
+        try:
+            return sha256(Path(name))
+        except OSError as error:
+            raise ModelError(f"--init: cannot read {name}: {error.strerror}") from None
+    return str(next(iter(load_manifest(name).files.values()))["sha256"])
 
 
 def _fit(
@@ -104,7 +119,7 @@ def _fit(
         if len(checkpoint.rows) >= end:
             continue
         freeze(model, last)
-        compile_model(model, training, (end - first) * len(batches), len(batches), counts)
+        compile_model(model, training, (first, end), len(batches), counts)
         checkpoint.restore(model, first)
         swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema else []  # where it validates
         model.fit(
@@ -140,9 +155,14 @@ def made_batches(
 
 
 def compile_model(
-    model: keras.Model, training: Training, steps: int, epoch: int, counts: np.ndarray | None
+    model: keras.Model,
+    training: Training,
+    phase: tuple[int, int],
+    epoch: int,
+    counts: np.ndarray | None,
 ) -> None:
-    """Compile for so many steps, `epoch` of them an epoch; `counts` (C,) faces by class."""
+    """Compile for a phase from one epoch to another, each of `epoch` steps; `counts` (C,) faces by
+    class."""
     recipe, nodes = training.recipe, training.of.nodes
     trust = recipe.trust if training.teachers else 0.0
     losses = {
@@ -155,13 +175,13 @@ def compile_model(
         "male": recipe.gender_weight,
         "nodes": recipe.nodes_weight,
     }
-    metrics = {"age": [years_outside], "male": [gender_accuracy], "nodes": []}
+    metrics = {"age": [years_outside], "male": [GenderAccuracy()], "nodes": []}
     if recipe.penalty:
         for variable in model.trainable_variables:
             if variable.name.endswith("kernel"):
                 variable.regularizer = keras.regularizers.L2(recipe.penalty / 2)
     model.compile(
-        optimizer(recipe, rate(recipe, steps, 1 if recipe.steps else epoch)),
+        optimizer(recipe, rate(recipe, phase, epoch)),
         loss={output: losses[output] for output in model.output},
         loss_weights={output: weights[output] for output in model.output},
         metrics={output: metrics[output] for output in model.output},
@@ -170,17 +190,22 @@ def compile_model(
     model.optimizer.build(model.trainable_variables)
 
 
-def rate(recipe: Recipe, steps: int, unit: int) -> Any:
-    """The learning rate over so many steps; the recipe's drops count units of so many steps."""
+def rate(recipe: Recipe, phase: tuple[int, int], epoch: int) -> Any:
+    """The learning rate from one epoch to another, each of `epoch` steps. The recipe's drops count
+    from the start of the training, a cosine from that of the phase."""
     schedules = keras.optimizers.schedules
+    steps = (phase[1] - phase[0]) * epoch
     if recipe.schedule == "cosine":
         warmup = min(WARMUP, steps // 10)
         return schedules.CosineDecay(
             recipe.rate / 20, steps, alpha=0.01, warmup_target=recipe.rate, warmup_steps=warmup
         )
     if recipe.schedule == "drops" and recipe.drops:
-        values = [recipe.rate * 0.1**k for k in range(len(recipe.drops) + 1)]
-        return schedules.PiecewiseConstantDecay([d * unit for d in recipe.drops], values)
+        unit = 1 if recipe.steps else epoch
+        ahead = [d * unit - phase[0] * epoch for d in recipe.drops]
+        ahead, past = [d for d in ahead if d > 0], sum(d <= 0 for d in ahead)
+        values = [recipe.rate * 0.1 ** (past + k) for k in range(len(ahead) + 1)]
+        return schedules.PiecewiseConstantDecay(ahead, values) if ahead else values[0]
     return recipe.rate
 
 

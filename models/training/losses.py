@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -105,9 +106,19 @@ def gender_loss(trust: float, kind: str = "brier", smoothing: float = 0.0) -> Lo
     return loss
 
 
-def gender_accuracy(target: Any, probability: Any) -> Any:
-    """Share of faces on the labelled side of one half, the teachers' where the label is unknown."""
-    guess = ops.cast(ops.reshape(probability, (-1,)) >= 0.5, "float32")
-    label, taught = target[:, 0], target[:, 1]
-    teachers_side = ops.where(taught < 0, -1.0, ops.cast(taught >= 0.5, "float32"))
-    return ops.cast(ops.equal(guess, ops.where(label < 0, teachers_side, label)), "float32")
+class GenderAccuracy(keras.metrics.Mean):
+    """Share of faces on the labelled side of one half, the teachers' where the label is unknown;
+    nan where they do not know either."""
+
+    def __init__(self, name: str = "gender_accuracy", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, target: Any, probability: Any, sample_weight: Any = None) -> None:
+        guess = ops.cast(ops.reshape(probability, (-1,)) >= 0.5, "float32")
+        label, taught = target[:, 0], target[:, 1]
+        teachers_side = ops.where(taught < 0, -1.0, ops.cast(taught >= 0.5, "float32"))
+        wanted = ops.where(label < 0, teachers_side, label)
+        super().update_state(ops.equal(guess, wanted), ops.cast(wanted >= 0, "float32"))
+
+    def result(self) -> Any:
+        return self.total / self.count

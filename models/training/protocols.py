@@ -17,7 +17,7 @@ class Fold:
 
     name: str
     train: np.ndarray  # (A,) int
-    val: np.ndarray  # (B,) int, of people who are in no other part, where people are known
+    val: np.ndarray  # (B,) int, of people whom the training does not see, where they are known
     test: np.ndarray  # (C,) int
 
 

@@ -2,17 +2,27 @@
 papers and authors by name."""
 
 import argparse
+import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from models.arguments import number
+from models.spec import ModelError
 from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 
 
-def option(default: Any, meaning: str, choices: tuple[str, ...] = (), least: float = 0) -> Any:
-    """A field of Recipe that is an option of the commands too; numbers are `least` or more."""
-    return field(default=default, metadata={"meaning": meaning, "choices": choices, "least": least})
+def option(
+    default: Any,
+    meaning: str,
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float = math.inf,
+) -> Any:
+    """A field of Recipe that is an option of the commands too; numbers are from `least` to
+    `most`."""
+    said = {"meaning": meaning, "choices": choices, "least": least, "most": most}
+    return field(default=default, metadata=said)
 
 
 @dataclass(frozen=True)
@@ -35,16 +45,16 @@ class Recipe:
     penalty: float = option(0.0, "λ of λ/2·Σw² over all kernels in the loss")
     clip: float = option(5.0, "greatest norm of a gradient, 0: any")
     clip_of: str = option("variable", "of each gradient, or of all together", ("variable", "all"))
-    ema: float = option(0.998, "momentum of the averaged weights, 0: no average")
+    ema: float = option(0.998, "momentum of the averaged weights, 0: no average", most=1)
     age_weight: float = option(1.0, "of the age error in years")
     nodes_weight: float = option(2.0, "of the cross-entropy of the classes of ages")
     gender_weight: float = option(40.0, "of the gender's loss")
     gender: str = option(
         "brier", "loss of the probability of male", ("brier", "absolute", "crossentropy")
     )
-    smoothing: float = option(0.0, "taken from the true gender for the other one")
+    smoothing: float = option(0.0, "taken from the true gender for the other one", most=0.5)
     focal: float = option(0.0, "γ of a class-balanced focal loss of the classes, 0: none")
-    trust: float = option(0.5, "weight of the teachers against the labels")
+    trust: float = option(0.5, "weight of the teachers against the labels", most=1)
     agreement: float = option(
         0.0,
         "weight of the years off the mean of two crops of a face; above 0 every face is shown "
@@ -58,7 +68,9 @@ class Recipe:
         (), "phases of equal length: layers up to this one, or so many, are not trained"
     )
     precision: str = option(
-        "float32", "of the network's trunk", ("float32", "mixed_float16", "mixed_bfloat16")
+        "float32",
+        "of the network's trunk; for crops of 64 pixels ours is mixed_bfloat16",
+        ("float32", "mixed_float16", "mixed_bfloat16"),
     )
 
 
@@ -146,7 +158,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         many = isinstance(each.default, tuple)
         kind: Any = {"drops": int, "freeze": str}[each.name] if many else type(each.default)
         if kind in (int, float):
-            kind = number(each.metadata["least"], kind=kind)
+            kind = number(each.metadata["least"], each.metadata["most"], kind)
         default = "" if each.default == () else f" ({each.default})"
         group.add_argument(
             f"--{each.name.replace('_', '-')}",
@@ -159,7 +171,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(args: argparse.Namespace) -> Recipe:
-    """The preset with the options that were given."""
+    """The preset with the options that were given. Raises ModelError where they contradict."""
     given = {each.name: getattr(args, each.name) for each in fields(Recipe)}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
-    return replace(preset(args.preset, args.network), **given)
+    recipe = preset(args.preset, args.network)
+    if "epochs" in given and recipe.steps:
+        given = {"steps": 0, **given}
+    made = replace(recipe, **given)
+    if made.schedule != "drops" and given.get("drops"):
+        raise ModelError("--drops are of one schedule: add --schedule drops")
+    if made.drops == recipe.drops and made.drops and bool(made.steps) != bool(recipe.steps):
+        was, now = ("steps", "epochs") if recipe.steps else ("epochs", "steps")
+        raise ModelError(f"the --drops of {args.preset} are {was}: give them in {now} as well")
+    return made
