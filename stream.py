@@ -175,15 +175,21 @@ def say(line: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 when done, 2 after bad input, 130 after Ctrl-C, SIGTERM or the terminal's end."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        stop = getattr(signal, name, None)
-        if stop is not None and not (name == "SIGHUP" and signal.getsignal(stop) == signal.SIG_IGN):
-            signal.signal(stop, signal.default_int_handler)  # nohup: SIGHUP stays without effect
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _hung_up)
     try:
         return _guarded(parser().parse_args(argv))
     except KeyboardInterrupt:  # before the first frame, or a second one while closing
         say("stopped by a signal")
         return INTERRUPTED
+
+
+def _hung_up(number: int, frame: object) -> None:
+    """The terminal is gone, which shell and system may both say: end once."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _guarded(args: argparse.Namespace) -> int:

@@ -65,13 +65,14 @@ def follow(clip: str, model: str) -> dict[int, Curves]:
 
 def figures(curves: Curves) -> dict[str, Any]:
     """Flips and standard deviations in years, raw and shown, from the first label on."""
-    _, raw_age, raw_male, age, male = curves.columns[:, np.isfinite(curves.columns[4])]
+    _, raw_age, raw_male, age, male = curves.columns
+    aged, gendered = np.isfinite(age), np.isfinite(male)
     return {
         "frames": len(curves.rows),
-        "raw_flips": flips(raw_male),
-        "shown_flips": flips(male),
-        "raw_years": float(raw_age.std()) if len(age) else None,
-        "shown_years": float(age.std()) if len(age) else None,
+        "raw_flips": flips(raw_male[gendered]),
+        "shown_flips": flips(male[gendered]),
+        "raw_years": float(raw_age[aged].std()) if aged.any() else None,
+        "shown_years": float(age[aged].std()) if aged.any() else None,
     }
 
 

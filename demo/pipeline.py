@@ -144,13 +144,14 @@ class Pipeline:
             self._interval += 0.1 * (min(max(gap, 1e-3), LOST_SECONDS) - self._interval)
         self._last_time = seconds
         frames = round(LOST_SECONDS / self._interval)
-        self._tracker.max_age = max(frames, 2 * self._detect_every)
+        self._tracker.max_age = max(frames, LOST_FRAMES)
 
     def _keep_size(self, image: np.ndarray) -> None:
         """Expect every face where it was when a stream changes its resolution."""
         shape = np.array(image.shape[1::-1], np.float64)
         if self._shape is not None and (shape != self._shape).any():
             self._tracker.rescale(shape / self._shape)
+            self._reentry.rescale(shape / self._shape)
         self._shape = shape
 
     def _measure(self, image: np.ndarray) -> Detections:

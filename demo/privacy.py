@@ -87,6 +87,7 @@ class Anonymizer:
         self._boxes = np.zeros((0, 4))  # faces that were found, each where it was last
         self._times = np.zeros(0)  # seconds, when
         self._source = ""  # in which photo, or which video
+        self._size = np.ones(2)  # width and height of the last frame
 
     def process(self, frame: Frame) -> Faces:
         """The pipeline's faces. In the image are covered: these, every possible one, and those
@@ -95,6 +96,8 @@ class Anonymizer:
         with self._stopwatch.stage("cover"):
             if frame.source != self._source:  # another photo
                 self._source, self._boxes, self._times = frame.source, np.zeros((0, 4)), np.zeros(0)
+            last, self._size = self._size, np.array(frame.image.shape[1::-1], float)
+            self._boxes *= np.tile(self._size / last, 2)  # a stream may change its resolution
             again = iou(self._boxes, faces.boxes).max(axis=1, initial=0) >= SAME_FACE
             held = ~again & (np.abs(frame.time - self._times) < HOLD_SECONDS)
             self._boxes = np.vstack([self._boxes[held], faces.boxes])

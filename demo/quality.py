@@ -42,12 +42,12 @@ def sharpness(crops: np.ndarray) -> np.ndarray:
 
 def _share_inside(points: np.ndarray, apart: np.ndarray, width: int, height: int) -> np.ndarray:
     """Part of the face square, about the points' middle, that lies in the frame."""
-    half = apart[:, None]  # the face is about two eye distances wide
-    centres = points.mean(axis=1)
+    half = apart[:, None].astype(np.float64)  # the face is about two eye distances wide
+    centres = points.mean(axis=1, dtype=np.float64)
     low = np.clip(centres - half, 0, [width, height])
     high = np.clip(centres + half, 0, [width, height])
-    share: np.ndarray = (high - low).prod(axis=1) / (2 * apart) ** 2
-    return share
+    share: np.ndarray = ((high - low) / (2 * half)).prod(axis=1)
+    return share.round(4)  # 1 for all that are wholly inside
 
 
 def _ramp(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:

@@ -74,6 +74,12 @@ class Reentry:
             self._seen[person] = now
         return ids, returned
 
+    def rescale(self, factor: np.ndarray) -> None:
+        """Go on in frames of another size, `factor` (2,) times as wide and high."""
+        for seen in self._seen.values():
+            seen.centre, seen.speed = seen.centre * factor, seen.speed * factor
+            seen.height *= factor[1]
+
     def forget(self, living: Iterable[int], seconds: float) -> set[int]:
         """Drop who is lost for too long and has no living track; the ids of the others."""
         living = set(living)

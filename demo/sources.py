@@ -90,7 +90,7 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
     """
     if camera := CAMERA.fullmatch(spec):
         number = int(camera[1])
-        return LiveSource(spec, lambda: Camera(number), give_up)
+        return LiveSource(str(number), lambda: Camera(number), give_up)
     spec = spec.removeprefix("file://")
     if "://" in spec:
         file = Path(re.split("[?#]", spec)[0])

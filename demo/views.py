@@ -14,7 +14,7 @@ from demo.sources import Source
 from demo.tiles import fit, fit_faces, grid, tile_shape
 
 SAME_MOMENT = 0.002  # seconds: containers round times
-TURN_SECONDS = 1 / 30  # between two looks at several sources of which one is live
+TURN_SECONDS = 1 / 30  # at most, between two looks at several sources of which one is live
 
 
 class View:
@@ -93,6 +93,8 @@ class Wall:
         self._several = len(views) > 1
         self._start = self._turn = time.monotonic()
         self._turns = 0
+        files = (view.source.fps for view in views if not view.source.live)
+        self._turn_seconds = min([TURN_SECONDS, *(1 / fps for fps in files if fps)])
         for view in views:
             view.begin(
                 0.0 if self._several and self.live else TICK,
@@ -119,8 +121,9 @@ class Wall:
     def turn(self) -> list[tuple[View, Frame]]:
         """The frames that are due now, at most one of each source."""
         if self._several and self.live:
-            time.sleep(max(self._turn + TURN_SECONDS - time.monotonic(), 0.0))
-            self._turn = time.monotonic()
+            start = self._turn + self._turn_seconds
+            time.sleep(max(start - time.monotonic(), 0.0))
+            self._turn = max(start, time.monotonic() - self._turn_seconds)
         self._turns += 1
         for view in self.views:
             self._look(view)

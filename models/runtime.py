@@ -76,11 +76,14 @@ def _tensorflow_sees_a_gpu() -> bool:
 
 
 def starts(provider: str) -> bool:
-    """Whether a provider runs a graph here: a build that offers it may lack a driver or a library,
-    and ONNX Runtime then falls back to the CPU without a word."""
+    """Whether a provider runs a graph here: where a build that offers it lacks a driver or a
+    library, ONNX Runtime raises an error or falls back to the CPU without a word."""
     graph = load_manifest("mtcnn").file("pnet")
-    with stderr_closed():
-        return provider in onnx_session(graph, "gpu").get_providers()
+    try:
+        with stderr_closed():
+            return provider in onnx_session(graph, "gpu").get_providers()
+    except Exception:  # the engine's errors share no base class
+        return False
 
 
 def open_detector_network(path: Path, one_shape: bool) -> Network:

@@ -21,6 +21,14 @@ def test_raw_and_shown_are_compared_from_the_first_label_on():
     }  # fmt: skip
 
 
+def test_a_network_that_tells_ages_alone_has_their_figures():
+    curves = Curves()
+    curves.rows = [(k / 10, 30.0 + 4 * (k % 2), np.nan, 31.0, np.nan) for k in range(4)]
+    assert figures(curves) == {
+        "frames": 4, "raw_flips": 0, "shown_flips": 0, "raw_years": 2.0, "shown_years": 0.0
+    }  # fmt: skip
+
+
 def test_a_clip_becomes_a_plot_and_its_flips_are_told(clip, tmp_path, capsys):
     assert main([str(clip), "-o", str(tmp_path / "a.png")]) == 0
     *people, last = capsys.readouterr().out.splitlines()

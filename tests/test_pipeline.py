@@ -98,6 +98,20 @@ def test_after_an_outage_those_in_their_places_keep_their_ids_unless_it_was_long
     assert seen[-1] == ({3, 4}, True)
 
 
+@pytest.mark.parametrize("settings", [Settings(60), Settings(budget_ms=0.001)])
+def test_a_place_that_was_empty_for_long_holds_nobodys_id(detector, two_people, settings):
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 10.0, settings, Stopwatch())
+    empty = np.full((270, 480, 3), 90, np.uint8)
+    seen = []
+    for k in range(60):
+        there = not 20 <= k < 50
+        image = two_people(0) if there else empty
+        ids = pipeline.process(Frame(image.copy(), k, k / 10, "a")).ids
+        seen.append(set(ids[ids >= 1].tolist()))
+    assert seen[19] == {1, 2}
+    assert not {1, 2} & set().union(*seen[50:])
+
+
 def test_ids_survive_another_resolution(detector, two_people):
     pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
     small = two_people(0)

@@ -122,6 +122,15 @@ def test_a_face_of_one_photo_covers_nothing_of_the_next():
     np.testing.assert_array_equal(photos[1].image, noise())
 
 
+def test_a_lost_face_stays_covered_where_it_is_in_frames_of_another_size():
+    script = Script(([[140, 100, 180, 150]], []), ([], []))
+    anonymizer = Anonymizer(script, "mask", Stopwatch())
+    anonymizer.process(Frame(noise(), 0, 0.0, "camera"))
+    larger = Frame(noise(480, 640), 1, 0.1, "camera")
+    anonymizer.process(larger)
+    assert changed(noise(480, 640), larger.image, [280, 200, 360, 300]).all()
+
+
 def test_a_face_that_moves_leaves_no_trail():
     boxes = [[10 + 4 * k, 100, 50 + 4 * k, 150] for k in range(40)]
     anonymizer = Anonymizer(Script(*(([b], []) for b in boxes)), "mask", Stopwatch())

@@ -17,6 +17,11 @@ def test_a_large_frontal_face_counts_fully():
     assert quality(FRONTAL + 200) == 1.0
 
 
+def test_a_face_wholly_inside_counts_fully_wherever_it_is():
+    places = np.random.default_rng(0).uniform(50, 400, (200, 2)).astype(np.float32)
+    assert {quality(FRONTAL + place) for place in places} == {1.0}
+
+
 def test_a_small_face_counts_by_its_eye_distance():
     assert quality(FRONTAL * (13 / 24) + 200) == pytest.approx(0.5, abs=1e-5)
     assert quality(FRONTAL * 0.2 + 200) == 0

@@ -62,3 +62,14 @@ def test_one_who_walks_on_behind_something_comes_back_on_the_way():
     for frame in range(20):
         see(reentry, frame / 10, t1=BOX + 20 * frame * np.array([1, 0, 1, 0]))
     assert see(reentry, 2.9, t2=BOX + 20 * 9 * np.array([1, 0, 1, 0])) == ([2], [])
+
+
+def test_who_was_lost_before_a_stream_changed_its_size_is_expected_where_that_is_now():
+    reentry = Reentry()
+    for frame in range(5):
+        see(reentry, frame / 10, t1=BOX)
+    reentry.rescale(np.array([3.0, 4.0]))
+    scaled = BOX * [3, 4, 3, 4]
+    assert see(reentry, 0.5, t1=scaled) == ([1], [])
+    assert see(reentry, 0.6, t2=scaled + 300) == ([2], [])  # nobody flew there
+    assert see(reentry, 0.7, t3=scaled) == ([1], [1])

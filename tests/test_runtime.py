@@ -39,6 +39,15 @@ def test_a_gpu_that_does_not_start_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
         choose_device("gpu")
 
 
+@pytest.mark.usefixtures("gpu_build")
+def test_a_gpu_whose_driver_raises_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: object) -> None:
+        raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+
+    monkeypatch.setattr(runtime, "onnx_session", raises)
+    assert choose_device("auto").kind == "cpu"
+
+
 def test_pixels_reach_the_network_as_the_manifest_says() -> None:
     crops = np.array([[[[10, 20, 30]]]], np.uint8)
     as_they_are, turned = InputSpec(size=1), InputSpec(1, channels="rgb", scale=0.5, offset=-1)

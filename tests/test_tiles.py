@@ -1,9 +1,12 @@
+import time
+
 import numpy as np
 import pytest
 
 from demo.draw import draw_notice
-from demo.frames import Faces
+from demo.frames import NO_FACES, Faces, Frame, Silence
 from demo.tiles import LINE, fit, fit_faces, grid, tile_shape
+from demo.views import View, Wall
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,27 @@ def test_a_notice_is_in_the_middle_of_a_darkened_picture_of_any_size(width):
     assert (image[0] == 100).all()
     assert (image[-1] == 100).all()
     assert image[image.shape[0] // 2 - 3 : image.shape[0] // 2 + 3].std() > 10
+
+
+class Beside:
+    """A source of one picture, live and silent from then on, or a file of 30 frames at 60 fps."""
+
+    photos, dropped, count, warning = False, 0, None, None
+
+    def __init__(self, live: bool) -> None:
+        self.live, self.fps, self.name = live, None if live else 60.0, "camera" if live else "file"
+
+    def watch(self, patience: float):
+        for k in range(1 if self.live else 30):
+            yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / 60, self.name)
+        while self.live:
+            yield Silence(0.0, "")
+
+
+def test_a_file_beside_a_camera_plays_at_its_own_rate():
+    wall = Wall([View(Beside(live), lambda frame: NO_FACES) for live in (True, False)])
+    start, seen = time.monotonic(), []
+    while wall.views[1].running:
+        seen += [frame.time for view, frame in wall.turn() if not view.source.live]
+    assert len(seen) == 30
+    assert 0.45 <= time.monotonic() - start < 0.8  # at 30 turns a second: 1.0
