@@ -156,7 +156,7 @@ def test_8_bits_tell_what_they_cost_and_run(faces, quick, tmp_path, monkeypatch,
     for found, wanted in zip(
         answers(manifest, crops), answers(load_manifest("ssrnet-joint"), crops), strict=True
     ):
-        np.testing.assert_allclose(found, wanted, atol=2.0)
+        np.testing.assert_allclose(found, wanted, atol=4.0)
         assert (found != wanted).any()
 
 
