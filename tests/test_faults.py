@@ -154,7 +154,8 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
 @pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, command, stop):
     video, log, summary = tmp_path / "a.mp4", tmp_path / "a.jsonl", tmp_path / "a.json"
-    run = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary)
+    heard = partial(signal.signal, getattr(signal, stop), signal.SIG_DFL)  # though under nohup
+    run = command("-s", long_clip, "--log", log, "-o", video, "--summary", summary, before=heard)
     wait_for(log, 20)
     for _ in range(2 if stop == "SIGHUP" else 1):  # the shell's, and the system's
         os.kill(run.process.pid, getattr(signal, stop))
