@@ -14,6 +14,7 @@ from demo.sources import Source
 from demo.tiles import fit, fit_faces, grid, tile_shape
 
 SAME_MOMENT = 0.002  # seconds: containers round times
+MOST_TURNS = 240  # a second, whatever rate a file claims
 TURN_SECONDS = 1 / 30  # at most, between two looks at several sources of which one is live
 
 
@@ -94,7 +95,9 @@ class Wall:
         self._start = self._turn = time.monotonic()
         self._turns = 0
         files = (view.source.fps for view in views if not view.source.live)
-        self._turn_seconds = min([TURN_SECONDS, *(1 / fps for fps in files if fps)])
+        self._turn_seconds = min(
+            [TURN_SECONDS, *(1 / min(fps, MOST_TURNS) for fps in files if fps)]
+        )
         for view in views:
             view.begin(
                 0.0 if self._several and self.live else TICK,

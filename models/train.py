@@ -31,7 +31,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     """The options of every command that trains."""
     names = sorted(NETWORKS)
     parser.add_argument("network", choices=names, metavar="NETWORK", help=", ".join(names))
-    parser.add_argument("--data", nargs="+", type=Path, required=True, help="zips or folders")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="zips or folders; the faces of one that is named twice are seen twice as often",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder for the result (%(default)s)"
     )
