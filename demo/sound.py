@@ -74,14 +74,19 @@ class Sound:
             self.failure = error.strerror or str(error)
             return None
 
+    def _recorded(self, part: Any, clock: Clock, length: float) -> int:
+        """The time stamp in the recording of a packet or frame of so many seconds."""
+        seconds = clock(float(part.pts * part.time_base), length)
+        stamp: int = round((seconds - self._start()) / part.time_base)
+        return stamp
+
     def _copies(self) -> Iterator[Any]:
         """The packets as they are, in the recording's time."""
         clock = Clock()
         for packet in self._input.demux(self._source):
             if packet.pts is not None:
-                unit = packet.time_base
-                seconds = clock(float(packet.pts * unit), float((packet.duration or 0) * unit))
-                packet.pts = round((seconds - self._start()) / unit)
+                length = float((packet.duration or 0) * packet.time_base)
+                packet.pts = self._recorded(packet, clock, length)
                 packet.dts = packet.pts
                 packet.stream = self._stream
                 yield packet
@@ -92,9 +97,7 @@ class Sound:
         resampler = av.AudioResampler("fltp", stream.layout, stream.rate, AAC_SAMPLES)
         clock = Clock()
         for frame in self._input.decode(self._source):
-            unit = frame.time_base
-            seconds = clock(float(frame.pts * unit), frame.samples / frame.sample_rate)
-            frame.pts = round((seconds - self._start()) / unit)
+            frame.pts = self._recorded(frame, clock, frame.samples / frame.sample_rate)
             for part in resampler.resample(frame):
                 yield from stream.encode(part)
         for part in resampler.resample(None):

@@ -39,8 +39,7 @@ SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
 def evaluate(
     estimator: Estimator, pictures: Pictures, samples: list[Sample], detector: Mtcnn | None
 ) -> Results:
-    """Estimate the samples' pictures; without a detector every whole picture is the
-    crop."""
+    """Estimate the samples' pictures; without a detector each is the crop as a whole."""
     rows, crops_found, guesses = [], [], []
     for start, crops in _crops(pictures, samples, detector, estimator.input):
         readable = [i for i, crop in enumerate(crops) if crop is not None]

@@ -131,11 +131,12 @@ def teach(
     """What the teachers say of these rows in the mean; what is in the middle of the label of the
     others. Raises ModelError where one does not tell what is to be learnt."""
     for name in teachers:
-        told = load_manifest(name).outputs
-        missing = [name for name in ("age", "male") if name in outputs and name not in told]
+        manifest = load_manifest(name)
+        told = manifest.outputs
+        missing = [output for output in ("age", "male") if output in outputs and output not in told]
         if missing:
             raise ModelError(f"--teachers: {name} tells no {missing[0]}: choose one that does")
-        if load_manifest(name).input.align == "box":
+        if manifest.input.align == "box":
             raise ModelError(f"--teachers: {name} sees crops by the box, not chips: choose another")
     ages, males = (chips.age_low + chips.age_high) / 2, chips.male.copy()
     ages[rows], males[rows] = np.mean([_lesson(name, chips, rows) for name in teachers], axis=0)
