@@ -15,7 +15,7 @@ MEMORY = 200.0  # greatest weight of the past: a wrong start is forgotten after 
 CLIP = 2.0  # deviations from the running age at which a sample's pull is capped
 START_DEVIATION = 10.0  # years, of single estimates before the track has shown its own
 MIN_DEVIATION = 1.0  # years
-ALIKE = 5.0  # crops of a track that tell no more than one: neighbouring frames show the same
+ALIKE = 17.0  # crops of a track that tell no more than one: half a second shows the same pose
 CERTAIN = 1.645  # deviations that hold 90 % of a normal distribution
 SETTLED = 20  # crops after which one in REFRESH frames is enough
 REFRESH = 3  # frames
@@ -49,10 +49,10 @@ class _Person:
         if np.isnan(self.age):
             self.age = age
             return
+        off = age - self.age
         limit = CLIP * max(self.variance**0.5, MIN_DEVIATION)
-        pull = min(max(age - self.age, -limit), limit)
-        self.age += share * pull
-        self.variance += share * (pull * pull - self.variance)
+        self.age += share * min(max(off, -limit), limit)
+        self.variance += share * (off * off - self.variance)
 
     def _decide(self) -> None:
         certainty = max(self.male, 1 - self.male)

@@ -54,7 +54,7 @@ MIDDLES = lmtcnn.MIDDLES
 
 NETWORKS: dict[str, Network] = {
     "ssrnet": Network("ssrnet", {"joint": False, "dropout": 0.0}, SMALL),
-    "ssrnet-joint": Network("ssrnet", {"joint": True, "dropout": 0.0, "antialias": True}, SMALL),
+    "ssrnet-joint": Network("ssrnet", {"joint": True, "dropout": 0.0}, SMALL),
     "faceres": Network("faceres", {"size": 128}, FACERES),
     "c3ae": Network("c3ae", {"se": True}, CONTEXT, DECADES),
     "c3ae-plain": Network("c3ae", {"se": False}, CONTEXT, DECADES),

@@ -3,7 +3,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from demo.fuse import CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
+from demo.fuse import ALIKE, CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 
 FRAMES = count()
 
@@ -145,7 +145,22 @@ def test_a_range_shrinks_as_a_track_gathers_evidence_but_never_below_what_was_ea
         widths.append(float(high[0] - low[0]))
     assert np.isnan(widths[0])
     assert widths[1] > widths[20] > widths[100] > 20.0
-    assert widths[-1] == pytest.approx(20.0, abs=0.3)
+    noise = 1.645 * 4 * (ALIKE / MEMORY) ** 0.5
+    assert widths[-1] == pytest.approx(np.hypot(8, noise) + np.hypot(12, noise), abs=0.1)
+
+
+def test_someone_else_of_the_same_id_is_soon_within_the_range():
+    fusion = Fusion({"age": [0.0, 100.0], "age_low": [-10.0, 90.0], "age_high": [10.0, 110.0]})
+    for frame in range(300):
+        feed(fusion, 29.0 + 2 * (frame % 2), 0.9)
+    assert fusion.labels(np.array([1])).age_high[0] < 41
+    fusion.doubt([1])
+    for _ in range(3):
+        feed(fusion, 60.0, 0.9)
+    age, _, low, high = (float(column[0]) for column in fusion.labels(np.array([1])))
+    assert age < 40
+    assert low < age - 15
+    assert high > 60
 
 
 def test_without_a_calibration_there_is_no_range():
