@@ -36,8 +36,8 @@ def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
     taken = [_draw_figures(image, figures, size)] if figures else []
     for row in rows:
         track = int(faces.ids[row])
-        spread = (faces.age_high[row] - faces.age_low[row]) / 2
-        text = face_text(float(faces.ages[row]), float(spread), float(faces.males[row]))
+        age, low, high = (float(x[row]) for x in (faces.ages, faces.age_low, faces.age_high))
+        text = face_text(age, max(age - low, high - age), float(faces.males[row]))
         tag = _label(f"{track}", text, size, id_colour(track))
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)

@@ -1,4 +1,8 @@
-"""`python -m models.calibrate`: fit a model's age ranges on val splits, into its manifest."""
+"""`python -m models.calibrate`: fit a model's age ranges and the temperature of its probabilities
+of male on val splits, into its manifest.
+
+Printed is how well such ranges hold faces that they were not fitted on.
+"""
 
 import argparse
 import sys
@@ -8,30 +12,75 @@ from pathlib import Path
 import numpy as np
 
 from models.arguments import add_model, guarded, make_folder
-from models.calibration import fit_age_range
+from models.calibration import fit_age_range, fit_temperature, judged
 from models.datasets.labels import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
+from models.evaluation.metrics import Results, fairness, metrics
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import Manifest, ModelError, load_manifest
 
+FEWEST = 100  # faces of known age, or of known gender
 
-def calibrate(manifest: Manifest, data: list[Path], split: str) -> Manifest:
+
+def calibrate(manifest: Manifest, data: list[Path], split: str) -> tuple[Manifest, list[Results]]:
     """The manifest with the table of `models.calibration`, fitted on a split of all data sets, each
-    weighing the same, whose pictures go through the live detector and aligner."""
-    estimator, detector = Estimator(manifest, choose_device("auto")), Mtcnn(MIN_FACE, video=False)
-    guesses, ages, weights = [], [], []
+    weighing the same, whose pictures go through the live detector and aligner; and the faces of
+    known age of each data set with the ranges that tables of other faces give them. Nothing is
+    fitted for what the network does not tell."""
+    raw = Estimator(replace(manifest, calibration={}), choose_device("auto"))
+    detector = Mtcnn(MIN_FACE, video=False)
+    found = []
     for path in data:
         pictures = Pictures(path)
-        results = evaluate(estimator, pictures, chosen_samples(pictures, split, None), detector)
-        known = results[results.age_known]
-        guesses.append(known.guessed_ages)
-        ages.append(known.ages)
-        weights.append(np.full(len(known), 1 / max(len(known), 1)))
-    if not np.concatenate(ages).size:
-        raise ModelError(f"{manifest.name}: no age to calibrate by in split {split!r}")
-    table = fit_age_range(*map(np.concatenate, (guesses, ages, weights)))
-    return replace(manifest, calibration=table)
+        found.append(evaluate(raw, pictures, chosen_samples(pictures, split, None), detector))
+    table: dict[str, list[float]] = {}
+    ranged = [each[each.age_known] for each in found]
+    if "age" in manifest.outputs:
+        guesses, ages, weights = _joined(ranged, "guessed_ages", "ages")
+        if len(ages) < FEWEST:
+            raise _too_few(manifest, split, len(ages), "age")
+        table |= fit_age_range(guesses, ages, weights)
+        ends = np.cumsum([len(each) for each in ranged])[:-1]
+        sides = (np.split(side, ends) for side in judged(guesses, ages, weights))
+        ranged = [
+            replace(each, age_low=low, age_high=high)
+            for each, low, high in zip(ranged, *sides, strict=True)
+        ]
+    if "male" in manifest.outputs:
+        gendered = [each[each.gender_known] for each in found]
+        guesses, males, weights = _joined(gendered, "guessed_males", "males")
+        if len(males) >= FEWEST:
+            table["temperature"] = [fit_temperature(guesses, males, weights)]
+        elif not table:
+            raise _too_few(manifest, split, len(males), "gender")
+    return replace(manifest, calibration=table), ranged
+
+
+def _joined(found: list[Results], guess: str, truth: str) -> tuple[np.ndarray, ...]:
+    """Both columns (N,) of all data sets, and the weights (N,) of the faces."""
+    columns = [np.concatenate([getattr(each, name) for each in found]) for name in (guess, truth)]
+    return *columns, np.concatenate([np.full(len(each), 1 / max(len(each), 1)) for each in found])
+
+
+def _too_few(manifest: Manifest, split: str, count: int, known: str) -> ModelError:
+    return ModelError(
+        f"{manifest.name}: split {split!r} has {count} faces of known {known} to calibrate by: "
+        f"give at least {FEWEST}"
+    )
+
+
+def told(path: Path, split: str, known: Results) -> str:
+    """One line: how many of a data set's faces ranges of other faces hold, how wide these are, and
+    the bands of true ages that are not as covered as they should be."""
+    figures, outside = metrics(known), fairness(known)["coverage"]["outside"]
+    if not len(known):
+        return f"{path.name}, {split}: no face of known age"
+    return (
+        f"{path.name}, {split}: {len(known)} faces; tables of other faces cover "
+        f"{figures['coverage']:.1%} by {figures['range_width']:.1f} years, bands outside: "
+        f"{', '.join(outside) or 'none'}"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +94,10 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         manifest = load_manifest(args.name)
         make_folder(manifest.folder)
-        print(calibrate(manifest, args.data, args.split).save())
+        calibrated, ranged = calibrate(manifest, args.data, args.split)
+        for path, known in zip(args.data, ranged, strict=True):
+            print(told(path, args.split, known))
+        print(calibrated.save())
 
     return guarded("models.calibrate", work)
 

@@ -1,7 +1,8 @@
-"""What an estimated age is worth: the range that holds the true age in nine of ten cases.
+"""What an estimate is worth: the range that holds the true age in nine of ten cases, and the
+temperature that makes of a network's confidence in a gender how often it is right.
 
-A manifest holds it as a table, fitted by `models.calibrate` on val splits: between its knots one
-interpolates. (Probabilities of gender need no table: they are trained by a proper score.)
+A manifest holds both as a table, fitted by `models.calibrate` on val splits: between the knots of
+the ages one interpolates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,12 @@ import numpy as np
 
 COVERAGE = 0.9  # share of true ages that lie in their range
 KNOTS = np.arange(0.0, 101.0, 5.0)  # years, of estimated ages
-BANDWIDTH = 12.0  # years: estimates so near count as alike
+BANDWIDTH = 5.0  # years: estimates so near count as alike
 BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # of true ages, from these years on
-RARITY = 0.7  # power of a band's weight by which its faces weigh less
+RARITY = 0.5  # power of a band's weight by which its faces weigh less
+LEAST = 1e-3  # probability: nothing is surer
+TEMPERATURES = np.geomspace(0.25, 4.0, 401)
+FOLDS = 5  # parts of the faces, each of which is judged by a table of the others
 MIN_REACH = 1.0  # years, of a range to either side
 
 Table = Mapping[str, Sequence[float]]  # name -> its values at the knots
@@ -34,24 +38,63 @@ def fit_age_range(
     """Table of ranges that hold COVERAGE of the true `ages` (N,) by their `weights` (N,), given the
     estimates (N,).
 
-    The ends are quantiles of the true age among faces of like estimate, those of rare ages weighing
-    more: else the ranges would hold nearly all of the commonest ages and too few of the others. One
-    factor widens or narrows all of them to COVERAGE.
+    The reaches to either side are quantiles of the error among faces of like estimate, those of
+    rare ages weighing more: else the ranges would hold nearly all of the commonest ages and too few
+    of the others. One factor widens or narrows all of them to COVERAGE, of one face more than there
+    are (split conformal prediction, Lei et al. 2018).
     """
+    errors = ages - guesses
     band = np.searchsorted(BANDS, ages, side="right") - 1
     rarer = np.bincount(band, weights)[band] ** -RARITY
     near = weights * rarer * np.exp(-0.5 * ((guesses - KNOTS[:, None]) / BANDWIDTH) ** 2)
-    order = np.argsort(ages, kind="stable")
+    order = np.argsort(errors, kind="stable")
     share = np.cumsum(near[:, order], axis=1)
     share /= share[:, -1:]
     ends = [[np.searchsorted(s, (1 + c) / 2) for s in share] for c in (-COVERAGE, COVERAGE)]
-    low, high = ages[order][np.minimum(ends, len(ages) - 1)]
-    reaches = np.maximum([KNOTS - low, high - KNOTS], MIN_REACH)
+    low, high = errors[order][np.minimum(ends, len(ages) - 1)]
+    reaches = np.maximum([-low, high], MIN_REACH)
     below, above = (np.interp(guesses, KNOTS, reach) for reach in reaches)
-    missed = np.maximum((guesses - ages) / below, (ages - guesses) / above)
-    below, above = reaches * np.quantile(missed, COVERAGE, weights=weights, method="inverted_cdf")
+    missed = np.maximum(-errors / below, errors / above)
+    faces = weights.sum() ** 2 / (weights**2).sum()
+    level = min(COVERAGE * (1 + 1 / faces), 1.0)
+    factor = np.quantile(missed, level, weights=weights, method="inverted_cdf")
+    below, above = np.maximum(reaches * factor, MIN_REACH)
     return {
         "age": KNOTS.tolist(),
         "age_low": np.maximum(KNOTS - below, 0.0).round(2).tolist(),
         "age_high": (KNOTS + above).round(2).tolist(),
     }
+
+
+def tempered(table: Table, males: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities of male (N,) of a network's (N,), on the same side of one half; as
+    they are without a table."""
+    if "temperature" not in table:
+        return males
+    sure = np.clip(males, LEAST, 1 - LEAST)
+    odds = (sure / (1 - sure)) ** (1 / table["temperature"][0])
+    return (odds / (1 + odds)).astype(males.dtype)
+
+
+def fit_temperature(guesses: np.ndarray, males: np.ndarray, weights: np.ndarray) -> float:
+    """The temperature (Guo et al. 2017) under which the probabilities of male (N,) say best who is
+    male (N,), by the logarithmic score."""
+    scores = []
+    for temperature in TEMPERATURES:
+        told = tempered({"temperature": [temperature]}, guesses.astype(float))
+        scores.append(np.sum(weights * np.log(np.where(males == 1, told, 1 - told))))
+    return round(float(TEMPERATURES[np.argmax(scores)]), 3)
+
+
+def judged(
+    guesses: np.ndarray, ages: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (N,) of the ranges that faces would get by tables of other faces: the N parted in FOLDS
+    at random, the same at every call."""
+    fold = np.random.default_rng(0).permutation(len(ages)) % FOLDS
+    low, high = np.zeros((2, len(ages)), np.float32)
+    for part in range(FOLDS):
+        own, others = fold == part, fold != part
+        table = fit_age_range(guesses[others], ages[others], weights[others])
+        low[own], high[own] = age_range(table, guesses[own])
+    return low, high

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.calibration import tempered
 from models.engines import (
     GPU_PROVIDERS,
     MAX_BATCH,
@@ -198,18 +199,23 @@ class Estimator:
         for request, *parts in zip(waiting, *(np.split(c, ends) for c in columns), strict=True):
             shown = np.bincount(request.faces)
             ages, males = (np.bincount(request.faces, part) / shown for part in parts)
+            males = tempered(self.calibration, males)
             request.answers.set_result((ages.astype(np.float32), males.astype(np.float32)))
 
     def answers(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """All that the model tells of crops, by output; the classes of ages ("nodes") are (N, C).
         Nothing of no crops."""
-        if not self.manifest.mirror:
-            return self._once(crops)
-        both = self._once(np.concatenate([crops, crops[:, :, ::-1]]))
-        return {
-            name: values.reshape(2, len(crops), *values.shape[1:]).mean(axis=0)
-            for name, values in both.items()
-        }
+        if self.manifest.mirror:
+            both = self._once(np.concatenate([crops, crops[:, :, ::-1]]))
+            answers = {
+                name: values.reshape(2, len(crops), *values.shape[1:]).mean(axis=0)
+                for name, values in both.items()
+            }
+        else:
+            answers = self._once(crops)
+        if "male" in answers:
+            answers["male"] = tempered(self.calibration, answers["male"])
+        return answers
 
     def _once(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         starts = range(0, len(crops), MAX_BATCH)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.calibrate import main
-from models.calibration import age_range, fit_age_range
+from models.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
 from models.spec import WEIGHTS
 
 
@@ -48,20 +48,76 @@ def test_without_a_table_nothing_is_known():
     assert np.isnan(age_range({}, np.array([30.0]))).all()
 
 
-def test_the_table_goes_into_the_manifest(tmp_path, astronaut):
-    folder = tmp_path / "faces"
-    (folder / "images").mkdir(parents=True)
-    cv2.imwrite(str(folder / "images" / "face.png"), astronaut[0:256, 96:352])
-    with (folder / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["file", "split", "age"], ["face.png", "val", 34]])
+def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
+    rng = np.random.default_rng(0)
+    ages = np.concatenate([rng.uniform(20, 60, 5000), rng.uniform(80, 100, 100)])
+    guesses = ages + rng.uniform(-10, 10, len(ages))
+    low, high = age_range(fit_age_range(guesses, ages, np.ones(len(ages))), np.array([40.0, 90.0]))
+    assert (np.array([40, 90]) - low).tolist() == pytest.approx([9, 9], abs=1.5)
+    assert (high - np.array([40, 90])).tolist() == pytest.approx([9, 9], abs=1.5)
+
+
+def test_few_faces_are_judged_by_one_more():
+    errors = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    low, high = age_range(
+        fit_age_range(30 + errors, np.full(10, 30.0), np.ones(10)), 35 + errors[:1]
+    )
+    assert 36 - low[0] == pytest.approx(10, abs=0.6)  # 9.9 of 10 faces, not 9
+    low, high = age_range(fit_age_range(*np.full((2, 100), 30.0), np.ones(100)), np.array([30.0]))
+    assert (low[0], high[0]) == (29, 31)
+
+
+def test_a_face_is_judged_by_a_table_of_others():
+    guesses, ages = people(0, 400)
+    ages[7] = guesses[7] + 60
+    low, high = judged(guesses, ages, np.ones(400))
+    fold = np.random.default_rng(0).permutation(400) % 5
+    others = fold != fold[7]
+    table = fit_age_range(guesses[others], ages[others], np.ones(others.sum()))
+    assert [low[7], high[7]] == np.ravel(age_range(table, guesses[7:8])).tolist()
+
+
+def test_a_temperature_makes_of_confidence_how_often_it_is_right():
+    rng = np.random.default_rng(0)
+    odds = np.exp(rng.normal(0, 2, 20_000))
+    males = (rng.uniform(size=20_000) < odds / (1 + odds)).astype(float)
+    shy = odds**0.5 / (1 + odds**0.5)
+    temperature = fit_temperature(shy, males, np.ones(20_000))
+    assert temperature == pytest.approx(0.5, abs=0.02)
+    told = tempered({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
+    assert told == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
+    assert tempered({}, shy) is shy
+
+
+@pytest.fixture
+def faces(tmp_path, astronaut):
+    """A folder of one face, and how to label it a number of times."""
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "face.png"), astronaut[0:256, 96:352])
+
+    def label(times):
+        with (tmp_path / "labels.csv").open("w", newline="") as file:
+            rows = [["face.png", "val", 24 + row % 20, "female"] for row in range(times)]
+            csv.writer(file).writerows([["file", "split", "age", "gender"], *rows])
+        return str(tmp_path)
+
+    return label
+
+
+def test_the_table_goes_into_the_manifest(tmp_path, capsys, faces):
     for path in WEIGHTS.glob("ssrnet-joint.*"):
         shutil.copy(path, tmp_path)
     manifest = tmp_path / "ssrnet-joint.json"
-    assert main([str(manifest), "--data", str(folder)]) == 0
-    assert json.loads(manifest.read_text())["calibration"]["age"][:2] == [0.0, 5.0]
+    assert main([str(manifest), "--data", faces(100)]) == 0
+    table = json.loads(manifest.read_text())["calibration"]
+    assert table["age"][:2] == [0.0, 5.0]
+    assert table["temperature"] == [0.25]  # always right
+    told = capsys.readouterr().out.splitlines()[0]
+    assert f"{tmp_path.name}, val: 100 faces; tables of other faces cover 9" in told
+    assert told.endswith("bands outside: none")
 
 
-def test_a_split_without_ages_is_one_line(tmp_path, capsys):
-    (tmp_path / "labels.csv").write_text("file,split\nface.png,val\n")
-    assert main(["ssrnet-joint", "--data", str(tmp_path)]) == 2
-    assert "no age to calibrate by in split 'val'" in capsys.readouterr().err.splitlines()[-1]
+def test_too_few_ages_are_one_line(capsys, faces):
+    assert main(["ssrnet-joint", "--data", faces(99)]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "split 'val' has 99 faces of known age to calibrate by: give at least 100" in told

@@ -99,7 +99,7 @@ def test_a_card_says_what_the_network_is_and_how_good(
         "| 20.04 | 0.012 |",
         "python -m models.evaluate net --data a.zip  # abc+, 2026-01-02",
         "| 0-3 | 7 | 1.00 [0.50, 1.50] | – | 100.0 % |",
-        "Children (0-15): 99 faces, age error 3.00 years, gender right 70.0 %.",
+        "Children (known to be under 16): 99 faces, age error 3.00 years, gender right 70.0 %.",
     ):
         assert line in lines
     assert "asian, 76+; age bands" in lines[-1]

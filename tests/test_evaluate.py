@@ -149,6 +149,17 @@ def adults(groups: dict[str, tuple[int, int]]) -> Results:
     return results([30] * len(races), [30] * len(races), [0] * len(races), guesses, races)
 
 
+def test_a_small_group_is_named_where_its_whole_interval_lags() -> None:
+    # of 0.9128: 15 of 25 lie in 0.407 to 0.766, 19 of 25 in 0.566 to 0.885, 6 of 19 are too few
+    fair = metrics.fairness(
+        adults({"w": (1000, 53), "x": (25, 10), "y": (25, 6), "z": (19, 13), "v": (25, 2)})
+    )
+    assert fair["adults"]["behind"] == {"x": {"n": 25, "gender_accuracy": 0.6}}
+    ends = metrics.wilson(np.arange(25) < 15)
+    assert ends == pytest.approx((0.4074, 0.7660), abs=1e-4)
+    assert metrics.wilson(np.ones(5, bool)) == pytest.approx((0.5655, 1.0), abs=1e-4)
+
+
 def test_a_large_group_that_lags_is_named_and_a_small_one_is_not() -> None:
     # 0.87 of 400: the mean is 0.87; x lags by 0.07, y by 0.06 exactly, z has too few faces
     fair = metrics.fairness(adults({"w": (101, 6), "x": (100, 20), "y": (100, 19), "z": (99, 7)}))
@@ -179,17 +190,18 @@ def test_an_age_known_as_a_range_makes_an_adult_or_a_child_where_it_is_clear() -
 
 def test_bands_that_are_covered_too_much_or_too_little_are_named() -> None:
     count, inside = 200, {20: 168, 30: 167, 40: 193, 50: 192}  # 0.84, 0.835, 0.965, 0.96
-    ages = [age for age in inside for _ in range(count)] + [70] * (count - 1)
+    ages = [age for age in inside for _ in range(count)] + [70] * 199 + [80] * 25
     high = [age if k < n else age - 1 for age, n in inside.items() for k in range(count)]
-    high += [0] * (count - 1)
+    high += [70] * 159 + [0] * 40 + [80] * 15 + [0] * 10  # in 0.738 to 0.849, in 0.407 to 0.766
     fair = metrics.fairness(results(ages, ages, low=[0] * len(ages), high=high))
     assert fair["coverage"]["bands"] == {
         "16-25": {"n": 200, "coverage": 0.84},
         "26-35": {"n": 200, "coverage": 0.835},
         "36-45": {"n": 200, "coverage": 0.965},
         "46-60": {"n": 200, "coverage": 0.96},
+        "76+": {"n": 25, "coverage": 0.6},
     }
-    assert fair["coverage"]["outside"] == ["26-35", "36-45"]
+    assert fair["coverage"]["outside"] == ["26-35", "36-45", "76+"]
 
 
 # Plots
@@ -384,9 +396,9 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
     assert lines[-4].startswith("CA(n): share of ages with an error ≤ n years")
-    assert lines[-3].startswith("adults (16 and older): 2 faces, gender accuracy ")
-    assert lines[-3].endswith("groups of 100 faces or more that lag more than 6 points: none")
-    assert lines[-2] == "children (0-15): 0 faces, age error - years, gender accuracy -"
+    assert lines[-3].startswith("adults (known to be 16 or older): 2 faces, gender accuracy ")
+    assert lines[-3].endswith("groups that lag more than 6 points: none")
+    assert lines[-2] == "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
     assert lines[-1] == "coverage in age bands of 200 faces or more: -; outside 0.84 to 0.96: none"
 
 

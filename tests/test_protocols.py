@@ -74,8 +74,8 @@ def test_ages_are_in_their_bracket_or_the_nearest() -> None:
 
 
 def test_exact_and_one_off_come_from_ages_and_top_two_from_classes() -> None:
-    low, high = np.array([25.0, 25, 25, 30]), np.array([33.0, 33, 33, 30])
-    ages = np.array([30.0, 40, 60, 30])  # right, one off, three off, no bracket
+    low, high = np.array([25.0, 25, 38, 30]), np.array([33.0, 33, 44, 30])
+    ages = np.array([30.0, 40, 15, 30])  # right, one off, two off, no bracket
     found = bracket_figures(low, high, ages, np.full((4, 1), nan))
     assert found == {
         "bracket_n": 3, "bracket_exact": 0.3333, "bracket_1off": 0.6667, "bracket_top2": None,
@@ -87,6 +87,7 @@ def test_exact_and_one_off_come_from_ages_and_top_two_from_classes() -> None:
         "bracket_n": 3, "bracket_exact": 0.0, "bracket_1off": 0.6667, "bracket_top2": 0.6667,
     }  # fmt: skip
     assert bracket_figures(low[3:], high[3:], ages[3:]) == {}
+    assert bracket_figures(low[:2], high[:2], ages[:2]) == {}
 
 
 def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(

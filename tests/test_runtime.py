@@ -107,6 +107,19 @@ def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
     np.testing.assert_allclose(ages, expected, rtol=1e-5)
 
 
+def test_probabilities_are_tempered_however_a_face_is_asked_about():
+    crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
+    manifest = replace(load_manifest("ssrnet-joint"), mirror=True)
+    plain = Estimator(replace(manifest, calibration={}), choose_device("cpu"))(crops)[1]
+    estimator = Estimator(
+        replace(manifest, calibration={"temperature": [2.0]}), choose_device("cpu")
+    )
+    expected = 1 / (1 + np.sqrt(1 / plain - 1))
+    np.testing.assert_allclose(estimator(crops)[1], expected, rtol=1e-4)
+    asked = estimator.ask(crops.copy(), np.zeros(3, int)).result()[1]
+    np.testing.assert_allclose(asked, expected, rtol=1e-4)
+
+
 def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone():
     estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
     network, sizes, go = estimator._network, [], Event()
@@ -135,7 +148,8 @@ def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone()
 
 
 def test_a_face_shows_both_sides_at_first_and_then_one_in_turn():
-    estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
+    manifest = replace(load_manifest("ssrnet-joint"), calibration={})
+    estimator = Estimator(manifest, choose_device("cpu"))
     crop = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
     mirrored = np.ascontiguousarray(crop[:, :, ::-1])
     side, other = (

@@ -26,16 +26,16 @@ def bracket_figures(
     low: np.ndarray, high: np.ndarray, ages: np.ndarray, shares: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Share of right brackets, of those at most one off, and of those among the two likeliest, over
-    the faces whose label is a bracket; nothing if there is none.
+    the faces whose label is a bracket; nothing if these are of one bracket only.
 
     A network whose classes are the brackets says them by `shares` (N, 8), any other one by its
     ages (N,) in years, and then there is no second one.
     """
     truth = labelled(low, high)
     known = (truth >= 0) & np.isfinite(ages)
-    if not known.any():
-        return {}
     truth, ages = truth[known], ages[known]
+    if len(np.unique(truth)) < 2:
+        return {}
     likeliest = None
     if shares is not None and shares.shape[1] == len(ENDS):
         likeliest = np.argsort(-shares[known], axis=1, kind="stable")

@@ -16,9 +16,11 @@ METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_wid
 ADULT = 16  # years
 BEHIND, GROUP = 0.06, 100  # a group of so many adults may be less right than all by so much
 COVERED, BAND = (0.84, 0.96), 200  # coverage that a band of so many faces should have
+FEWEST = 20  # faces of a smaller group, which is named if the whole of its interval is so
 BINS = 15  # of the confidence in the chosen gender, which lies in 0.5..1
 RESAMPLES, SEED = 1000, 1
 INTERVAL = (2.5, 97.5)  # per cent
+DEVIATIONS = 1.96  # of a normal distribution, to either side, that hold as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,38 +150,51 @@ def groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def fairness(results: Results) -> dict[str, dict[str, Any]]:
-    """How even the results are: `adults` with the groups of at least GROUP faces that lag BEHIND in
-    gender accuracy, `children` by themselves, and the `coverage` of the age bands of at least BAND
-    faces with those that are not as COVERED as they should be. None for what is not known."""
+    """How even the results are: `adults` with the groups that lag BEHIND in gender accuracy,
+    `children` by themselves, and the `coverage` of the age bands with those that are not as COVERED
+    as they should be. A group or band is named by its figure if it has GROUP or BAND faces, a
+    smaller one if its whole 95 % interval says so. None for what is not known."""
     adults = results[(results.least_ages >= ADULT) & results.gender_known]
     children = results[results.most_ages < ADULT]
     overall = mean(adults.gender_right)
-    accuracies = {
-        name: (len(part), mean(part.gender_right) or 0.0)
-        for named in parts(adults).values()
-        for name, part in named.items()
-    }
-    bands = {
-        name: {"n": len(part), "coverage": mean(part.inside) or 0.0}
-        for name, part in parts(results[results.ranged])["by_age"].items()
-        if len(part) >= BAND
-    }
-    low, high = COVERED
+    groups = {name: p.gender_right for named in parts(adults).values() for name, p in named.items()}
+    least = (overall or 0.0) - BEHIND
+    bands = {name: part.inside for name, part in parts(results[results.ranged])["by_age"].items()}
     return {
         "adults": {
             "n": len(adults),
             "gender_accuracy": overall,
             "behind": {
-                name: {"n": count, "gender_accuracy": accuracy}
-                for name, (count, accuracy) in accuracies.items()
-                if count >= GROUP and round((overall or 0.0) - accuracy, 4) > BEHIND
+                name: {"n": len(right), "gender_accuracy": mean(right)}
+                for name, right in groups.items()
+                if _outside(right, (least, 1.0), GROUP)
             },
         },
         "children": {name: metrics(children)[name] for name in ("n", "mae", "gender_accuracy")},
         "coverage": {
-            "bands": bands,
-            "outside": [
-                name for name, band in bands.items() if not low <= band["coverage"] <= high
-            ],
+            "bands": {
+                name: {"n": len(inside), "coverage": mean(inside)}
+                for name, inside in bands.items()
+                if len(inside) >= BAND or _outside(inside, COVERED, BAND)
+            },
+            "outside": [n for n, inside in bands.items() if _outside(inside, COVERED, BAND)],
         },
     }
+
+
+def _outside(right: np.ndarray, limits: tuple[float, float], enough: int) -> bool:
+    """Whether the share of what is true lies outside the limits, of fewer than `enough` values
+    with its whole interval; FEWEST are too few to tell."""
+    if len(right) < FEWEST:
+        return False
+    low, high = (float(right.mean()),) * 2 if len(right) >= enough else wilson(right)
+    return round(high, 4) < round(limits[0], 4) or round(low, 4) > round(limits[1], 4)
+
+
+def wilson(right: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % interval of the share of what is true in (N,) bool (Wilson 1927): unlike a
+    bootstrap it has a width where all are true."""
+    z2, n, share = DEVIATIONS**2, len(right), float(right.mean())
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
+    return middle - half, middle + half

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from models.evaluation import ledger
-from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, GROUP, METRICS, SEED
+from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEED
 from models.spec import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
@@ -71,12 +71,12 @@ def fairness_lines(fair: dict[str, Any]) -> list[str]:
     bands = [f"{k} {v['coverage']:.3f}" for k, v in coverage["bands"].items()]
     low, high = COVERED
     return [
-        f"adults ({ADULT} and older): {adults['n']} faces, gender accuracy "
-        f"{_figure(adults['gender_accuracy'])}; groups of {GROUP} faces or more that lag more than "
-        f"{100 * BEHIND:.0f} points: {', '.join(behind) or 'none'}",
-        f"children (0-{ADULT - 1}): {children['n']} faces, age error {_figure(children['mae'])} "
-        f"years, gender accuracy {_figure(children['gender_accuracy'])}",
-        f"coverage in age bands of {BAND} faces or more: {', '.join(bands) or '-'}; outside "
+        f"adults (known to be {ADULT} or older): {adults['n']} faces, gender accuracy "
+        f"{_figure(adults['gender_accuracy'])}; groups that lag more "
+        f"than {100 * BEHIND:.0f} points: {', '.join(behind) or 'none'}",
+        f"children (known to be under {ADULT}): {children['n']} faces, age error "
+        f"{_figure(children['mae'])} years, gender accuracy {_figure(children['gender_accuracy'])}",
+        f"coverage in age bands of {BAND} faces: {', '.join(bands) or '-'}; bands outside "
         f"{low} to {high}: {', '.join(coverage['outside']) or 'none'}",
     ]
 

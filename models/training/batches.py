@@ -146,7 +146,7 @@ def teach(
 def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
     """A teacher's ages and probabilities of male (2, N) for these rows, each the mean over a face
     and its mirror image; kept beside the chips, since asking takes minutes."""
-    manifest = replace(load_manifest(name), mirror=True)
+    manifest = replace(load_manifest(name), mirror=True, calibration={})
     estimator = Estimator(manifest, choose_device("auto"))
     about = f"{manifest.input} {sorted(entry['sha256'] for entry in manifest.files.values())}"
     digest = hashlib.blake2b(about.encode(), digest_size=8)
