@@ -6,7 +6,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from numpy.lib.stride_tricks import sliding_window_view
 
 from models.exporting import proof
 from models.networks import ssrnet
@@ -54,7 +53,6 @@ def with_first(p: list[float], eta: list[float], delta: float) -> list:
         ({"outputs": ["age"]}, 40_915),
         ({"outputs": ["male"]}, 40_915),
         ({"joint": True}, 45_014),
-        ({"joint": True, "antialias": True}, 45_014),
         ({"joint": False}, 81_830),
     ],
 )
@@ -65,18 +63,6 @@ def test_the_nets_have_as_many_parameters_as_the_papers_say(config: dict, count:
 def test_the_papers_net_trains_40_531_of_its_parameters() -> None:
     weights = ssrnet.build(["age"]).trainable_variables
     assert sum(int(np.prod(w.shape)) for w in weights) == 40_531
-
-
-def test_antialiased_maxima_are_blurred_before_they_are_halved() -> None:
-    model = ssrnet.build(antialias=True)
-    layers = [model.get_layer(name).output for name in ("s_tanh1", "s_blur1")]
-    crop = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
-    full, half = (np.asarray(x)[0] for x in keras.Model(model.input, layers)(crop, training=False))
-    assert (full.shape, half.shape) == ((62, 62, 16), (31, 31, 16))
-    greatest = sliding_window_view(full, (2, 2), (0, 1)).max((-2, -1))  # (61, 61, 16)
-    framed = np.pad(greatest, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
-    mean = np.nanmean(sliding_window_view(framed, (3, 3), (0, 1))[::2, ::2], (-2, -1))
-    np.testing.assert_allclose(half, mean, atol=1e-5)
 
 
 def test_the_merge_is_the_papers_formula() -> None:

@@ -54,34 +54,24 @@ class SoftStagewiseMerge(layers.Layer):
 
 
 def _stream(
-    x: KerasTensor,
-    name: str,
-    filters: int,
-    activation: str,
-    pool: type[layers.Layer],
-    antialias: bool = False,
+    x: KerasTensor, name: str, filters: int, activation: str, pool: type[layers.Layer]
 ) -> list[KerasTensor]:
-    """Four conv blocks; returns the taps after pool 1, pool 2 and block 4. With `antialias` a pool
-    slides by one pixel and a mean of 3 x 3 takes every other one (Zhang, ICML 2019)."""
+    """Four conv blocks; returns the taps after pool 1, pool 2 and block 4."""
     taps = []
     for block in (1, 2, 3, 4):
         x = layers.Conv2D(filters, 3, name=f"{name}_conv{block}")(x)  # valid: 62, 29, 12, 4
         x = BatchNormalization(name=f"{name}_bn{block}")(x)
         x = layers.Activation(activation, name=f"{name}_{activation}{block}")(x)
         if block < 4:
-            x = pool(2, 1 if antialias else 2, name=f"{name}_pool{block}")(x)  # 31, 14, 6
-            if antialias:
-                x = layers.AveragePooling2D(3, 2, "same", name=f"{name}_blur{block}")(x)
+            x = pool(2, 2, name=f"{name}_pool{block}")(x)  # 31, 14, 6
         taps.append(x)
     return [taps[0], taps[1], taps[3]]
 
 
-def _trunk(
-    image: KerasTensor, prefix: str, antialias: bool
-) -> list[tuple[KerasTensor, KerasTensor]]:
+def _trunk(image: KerasTensor, prefix: str) -> list[tuple[KerasTensor, KerasTensor]]:
     """Taps of both streams, fine to coarse: (31, 31), (14, 14), (4, 4)."""
     x = _stream(image, f"{prefix}x", 32, "relu", layers.AveragePooling2D)
-    s = _stream(image, f"{prefix}s", 16, "tanh", layers.MaxPooling2D, antialias)
+    s = _stream(image, f"{prefix}s", 16, "tanh", layers.MaxPooling2D)
     return list(zip(x, s, strict=True))
 
 
@@ -142,22 +132,20 @@ def build(
     lambda_d: float = 1.0,
     male_is: int = 1,
     dropout: float = 0.2,
-    antialias: bool = False,
 ) -> keras.Model:
     """SSR-Net on crops (N, 64, 64, 3), BGR 0..255.
 
     One output, "age" or "male", is a net of the paper (40,915 parameters). Two share one trunk
     (`joint`, 45,014 parameters) or are two whole nets side by side. Returns a dict of (N,) arrays:
     "age" in years 0..100, "male" a probability. `male_is` 0 is for weights that were trained on
-    0 = male, 1 = female (the authors' MORPH2 gender files). `antialias` is ours: the maxima are
-    blurred before they are halved, so that an age moves less with the crop.
+    0 = male, 1 = female (the authors' MORPH2 gender files).
     """
     image = keras.Input((64, 64, 3), name="image")
-    trunk = _trunk(image, "", antialias) if joint else None
+    trunk = _trunk(image, "") if joint else None
     heads = {}
     for output in outputs:
         prefix = f"{output}_" if len(outputs) > 1 else ""
-        taps = trunk if trunk is not None else _trunk(image, prefix, antialias)
+        taps = trunk if trunk is not None else _trunk(image, prefix)
         heads[output] = _head(
             taps, output, stage_num, lambda_local, lambda_d, male_is, dropout, prefix
         )
