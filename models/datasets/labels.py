@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
-from models.spec import CHIP, ModelError, sha256
+from models.spec import CHIP, ModelError, listed_sha256, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 # of Adience: years, the first and the last of each
@@ -208,7 +208,7 @@ def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
     a set. Subjects and folds are no part of the cache: they are read from labels.csv."""
     pictures = Pictures(path)
-    folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
+    folder = cache_folder() / f"{path.stem}-{_fingerprint(pictures)}"
     if not (folder / "labels.npz").is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
@@ -227,11 +227,12 @@ def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a manifest says of a data set: its hash (of labels.csv, if a folder) and the faces that
-    were found in each split."""
+    """What a manifest says of a data set: the hash of what it is made of and the faces that were
+    found in each split."""
     splits, counts = np.unique(cached_chips(path)[1]["splits"], return_counts=True)
     faces = dict(zip(splits.tolist(), counts.tolist(), strict=True))
-    return {"sha256": sha256(path / "labels.csv" if path.is_dir() else path), "faces": faces}
+    digest = listed_sha256(path, _files(Pictures(path))) if path.is_dir() else sha256(path)
+    return {"sha256": digest, "faces": faces}
 
 
 def cache_folder() -> Path:
@@ -240,9 +241,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("AGESTREAM_CACHE", home / "agestream"))
 
 
-def _fingerprint(path: Path) -> str:
-    stat = (path / "labels.csv" if path.is_dir() else path).stat()
-    return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
+def _files(pictures: Pictures) -> list[str]:
+    """What a data set in a folder is made of: labels.csv and the pictures it names that exist."""
+    images = sorted({f"images/{sample.file}" for sample in pictures.samples})
+    return ["labels.csv", *(name for name in images if os.path.isfile(pictures.path / name))]
+
+
+def _fingerprint(pictures: Pictures) -> str:
+    """Of sizes and times of change, which are read in no time."""
+    path = pictures.path
+    first, *images = _files(pictures) if path.is_dir() else [""]
+    stats = {name: (path / name).stat() for name in (first, *images)}
+    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP}"
+    text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _fill_cache(pictures: Pictures, folder: Path) -> None:
