@@ -142,6 +142,18 @@ def test_freezing_counts_the_layers_of_a_trunk() -> None:
     assert [w.path for w in model.trainable_weights] == ["head/kernel", "head/bias"]
     with pytest.raises(ModelError, match="no such layer"):
         freeze(model, "c")
+    for every in ("999", "head"):
+        with pytest.raises(ModelError, match=f"--freeze {every}: nothing is left to train"):
+            freeze(model, every)
+
+
+def test_a_later_phase_that_trains_nothing_is_refused_at_once(
+    tiny: str, faces: Chips, tmp_path: Path
+) -> None:
+    training = Training(tiny, replace(RECIPE, freeze=("features", "999")))
+    with pytest.raises(ModelError, match="--freeze 999: nothing is left to train of tiny"):
+        fit(training, faces, TRAIN, VAL, tmp_path)
+    assert not (tmp_path / "tiny.csv").exists()
 
 
 def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:

@@ -114,6 +114,8 @@ def _fit(
     epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
     counts = node_counts(training.of, chips, rows) if recipe.focal else None
     phases = recipe.freeze or ("0",)
+    for last in phases:
+        freeze(model, last)  # refused before the first phase is trained
     for phase, last in enumerate(phases):
         first, end = (epochs * k // len(phases) for k in (phase, phase + 1))
         if len(checkpoint.rows) >= end:
@@ -272,7 +274,7 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
 
 def freeze(model: keras.Model, last: str) -> None:
     """Train only the layers after `last`, a layer's name, or after so many layers, those of a trunk
-    counted as its own."""
+    counted as its own. Raises ModelError where there is no such layer, or nothing left to train."""
     layers = _flat(model)
     names = [layer.name for layer in layers]
     if not last.isdecimal() and last not in names:
@@ -280,6 +282,8 @@ def freeze(model: keras.Model, last: str) -> None:
     count = int(last) if last.isdecimal() else names.index(last) + 1
     for k, layer in enumerate(layers):
         layer.trainable = k >= count
+    if not model.trainable_variables:
+        raise ModelError(f"--freeze {last}: nothing is left to train of {model.name}: freeze less")
 
 
 def _flat(model: keras.Model) -> list[keras.layers.Layer]:
