@@ -1,4 +1,4 @@
-"""Recipes: ours as the shipped weights were trained, those of the papers, and the options."""
+"""Recipes: our defaults, those of the papers, and the options."""
 
 import argparse
 import math
@@ -23,7 +23,7 @@ def recipe(*arguments: str) -> Recipe:
 @pytest.mark.parametrize(
     ("network", "precision"), [("ssrnet-joint", "mixed_bfloat16"), ("faceres", "float32")]
 )
-def test_ours_is_how_the_shipped_weights_were_trained(network: str, precision: str) -> None:
+def test_ours_is_what_the_defaults_are(network: str, precision: str) -> None:
     ours = recipe(network)
     assert (ours.epochs, ours.batch, ours.rate, ours.balance) == (40, 128, 2e-3, 0.3)
     assert (ours.optimizer, ours.decay, ours.clip, ours.ema) == ("adamw", 1e-4, 5.0, 0.998)
