@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.datasets.labels import cache_folder, describe, load_chips
+from models.datasets.chips import cache_folder, describe, load_chips
 from models.spec import CHIP
 
 

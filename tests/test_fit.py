@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.datasets.labels import OLDEST, Chips
+from models.datasets.chips import Chips
+from models.datasets.labels import OLDEST
 from models.networks import ssrnet
 from models.spec import InputSpec, ModelError
 from models.training.augment import WEBCAM
@@ -195,7 +196,7 @@ devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 from models.training import fit
 from models import zoo
-from models.datasets.labels import Chips
+from models.datasets.chips import Chips
 from models.training.recipes import Recipe
 from models.spec import InputSpec
 from tests.conftest import TINY_NODES, tiny_network

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.datasets.labels import OLDEST, Chips
+from models.datasets.chips import Chips
+from models.datasets.labels import OLDEST
 from models.spec import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
