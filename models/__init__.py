@@ -6,7 +6,8 @@
                  the detector; runtime, engines, calibration: what answers
     networks/    one architecture a file; zoo lists all that can be trained
     upstream/    weights files of other projects
-    datasets/    labels.csv, how it is read, and how it is made of what authors distribute
+    datasets/    labels.csv, how it is read, and how it is made of what authors distribute; the
+                 cache of aligned chips
     training/    recipes, batches, losses, what is kept after every epoch
     evaluation/  figures, their tables, plots, and the ledger of results/
     exporting/   graphs, their numbers of bits, and the proof that they answer as Keras does

@@ -211,6 +211,9 @@ def _origin(path: Path, output: str, config: dict[str, Any]) -> str:
 def convert(args: argparse.Namespace) -> Manifest:
     """What the command line asks for."""
     first = args.source[0]
+    whole = [path for path in args.source if path.is_dir() or path.suffix == ".json"]
+    if whole and len(args.source) > 1:
+        raise ModelError(f"{whole[0]} is a model by itself: leave the other files away")
     if (args.name == "mtcnn") != first.is_dir():
         raise ModelError("the mtcnn package's folder and --as mtcnn go together")
     if Path(args.name).name != args.name:

@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import command_line, count, guarded, make_folder
-from models.datasets.labels import Chips, load_chips
+from models.datasets.chips import Chips, load_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean

@@ -1,5 +1,6 @@
 """MTCNN: Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks
-(Zhang et al. 2016), with the weights of the `mtcnn` package, run by OpenVINO.
+(Zhang et al. 2016), with the weights of the `mtcnn` package; OpenVINO runs it on videos,
+ONNX Runtime on photos and data sets.
 
 P-Net proposes on an image pyramid, R-Net and O-Net refine crops of the proposals, O-Net adds five
 points. The graphs take uint8 BGR pixels: channel order and scaling are folded into their first
@@ -29,7 +30,7 @@ MIDDLE = 127  # the same as a pixel
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Faces, one row each, best score first."""
+    """Faces, one row each. Only `detect` and `detect_near` give them best score first."""
 
     boxes: np.ndarray  # (N, 4) float32, xyxy, pixels, inside the image
     scores: np.ndarray  # (N,) float32, 0..1

@@ -1,6 +1,6 @@
-"""Run weights on the device at hand. Detectors run in OpenVINO on the CPU, age and gender networks
-in ONNX Runtime on CPU or GPU, in TensorFlow on a GPU that only it can use, and exported files in
-the engine of their kind."""
+"""Run weights on the device at hand. Detectors run on the CPU, in OpenVINO on videos and in ONNX
+Runtime on photos; age and gender networks in ONNX Runtime on CPU or GPU, in TensorFlow on a GPU
+that only it can use, and exported files in the engine of their kind."""
 
 from collections import deque
 from collections.abc import Callable

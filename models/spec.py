@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -115,7 +116,12 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    listing = "".join(f"{sha256(path / name)}  {name}\n" for name in files)
+    return listed_sha256(path, files)
+
+
+def listed_sha256(folder: Path, files: Iterable[str]) -> str:
+    """Hex digest of the names and digests of these files of a folder."""
+    listing = "".join(f"{sha256(folder / name)}  {name}\n" for name in files)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 

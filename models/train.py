@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from models.arguments import command_line, guarded, make_folder, number, seed
-from models.datasets.labels import describe, load_chips
+from models.datasets.chips import describe, load_chips
 from models.exporting.weights import write_model
 from models.spec import ModelError
 from models.training.checkpoint import Checkpoint, error, gender_accuracy

@@ -18,7 +18,7 @@ from skimage import data
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
 
-    from models.datasets.labels import Chips
+    from models.datasets.chips import Chips
 
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -181,7 +181,7 @@ def tiny_network() -> "keras.Model":
 @pytest.fixture
 def faces() -> "Chips":
     """40 chips of ten people whose brightness tells age and gender, in five folds of two people."""
-    from models.datasets.labels import Chips
+    from models.datasets.chips import Chips
 
     rng = np.random.default_rng(0)
     person = np.arange(40) // 4

@@ -27,7 +27,21 @@ def test_blends_come_behind_the_faces_and_lie_between_them(faces):
     assert set(chips.splits[more]) == {"train"}
 
 
-def test_the_same_seed_blends_the_same_faces_and_the_first_weighs_more(faces):
+def test_the_first_of_two_faces_weighs_more(faces):
+    chips, rows = with_blends(faces, np.arange(40), 50, seed=3)
+    shares = []
+    for row in rows[40:]:
+        pair = np.searchsorted(faces.age_low, [chips.age_low[row], chips.age_high[row]])
+        firsts = faces.folds[pair] == chips.folds[row]  # a blend is of the fold of its first face
+        if firsts.all():
+            continue
+        first, second = (faces.images[pair[firsts == k]].mean() for k in (True, False))
+        shares.append((chips.images[row].mean() - first) / (second - first))
+    assert len(shares) > 30
+    assert LEAST - 0.03 < min(shares) <= max(shares) < MOST + 0.03  # mean pixels are rounded
+    assert MOST <= 0.5
+
+
+def test_the_same_seed_blends_the_same_faces(faces):
     one, two = (with_blends(faces, np.arange(40), 20, seed)[0] for seed in (5, 5))
     assert one.age_low.tolist() == two.age_low.tolist()
-    assert 0 < LEAST < MOST <= 0.5

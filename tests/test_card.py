@@ -119,7 +119,7 @@ def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: P
     assert "of 1 of 50 faces changes" in text
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != "mtcnn"])
+@pytest.mark.parametrize("name", names())
 def test_shipped_cards_are_those_of_the_shipped_results(name: str) -> None:
     manifest = load_manifest(name)
     stored = (manifest.folder / f"{name}.md").read_text(encoding="utf-8")

@@ -152,6 +152,16 @@ def test_other_files_are_refused_by_name(tmp_path: Path, refusal: Callable) -> N
     assert "--as mtcnn go together" in refusal(tmp_path)
 
 
+def test_files_beside_one_that_is_a_whole_model_are_refused(
+    tmp_path: Path, refusal: Callable
+) -> None:
+    age, faceres = write_keras2(tmp_path / "b.h5", authors_arrays()), tmp_path / "a.json"
+    alone = "is a model by itself: leave the other files away"
+    assert f"a.json {alone}" in refusal(faceres, age)
+    assert f"a.json {alone}" in refusal(age, faceres)
+    assert f"{tmp_path} {alone}" in refusal(tmp_path, age)
+
+
 def test_what_a_file_predicts_must_be_known(tmp_path: Path, refusal: Callable) -> None:
     age = write_keras2(tmp_path / "age.h5", authors_arrays())
     untold = {k.replace("pred_age_", "pred_x_"): v for k, v in authors_arrays().items()}

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.datasets.labels import OLDEST, Chips
+from models.datasets.chips import Chips
+from models.datasets.labels import OLDEST
 from models.networks import ssrnet
 from models.spec import InputSpec, ModelError
 from models.training.augment import WEBCAM
@@ -142,6 +143,18 @@ def test_freezing_counts_the_layers_of_a_trunk() -> None:
     assert [w.path for w in model.trainable_weights] == ["head/kernel", "head/bias"]
     with pytest.raises(ModelError, match="no such layer"):
         freeze(model, "c")
+    for every in ("999", "head"):
+        with pytest.raises(ModelError, match=f"--freeze {every}: nothing is left to train"):
+            freeze(model, every)
+
+
+def test_a_later_phase_that_trains_nothing_is_refused_at_once(
+    tiny: str, faces: Chips, tmp_path: Path
+) -> None:
+    training = Training(tiny, replace(RECIPE, freeze=("features", "999")))
+    with pytest.raises(ModelError, match="--freeze 999: nothing is left to train of tiny"):
+        fit(training, faces, TRAIN, VAL, tmp_path)
+    assert not (tmp_path / "tiny.csv").exists()
 
 
 def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
@@ -183,7 +196,7 @@ devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 from models.training import fit
 from models import zoo
-from models.datasets.labels import Chips
+from models.datasets.chips import Chips
 from models.training.recipes import Recipe
 from models.spec import InputSpec
 from tests.conftest import TINY_NODES, tiny_network

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from models.datasets.labels import OLDEST, Chips
+from models.datasets.chips import Chips
+from models.datasets.labels import OLDEST
 from models.training.batches import node_ranges, targets
 from models.training.losses import (
     age_loss,

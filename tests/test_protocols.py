@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models import crossval
-from models.datasets.labels import Chips, Pictures
+from models.datasets.chips import Chips
+from models.datasets.labels import Pictures
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.spec import ModelError, load_manifest

@@ -1,4 +1,4 @@
-"""Recipes: ours as the shipped weights were trained, those of the papers, and the options."""
+"""Recipes: our defaults, those of the papers, and the options."""
 
 import argparse
 import math
@@ -23,7 +23,7 @@ def recipe(*arguments: str) -> Recipe:
 @pytest.mark.parametrize(
     ("network", "precision"), [("ssrnet-joint", "mixed_bfloat16"), ("faceres", "float32")]
 )
-def test_ours_is_how_the_shipped_weights_were_trained(network: str, precision: str) -> None:
+def test_ours_is_what_the_defaults_are(network: str, precision: str) -> None:
     ours = recipe(network)
     assert (ours.epochs, ours.batch, ours.rate, ours.balance) == (40, 128, 2e-3, 0.3)
     assert (ours.optimizer, ours.decay, ours.clip, ours.ema) == ("adamw", 1e-4, 5.0, 0.998)
@@ -42,6 +42,7 @@ def test_an_option_takes_the_place_of_the_presets() -> None:
 def test_epochs_take_the_place_of_a_presets_steps() -> None:
     given = recipe("lmtcnn-1-1", "--preset", "lmtcnn", "--epochs", "3", "--drops", "2")
     assert (given.epochs, given.steps, given.drops) == (3, 0, (2,))
+    assert recipe("ssrnet-joint", "--epochs", "3", "--steps", "0").epochs == 3
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,8 @@ def test_epochs_take_the_place_of_a_presets_steps() -> None:
     [
         ("--preset lmtcnn --epochs 3", "the --drops of lmtcnn are steps: give them in epochs"),
         ("--preset ssrnet --steps 9000", "the --drops of ssrnet are epochs: give them in steps"),
+        ("--epochs 3 --steps 9000", "--epochs and --steps both say how long: give one of them"),
+        ("--preset lmtcnn --epochs 3 --steps 9", "--epochs and --steps both say how long"),
         ("--drops 5 10", "--drops are of one schedule: add --schedule drops"),
     ],
 )

@@ -8,11 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.datasets.labels import CHIP
 from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
-from models.spec import WEIGHTS, InputSpec, ModelError, load_manifest
+from models.spec import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
 from models.train import main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach

@@ -1,37 +1,27 @@
-"""Labelled pictures: the schema of `labels.csv` beside `images/`, in a zip or a folder.
+"""Labelled pictures: the schema of `labels.csv` beside `images/`, in a zip or a folder, and the
+face that a picture is about.
 
 Columns: file, split, age, gender, and where known race, age_bin ("20-29", "more than 70"), subject
-(a person's id) and fold (0, 1, … of a cross-validation). Age or gender may be empty. Training reads
-aligned chips from a cache that is filled once per file with the live detector and aligner.
+(a person's id) and fold (0, 1, … of a cross-validation). Age or gender may be empty.
 """
 
 import csv
-import hashlib
 import io
 import math
-import os
-import shutil
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from models.align import crop_faces
 from models.mtcnn import Detections, Mtcnn
-from models.spec import CHIP, ModelError, sha256
+from models.spec import ModelError
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 # of Adience: years, the first and the last of each
 BRACKETS = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
-LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 MIN_FACE = 20.0  # pixels, for pictures of data sets, which are small
 # what reading a file or a zip's member may raise: damaged, encrypted, not allowed, no UTF-8
 UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -147,146 +137,3 @@ def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
     found = detector.detect(image)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     return found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]]
-
-
-class Images(Protocol):
-    """Pictures (N, S, S, 3) uint8 BGR: one by its number, those of an array of numbers (M,)."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Any) -> np.ndarray: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Chips:
-    """Aligned faces of one or more data sets with their labels, one row each."""
-
-    images: Images  # (N, 128, 128, 3), geometry CHIP
-    age_low: np.ndarray  # (N,) float32, years
-    age_high: np.ndarray  # (N,) float32, years
-    male: np.ndarray  # (N,) float32, 1, 0 or nan
-    splits: np.ndarray  # (N,) str
-    subjects: np.ndarray  # (N,) str, "" where unknown
-    folds: np.ndarray  # (N,) int, -1 where unknown
-
-    def __len__(self) -> int:
-        return len(self.male)
-
-
-class MappedImages:
-    """Rows of images that stay on disk, of several files as if of one array (N, 128, 128, 3)."""
-
-    def __init__(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Pairs of images, mapped from disk, and of rows of them."""
-        self._files = [images for images, _ in parts]
-        self._places = [(k, row) for k, (_, rows) in enumerate(parts) for row in rows.tolist()]
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        """One image by its number, or those of an array of numbers (M,) as a copy."""
-        if np.ndim(rows) == 0:
-            k, row = self._places[rows]
-            return self._files[k][row]
-        return np.stack([self[row] for row in rows])
-
-
-def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
-    """The chips of these splits, or of all, of all data sets; detected and aligned at the first
-    call."""
-    images, columns = [], []
-    for path in paths:
-        chips, labels = cached_chips(path)
-        rows = np.flatnonzero(np.isin(labels["splits"], splits or labels["splits"]))
-        images.append((chips, rows))
-        columns.append([labels[name][rows] for name in LABELS])
-    return Chips(MappedImages(images), *map(np.concatenate, zip(*columns, strict=True)))
-
-
-def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
-    a set. Subjects and folds are no part of the cache: they are read from labels.csv."""
-    pictures = Pictures(path)
-    folder = cache_folder() / f"{path.stem}-{_fingerprint(path)}"
-    if not (folder / "labels.npz").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.stem}-", dir=folder.parent, ignore_cleanup_errors=True
-        ) as place:
-            _fill_cache(pictures, Path(place))
-            shutil.rmtree(folder, ignore_errors=True)
-            Path(place).rename(folder)
-    with np.load(folder / "labels.npz", allow_pickle=False) as labels:
-        columns = dict(labels)
-    people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in pictures.samples}
-    found = [people[file] for file in columns["files"]]
-    columns["subjects"] = np.array([subject for subject, _ in found], str)
-    columns["folds"] = np.array([fold for _, fold in found], int)
-    return np.load(folder / "chips.npy", mmap_mode="r"), columns
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """What a manifest says of a data set: its hash (of labels.csv, if a folder) and the faces that
-    were found in each split."""
-    splits, counts = np.unique(cached_chips(path)[1]["splits"], return_counts=True)
-    faces = dict(zip(splits.tolist(), counts.tolist(), strict=True))
-    return {"sha256": sha256(path / "labels.csv" if path.is_dir() else path), "faces": faces}
-
-
-def cache_folder() -> Path:
-    """$AGESTREAM_CACHE, or agestream in the user's cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return Path(os.environ.get("AGESTREAM_CACHE", home / "agestream"))
-
-
-def _fingerprint(path: Path) -> str:
-    stat = (path / "labels.csv" if path.is_dir() else path).stat()
-    return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns} {CHIP}".encode()).hexdigest()[:12]
-
-
-def _fill_cache(pictures: Pictures, folder: Path) -> None:
-    samples = pictures.samples
-    chips = np.lib.format.open_memmap(
-        folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
-    )
-    found: list[int] = []
-    for row, chip in enumerate(_chips(pictures)):
-        if chip is not None:
-            chips[len(found)] = chip
-            found.append(row)
-    kept = [samples[row] for row in found]
-    columns: dict[str, Any] = {
-        "files": np.array([s.file for s in kept]),
-        "splits": np.array([s.split for s in kept]),
-        "age_low": np.array([s.age_low for s in kept], np.float32),
-        "age_high": np.array([s.age_high for s in kept], np.float32),
-        "male": np.array([s.male for s in kept], np.float32),
-    }
-    np.savez(folder / "labels.npz", allow_pickle=False, **columns)
-
-
-def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:
-    detector = Mtcnn(MIN_FACE, video=False)
-
-    def chip(image: np.ndarray | None) -> np.ndarray | None:
-        if image is None:
-            return None
-        face = largest_face(detector, image)
-        return crop_faces(image, face.boxes, face.points, CHIP)[0] if len(face) else None
-
-    title = f"aligning {pictures.path.name}"
-    images = (pictures.image(s) for s in tqdm(pictures.samples, title, unit="picture"))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for batch in _batches(images, 64):
-            yield from pool.map(chip, batch)
-
-
-def _batches(items: Iterator[Any], count: int) -> Iterator[list[Any]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == count:
-            yield batch
-            batch = []
-    yield batch

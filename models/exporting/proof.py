@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from models.align import crop_faces
-from models.datasets.labels import MIN_FACE, Chips, load_chips
+from models.datasets.chips import Chips, load_chips
+from models.datasets.labels import MIN_FACE
 from models.engines import MAX_BATCH, Network
 from models.mtcnn import Mtcnn
 from models.runtime import Device, Estimator, network_input

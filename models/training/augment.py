@@ -103,7 +103,7 @@ def random_crop(
 
 
 def _random_transform(size: int, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) affine map about the crop's centre, mirrored half of the time."""
+    """(3, 3) affine map about the crop's centre, mirrored with the chance `flip`."""
 
     def perhaps(change: Any) -> Any:
         return change if amount.chance >= 1 or rng.random() < amount.chance else 0.0 * change

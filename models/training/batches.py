@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from models.datasets.labels import OLDEST, Chips, cache_folder
+from models.datasets.chips import Chips, cache_folder
+from models.datasets.labels import OLDEST
 from models.runtime import Estimator, choose_device, network_input
 from models.spec import InputSpec, ModelError, load_manifest
 from models.training.augment import NONE, Augmentation, random_crop

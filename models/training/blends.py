@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.datasets.labels import Chips, Images
+from models.datasets.chips import Chips, Images
 
 LEAST, MOST = 0.1, 0.5  # share of the second face in a blend
 

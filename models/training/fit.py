@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.datasets.labels import OLDEST, Chips
+from models.datasets.chips import Chips
+from models.datasets.labels import OLDEST
 from models.spec import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
@@ -114,6 +115,8 @@ def _fit(
     epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
     counts = node_counts(training.of, chips, rows) if recipe.focal else None
     phases = recipe.freeze or ("0",)
+    for last in phases:
+        freeze(model, last)  # refused before the first phase is trained
     for phase, last in enumerate(phases):
         first, end = (epochs * k // len(phases) for k in (phase, phase + 1))
         if len(checkpoint.rows) >= end:
@@ -272,7 +275,7 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
 
 def freeze(model: keras.Model, last: str) -> None:
     """Train only the layers after `last`, a layer's name, or after so many layers, those of a trunk
-    counted as its own."""
+    counted as its own. Raises ModelError where there is no such layer, or nothing left to train."""
     layers = _flat(model)
     names = [layer.name for layer in layers]
     if not last.isdecimal() and last not in names:
@@ -280,6 +283,8 @@ def freeze(model: keras.Model, last: str) -> None:
     count = int(last) if last.isdecimal() else names.index(last) + 1
     for k, layer in enumerate(layers):
         layer.trainable = k >= count
+    if not model.trainable_variables:
+        raise ModelError(f"--freeze {last}: nothing is left to train of {model.name}: freeze less")
 
 
 def _flat(model: keras.Model) -> list[keras.layers.Layer]:

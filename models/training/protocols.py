@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.datasets.labels import Chips
+from models.datasets.chips import Chips
 from models.spec import ModelError
 
 WATCHED = 0.1  # of the faces of the training folds

@@ -175,6 +175,8 @@ def chosen(args: argparse.Namespace) -> Recipe:
     given = {each.name: getattr(args, each.name) for each in fields(Recipe)}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
     recipe = preset(args.preset, args.network)
+    if "epochs" in given and given.get("steps"):
+        raise ModelError("--epochs and --steps both say how long: give one of them")
     if "epochs" in given and recipe.steps:
         given = {"steps": 0, **given}
     made = replace(recipe, **given)
