@@ -398,8 +398,10 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     assert lines[-4].startswith("CA(n): share of ages with an error ≤ n years")
     assert lines[-3].startswith("adults (known to be 16 or older): 2 faces, gender accuracy ")
     assert lines[-3].endswith("groups that lag more than 6 points: none")
-    assert lines[-2] == "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
-    assert lines[-1] == "coverage in age bands of 200 faces or more: -; outside 0.84 to 0.96: none"
+    assert lines[-2] == (
+        "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
+    )
+    assert lines[-1] == "coverage in age bands of 200 faces: -; bands outside 0.84 to 0.96: none"
 
 
 def test_saved_rows_are_replaced_and_others_stay(
