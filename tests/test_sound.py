@@ -105,6 +105,25 @@ def test_sound_that_starts_before_the_picture_is_cut_to_it(tmp_path):
     assert flash(tmp_path / "out.mp4") == (MOMENT, SECONDS * FPS)
 
 
+@pytest.mark.parametrize("late", [0.0, 1.0])
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4"])
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path, suffix, late):
+    path = tmp_path / f"a{suffix}"
+    write_beep(path, "aac", 48_000, late, heard=SECONDS + late + 0.4)
+    with open_source(str(path)) as video:
+        assert len(list(video)) == SECONDS * FPS
+    assert video.warning is None
+
+
+def test_a_cut_video_whose_sound_outlasts_the_picture_is_told(tmp_path):
+    path = tmp_path / "a.mkv"
+    write_beep(path, "aac", 48_000, heard=SECONDS + 0.4)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_source(str(path)) as video:
+        assert 0 < len(list(video)) < SECONDS * FPS
+    assert "truncated or damaged" in video.warning
+
+
 def test_a_recording_that_was_stopped_early_has_no_longer_sound(tmp_path):
     write_beep(tmp_path / "a.mp4", "aac", 48_000)
     record(tmp_path / "a.mp4", tmp_path / "out.mp4", frames=55)

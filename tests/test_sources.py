@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from conftest import write_clip
 
 from demo import sources
 from demo.errors import UserError
@@ -43,6 +44,15 @@ def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
         count = sum(1 for _ in source)
     assert 5 <= count < 20
     assert source.warning.startswith(f"the video breaks off after frame {count - 1}")
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".ts", ".mp4"])
+def test_the_last_frame_of_a_complete_video_may_last_long(tmp_path, two_people, suffix):
+    path = tmp_path / f"slow{suffix}"
+    write_clip(path, [two_people(k) for k in range(10)], 1, "vp9" if suffix == ".webm" else "h264")
+    with open_source(str(path)) as source:
+        assert len(list(source)) == 10
+    assert source.warning is None
 
 
 def copied(
