@@ -23,6 +23,7 @@ from models.writing import writable_folder
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
+SLOWEST = Fraction(1, 3600)  # frames a second: more ticks a frame than 2**31 crash the mp4 writer
 MOST_AHEAD = "1000000"  # microseconds: pictures wait no longer for a sound that has ended
 CLOSE_SECONDS = 30.0
 KEY_SECONDS = 1.0  # at most, between key frames: a killed recording ends before the last of them
@@ -58,7 +59,7 @@ class VideoRecorder:
             )
         check_writable(path)
         self._path = path
-        self._rate = Fraction(fps or 25.0).limit_denominator(1001)
+        self._rate = max(Fraction(fps or 25.0).limit_denominator(1_000_000), SLOWEST)
         self._sound = sound
         self._container: Any = None
         self._stream: Any = None

@@ -52,6 +52,18 @@ def test_a_recording_has_every_frame_at_the_rate_and_size_of_the_source(tmp_path
     assert times == pytest.approx([k / 10 for k in range(25)], abs=2e-3)
 
 
+@pytest.mark.parametrize("fps", [1 / 3600, 1 / 86_400, 1e-9])
+def test_a_time_lapse_keeps_the_time_of_each_frame(tmp_path, fps):
+    path = tmp_path / "slow.mp4"
+    seconds = [3600.0 * k for k in range(5)]
+    with VideoRecorder(path, fps) as recorder:
+        for k, second in enumerate(seconds):
+            recorder.write(frame(k, time=second), faces(), frame(k).image)
+    _, rate, times = recorded(path)
+    assert rate == pytest.approx(1 / 3600)
+    assert times == pytest.approx(seconds, abs=2e-3)
+
+
 def test_a_live_recording_keeps_the_time_of_each_frame(tmp_path):
     path = tmp_path / "live.mp4"
     seconds = [0.0, 0.5, 0.6, 2.0, 2.04]
