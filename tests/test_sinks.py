@@ -191,13 +191,13 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, make, name,
         make(tmp_path / name)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_picture_too_large_for_its_format_is_one_clear_line(tmp_path):
     path, wide = tmp_path / "a.webp", np.zeros((2, 20_000, 3), np.uint8)
     with pytest.raises(UserError, match=r"a\.webp: its format does not take 20000x2 pixels"):
         save_picture(path, wide)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_one_clear_line(tmp_path):
     path = tmp_path / "log.jsonl"
     path.symlink_to("/dev/full")
