@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -209,9 +210,13 @@ class _Worker:
         self._queue.put(item)
 
     def finish(self) -> bool:
-        """Let the thread work off what is queued; whether it failed."""
-        self._queue.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        """Let the thread work off what is queued; whether it failed. One that does not end within
+        CLOSE_SECONDS after it took the last item has failed too, for `check`."""
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=CLOSE_SECONDS)
+            self._thread.join(CLOSE_SECONDS)
+        if self.busy:
+            self._error = self._error or TimeoutError("the disk or the encoder does not answer")
         return self._failed
 
     @property

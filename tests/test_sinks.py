@@ -1,11 +1,13 @@
 import csv
 import json
 import os
+import threading
 
 import av
 import numpy as np
 import pytest
 
+from demo import sinks
 from demo.errors import UserError
 from demo.frames import Faces, Frame, replace
 from demo.log import CSV_COLUMNS, Log
@@ -212,3 +214,19 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
         ):
             for k in range(200):
                 recorder.write(frame(k), faces(), frame(k).image)
+
+
+@pytest.mark.parametrize("frames", [1, 5], ids=["room in the queue", "queue full"])
+def test_a_disk_that_never_answers_is_told_when_the_recording_is_closed(
+    tmp_path, monkeypatch, frames
+):
+    answer = threading.Event()
+    monkeypatch.setattr(sinks, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(VideoRecorder, "_encode", lambda self, item: answer.wait())
+    recorder = VideoRecorder(tmp_path / "a.mp4", 10.0)
+    recorder.__enter__()
+    for k in range(frames):
+        recorder.write(frame(k), faces(), frame(k).image)
+    with pytest.raises(UserError, match="the disk or the encoder does not answer"):
+        recorder.__exit__(None, None, None)
+    answer.set()
