@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from demo.frames import Faces, Frame
-    from demo.sinks import Sink
+    from demo.sinks import Recorder, Sink
     from demo.sound import Sound
     from demo.sources import Source
     from demo.window import Window
@@ -274,9 +274,9 @@ def start(args: argparse.Namespace) -> int:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     result = run(views, sinks, recorder, window, stopwatch, args.max_frames, say)
 
-    for path in filter(None, (args.output, args.log, args.summary)):
-        if path.exists():
-            say(f"wrote {path}")
+    output = args.output if recorder and recorder.written else None
+    for path in filter(None, (output, args.log, args.summary)):
+        say(f"wrote {path}")
     if sound is not None and sound.failure:
         say(f"the sound of {names} breaks off: {sound.failure}")
     for line in summary.lines():
@@ -292,7 +292,7 @@ def start(args: argparse.Namespace) -> int:
     return 2 if failures else 0
 
 
-def _recorder(output: Path, sources: list["Source"]) -> tuple["Sink", "Sound | None"]:
+def _recorder(output: Path, sources: list["Source"]) -> tuple["Recorder", "Sound | None"]:
     """What records the sources, and the sound that a single video brings along."""
     from demo.sinks import PhotoRecorder, VideoRecorder
     from demo.sound import sound_of

@@ -45,6 +45,15 @@ class Sink(Protocol):
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None: ...
 
 
+class Recorder(Sink, Protocol):
+    """A sink for what there is to see."""
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a picture: before the first one, no file is touched."""
+        ...
+
+
 class VideoRecorder:
     """H.264 at the source's rate and size, encoded by a thread.
 
@@ -82,6 +91,11 @@ class VideoRecorder:
     def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
         """Queue a picture. Raises UserError where an earlier one could not be written."""
         self._worker.put((drawn, frame.time))
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a picture, and so a file."""
+        return self._container is not None
 
     def _open(self, height: int, width: int) -> None:
         options = FRAGMENTS[self._path.suffix.lower()] | {
@@ -141,6 +155,7 @@ class PhotoRecorder:
     def __init__(self, target: Path, single: bool) -> None:
         self._file = target if single and target.suffix.lower() in PHOTO_SUFFIXES else None
         self._folder = target
+        self.written = False  # any photo
         if self._file is not None:
             check_writable(self._file)
             return
@@ -164,6 +179,7 @@ class PhotoRecorder:
         if path.exists() and path.samefile(source):
             raise UserError(f"-o {self._folder} would overwrite {source}: name another place")
         save_picture(path, drawn)
+        self.written = True
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from demo.frames import NO_FACES
 from demo.sinks import PhotoRecorder
 from demo.sources import open_source
 from demo.timing import Stopwatch
-from demo.views import View
+from demo.views import View, Wall
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -59,6 +59,19 @@ def test_the_bundled_clip_is_annotated_and_logged(tmp_path, capsys):
     for entry in log[10:]:
         assert sorted(face["id"] for face in entry["faces"]) == [1, 2]
         assert all(face["male"] < 0.5 and 15 < face["age"] < 60 for face in entry["faces"])
+
+
+def test_a_recording_that_was_never_begun_is_not_said_to_be_written(tmp_path, capsys, monkeypatch):
+    def interrupted(wall: Wall) -> list:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Wall, "turn", interrupted)
+    old, log = tmp_path / "old.mp4", tmp_path / "a.jsonl"
+    old.write_bytes(b"of another day")
+    code, lines = run(capsys, "-s", CLIP, "-o", old, "--log", log)
+    assert code == stream.INTERRUPTED
+    assert [line for line in lines if line.startswith("wrote")] == [f"wrote {log}"]
+    assert old.read_bytes() == b"of another day"
 
 
 def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, astronaut):
