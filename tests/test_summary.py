@@ -124,12 +124,21 @@ def test_delays_are_told_within_four_percent(monkeypatch):
 def test_memory_does_not_grow_with_people_or_time(monkeypatch):
     monkeypatch.setattr(module, "MOST_PEOPLE", 20)
     summary = told((60.0 * k, faces((k + 1, 25, 0.9))) for k in range(5000))
-    assert len(summary.people) < 2 * 20 + 2
+    assert len(summary.people) == 20
     assert summary.count == 5000
     assert summary.ages()[1].sum() == 5000
     assert summary.lines()[0].startswith("5000 people")
     assert len(summary.timeline.most) <= presence.MOST_PIECES
     assert sum(map(len, (p.spans for p in summary.people))) < 100
+
+
+def test_of_more_people_than_are_listed_the_ones_longest_in_view_are(monkeypatch):
+    monkeypatch.setattr(module, "MOST_PEOPLE", 20)
+    frames = [(k / 10, faces((1 + (k % 30 if k < 60 else k % 25), 25, 0.9))) for k in range(110)]
+    summary = told(frames)  # 30 people for 0.2 s, and 25 of them for another 0.2 s
+    assert len(summary.people) == 20
+    assert {round(person.seconds, 1) for person in summary.people} == {0.4}
+    assert summary.count == summary.ages()[1].sum() == 30
 
 
 def test_a_long_timeline_keeps_its_sums_and_peaks():
