@@ -15,7 +15,7 @@ class Frame:
     image: np.ndarray  # (H, W, 3) uint8, BGR
     index: int  # from 0
     time: float  # seconds since the start of the source
-    source: str  # as the user gave it; of a folder of photos, the photo's path
+    source: str  # its public name, without passwords; of a folder of photos, the photo's path
 
 
 @dataclass(frozen=True)
