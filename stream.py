@@ -204,13 +204,12 @@ def _guarded(args: argparse.Namespace) -> int:
             "without screen: pip uninstall opencv-python; pip install opencv-python-headless"
         )
         return 2
-    from demo.errors import UserError
     from demo.names import public_name
     from models.spec import ModelError
 
     try:
         return start(args)
-    except (UserError, ModelError) as error:
+    except ModelError as error:
         say(str(error))
     except OSError as error:
         place = public_name(str(error.filename or "system"))

@@ -35,13 +35,14 @@ from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
 from demo.sources import Source, open_source
 from demo.timing import Stopwatch
-from models.arguments import count
+from models.arguments import count, guarded, number
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import load_manifest
 from trackers.boxes import iou
 
 ROOT = Path(__file__).resolve().parents[1]
 CAMERA_FPS = 30.0
+RUNS = 3
 SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap
 PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "av"}
 
@@ -91,7 +92,7 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
     """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
     detector, estimator = _engines(args)
     runs = []
-    for _ in tqdm(range(args.runs + 1), "runs", disable=args.json):
+    for _ in tqdm(range((args.runs or RUNS) + 1), "runs", disable=args.json):
         stopwatch = Stopwatch(window=None)
         with video_source(args.clip) as source:
             settings = Settings(detect_every=args.detect_every)
@@ -141,6 +142,8 @@ def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
 
 def run_live(args: argparse.Namespace) -> dict[str, Any]:
     """Delay from capture to overlay, processor use and memory with the clip as a camera."""
+    if args.against or args.runs:
+        raise UserError("--live plays the clip once, by itself: leave --against and --runs out")
     detector, estimator = _engines(args)
     camera = Camera(args.clip, args.live)
     source = LiveSource(args.clip, lambda: camera, give_up=0)
@@ -155,6 +158,8 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
             memory.append(resident_mb())
     busy = time.process_time() - busy
     half = len(memory) // 2
+    if not half:
+        raise UserError(f"too few frames in {args.live:g} s: play for longer")
     return {
         "seconds": args.live,
         "frames": len(delays),
@@ -357,8 +362,8 @@ def main(argv: list[str] | None = None) -> int:
         choices=["reference", "every-frame"],
         help="compare with today's loop, or with everything on every frame",
     )
-    parser.add_argument("--live", type=float, metavar="SECONDS", help="play as a 30 fps camera")
-    parser.add_argument("--runs", type=count, default=3, help="timed passes; the median counts (3)")
+    parser.add_argument("--live", type=number(1), metavar="SECONDS", help="play as a 30 fps camera")
+    parser.add_argument("--runs", type=count, help=f"timed passes; the median counts ({RUNS})")
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.add_argument("--detector", choices=sorted(DETECTORS), default="mtcnn")
     parser.add_argument("--detect-every", type=count, default=Settings.detect_every, metavar="N")
@@ -366,16 +371,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="ssrnet-joint")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="cpu")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         result = run_live(args) if args.live else report(args)
-    except (UserError, ModelError) as error:
-        print(f"demo.bench: {error}", file=sys.stderr)
-        return 2
-    if args.json or args.live:
-        print(json.dumps(result, indent=2))
-    else:
-        print(table(result))
-    return 0
+        print(json.dumps(result, indent=2) if args.json or args.live else table(result))
+
+    return guarded("demo.bench", work)
 
 
 if __name__ == "__main__":

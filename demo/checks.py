@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from models.spec import ModelError
+
 ROOT = Path(__file__).resolve().parents[1]
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
 NEEDED = {  # module -> distributions, one of which has it
@@ -151,7 +153,7 @@ def _tensorflow() -> Finding:
 
 def weights() -> Iterator[Finding]:
     """Every manifest's files, with their hashes."""
-    from models.spec import ModelError, load_manifest, names
+    from models.spec import load_manifest, names
 
     for name in ("mtcnn", *names()):
         try:
@@ -262,7 +264,8 @@ def examined(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
     try:
         yield from check
     except Exception as error:  # whatever is broken here is what the user asked about
-        yield Finding(name, BAD, f"{type(error).__name__}: {_first_line(error)}")
+        kind = "" if isinstance(error, ModelError) else f"{type(error).__name__}: "
+        yield Finding(name, BAD, kind + _first_line(error))
 
 
 def _first_line(error: Exception) -> str:

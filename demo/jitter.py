@@ -21,8 +21,9 @@ from demo.session import prepare_process
 from demo.sinks import check_writable
 from demo.timing import Stopwatch
 from models.align import crop_faces
+from models.arguments import guarded
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import load_manifest
 
 PLOTTED = 8  # people, those longest in view
 COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()
@@ -109,23 +110,10 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
     save_figure(figure, path)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run(clip: str, model: str, output: Path) -> None:
     """Follow, plot, print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.jitter",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("clip", help="video file")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
-    parser.add_argument("--model", default="ssrnet-joint")
-    args = parser.parse_args(argv)
-    try:
-        check_writable(args.output)
-        people = follow(args.clip, args.model)
-    except (UserError, ModelError) as error:
-        print(f"demo.jitter: {error}", file=sys.stderr)
-        return 2
+    check_writable(output)
+    people = follow(clip, model)
     measured = {person: figures(people[person]) for person in sorted(people)}
     for person, told in measured.items():
         spread = "no label"
@@ -136,9 +124,22 @@ def main(argv: list[str] | None = None) -> int:
             f"gender flips {told['raw_flips']} raw, {told['shown_flips']} shown"
         )
     raw, shown = (sum(m[k] for m in measured.values()) for k in ("raw_flips", "shown_flips"))
-    print(f"{args.clip}: gender flips {raw} raw, {shown} shown")
-    plot(people, f"{Path(args.clip).name}: {raw} gender flips raw, {shown} shown", args.output)
-    return 0
+    print(f"{clip}: gender flips {raw} raw, {shown} shown")
+    plot(people, f"{Path(clip).name}: {raw} gender flips raw, {shown} shown", output)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.jitter",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clip", help="video file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
+    parser.add_argument("--model", default="ssrnet-joint")
+    args = parser.parse_args(argv)
+    return guarded("demo.jitter", lambda: run(args.clip, args.model, args.output))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ from demo.sinks import VideoRecorder, check_writable
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
+from models.arguments import guarded, number
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import load_manifest
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's
@@ -160,8 +161,8 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
             None,
             notify,
         )
+        first, last = halves(meter.samples)
         recorded = length(recording)
-    first, last = halves(meter.samples)
     wrong = faults(first, last)
     if abs(recorded / summary.duration - 1) > TRUE_TIME:
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
@@ -222,26 +223,28 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long (%(default)s)")
+    parser.add_argument("--minutes", type=number(0.1), default=30.0, help="how long (%(default)s)")
     parser.add_argument(
         "--clip", default=str(ROOT / "assets" / "demo.mp4"), help="video file (the demo clip)"
     )
     parser.add_argument("--json", action="store_true", help="print one object, with all samples")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="plot of the samples")
     args = parser.parse_args(argv)
-    try:
+    faulty = False
+
+    def work() -> None:
+        nonlocal faulty
         if not Path("/proc/self/fd").is_dir():
             raise UserError("this system does not tell threads and open files: run it on Linux")
         if args.output is not None:
             check_writable(args.output)
         report = soak(args.clip, args.minutes * 60, lambda told: print(told, file=sys.stderr))
-    except (UserError, ModelError) as error:
-        print(f"demo.soak: {error}", file=sys.stderr)
-        return 2
-    if args.output is not None:
-        plot(report["samples"], args.output)
-    print(json.dumps(report) if args.json else text(report))
-    return 1 if report["faults"] else 0
+        if args.output is not None:
+            plot(report["samples"], args.output)
+        print(json.dumps(report) if args.json else text(report))
+        faulty = bool(report["faults"])
+
+    return guarded("demo.soak", work) or int(faulty)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,16 @@ def test_a_check_that_breaks_is_a_finding_and_the_exit_code_1(monkeypatch, capsy
     assert lines[-1] == "the demo would not run: see BAD"
 
 
+def test_without_the_demo_clip_the_benchmark_is_a_finding(monkeypatch, capsys, tmp_path):
+    for check in ("programs", "engines", "weights", "cameras"):
+        monkeypatch.setattr(checks, check, lambda *_: iter(()))
+    monkeypatch.setattr(doctor, "CLIP", tmp_path / "demo.mp4")
+    assert doctor.main([]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"BAD  speed                   no such file or folder: {tmp_path}/demo.mp4" in lines
+    assert lines[-1] == "the demo would not run: see BAD"
+
+
 @pytest.mark.parametrize(
     ("speed", "words"),
     [
