@@ -36,6 +36,7 @@ from demo.session import prepare_process
 from demo.sources import Source, open_source
 from demo.timing import Stopwatch
 from models.arguments import count, guarded, number
+from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 from trackers.boxes import iou
@@ -171,6 +172,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
         "rss_first_half_mb": [float(np.min(memory[:half])), float(np.max(memory[:half]))],
         "rss_last_half_mb": [float(np.min(memory[half:])), float(np.max(memory[half:]))],
         "threads": threading.active_count(),
+        "machine": ledger.machine(),
     }
 
 
@@ -293,7 +295,7 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         "against_every_frame": None,
         "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
         "model": args.model,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "machine": ledger.machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
     if args.against == "reference":

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from models.evaluation import ledger
 from models.spec import ModelError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,19 +93,10 @@ def _commit() -> str:
 def machine() -> Iterator[Finding]:
     """Processor and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", OK, f"{_processor()}, {cores} cores usable")
+    yield Finding("processor", OK, f"{ledger.machine()}, {cores} usable")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
         yield Finding("memory", OK, f"{memory:.1f} GB")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def engines(tensorflow: bool) -> Iterator[Finding]:

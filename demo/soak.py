@@ -31,6 +31,7 @@ from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
 from models.arguments import guarded, number
+from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 
@@ -168,6 +169,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
     return {
         "clip": clip,
+        "machine": ledger.machine(),
         "seconds": round(summary.duration, 3),
         "recorded_seconds": round(recorded, 3),
         "frames": result.frames,

@@ -24,6 +24,7 @@ from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
 from demo.timing import Stopwatch
 from models.arguments import guarded, make_folder
+from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 
@@ -110,7 +111,8 @@ def run(clip: str, model: str, folder: Path) -> None:
     """Measure, plot, print."""
     make_folder(folder)
     result = measure(clip, model)
-    (folder / "sweep.json").write_text(json.dumps(result, indent=2) + "\n")
+    record = result | {"machine": ledger.machine()}
+    (folder / "sweep.json").write_text(json.dumps(record, indent=2) + "\n")
     plot(result, folder / "sweep.png")
     for name, times in result.items():
         for value, ms in times.items():
