@@ -48,7 +48,7 @@ SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from
 PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "av"}
 
 
-class Camera:
+class ClipCamera:
     """A clip as a camera of 30 frames a second, for some seconds."""
 
     fps = CAMERA_FPS
@@ -146,7 +146,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
     if args.against or args.runs:
         raise UserError("--live plays the clip once, by itself: leave --against and --runs out")
     detector, estimator = _engines(args)
-    camera = Camera(args.clip, args.live)
+    camera = ClipCamera(args.clip, args.live)
     source = LiveSource(args.clip, lambda: camera, give_up=0)
     settings = Settings(detect_every=args.detect_every)
     stopwatch = Stopwatch()

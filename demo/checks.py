@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Camera:
+class FoundCamera:
     """A camera that gives pictures."""
 
     index: int
@@ -158,7 +158,9 @@ def weights() -> Iterator[Finding]:
 
 
 def cameras(
-    found: list[Camera], folder: Path = Path("/dev"), capture: Callable[[int], Any] | None = None
+    found: list[FoundCamera],
+    folder: Path = Path("/dev"),
+    capture: Callable[[int], Any] | None = None,
 ) -> Iterator[Finding]:
     """The cameras that give a picture, which are added to `found`, and why others do not."""
     import cv2
@@ -192,7 +194,7 @@ def cameras(
         yield Finding("cameras", NOTE, f"none found{where}: is one plugged in?")
 
 
-def _probed(index: int, capture: Any) -> Camera | None:
+def _probed(index: int, capture: Any) -> FoundCamera | None:
     """The camera if it gives a picture, with those of MODES that it has."""
     import cv2
 
@@ -205,7 +207,7 @@ def _probed(index: int, capture: Any) -> Camera | None:
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             told = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
             sizes.add((int(told[0]), int(told[1])))
-        return Camera(index, sorted(sizes))
+        return FoundCamera(index, sorted(sizes))
     finally:
         capture.release()
 

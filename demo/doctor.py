@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from demo import checks
-from demo.checks import BAD, NOTE, OK, ROOT, Camera, Finding
+from demo.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
 from models.arguments import guarded, number
 
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -73,7 +73,7 @@ def benchmark(seconds: float) -> Speed:
     return Speed(searched, coarsely, followed)
 
 
-def advice(speed: Speed, found: list[Camera], window: bool) -> str:
+def advice(speed: Speed, found: list[FoundCamera], window: bool) -> str:
     """The command for this machine: the best camera it can keep up with, searched as often as half
     of its time allows, a window where there is a screen."""
     words = ["python stream.py"]
@@ -100,7 +100,7 @@ def speed(seconds: float, measured: list[Speed]) -> Iterator[Finding]:
 
 def examine(tensorflow: bool, seconds: float, as_json: bool) -> bool:
     """Examine and print; whether the demo would run."""
-    found: list[Camera] = []
+    found: list[FoundCamera] = []
     measured: list[Speed] = []
     examinations = {
         "programs": checks.programs(),

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench import ROOT, Camera, resident_mb, video_source
+from demo.bench import ROOT, ClipCamera, resident_mb, video_source
 from demo.detectors import DETECTORS
 from demo.errors import UserError
 from demo.frames import Faces, Frame
@@ -148,7 +148,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
     detector, stopwatch = DETECTORS["mtcnn"](None, True), Stopwatch()
     with TemporaryDirectory() as folder:
         recording = Path(folder) / "soak.mp4"
-        camera = Camera(clip, seconds)
+        camera = ClipCamera(clip, seconds)
         source = LiveSource(clip, lambda: camera, give_up=0)
         pipeline = Pipeline(detector, estimator, manifest.input, source.fps, Settings(), stopwatch)
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
