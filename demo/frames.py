@@ -1,7 +1,6 @@
 """The currency of the application: frames in, faces out."""
 
 from dataclasses import dataclass, fields
-from dataclasses import replace as dataclass_replace
 
 import numpy as np
 
@@ -61,8 +60,3 @@ class Faces:
 NO_FACES = Faces.detected(
     np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
 )
-
-
-def replace(faces: Faces, **columns: np.ndarray) -> Faces:
-    """The same faces with some columns new."""
-    return dataclass_replace(faces, **columns)

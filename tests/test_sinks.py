@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import threading
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from demo import sinks
 from demo.errors import UserError
-from demo.frames import Faces, Frame, replace
+from demo.frames import Faces, Frame
 from demo.log import CSV_COLUMNS, Log
 from demo.sinks import PhotoRecorder, VideoRecorder, save_picture
 

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from demo import presence
 from demo import summary as module
 from demo.errors import UserError
-from demo.frames import Faces, Frame, replace
+from demo.frames import Faces, Frame
 from demo.presence import Timeline
 from demo.summary import Summary, clock
 
