@@ -319,9 +319,10 @@ def _window(title: str) -> "Window | None":
 def _detect_every(args: argparse.Namespace) -> int:
     """Frames from one search of the whole frame to the next: nobody may be seen unfound."""
     from demo.errors import UserError
+    from demo.pipeline import Settings
 
     if not args.anonymize:
-        return args.detect_every or 8
+        return args.detect_every or Settings.detect_every
     if args.detect_every not in (None, 1) or args.budget_ms is not None:
         raise UserError(
             "--detect-every and --budget-ms would show new faces before they are covered: leave "

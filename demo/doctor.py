@@ -16,7 +16,7 @@ from models.arguments import guarded, number
 CLIP = ROOT / "assets" / "demo.mp4"
 MARKS = {OK: "ok ", NOTE: " - ", BAD: "BAD"}
 CAMERA_FPS, RESERVE = 30.0, 0.5  # share of a frame's time that may be spent on its faces
-DETECT_EVERY = (1, 2, 4, 8, 16)  # frames; the default is 8
+DETECT_EVERY = (1, 2, 4, 8, 16)  # frames
 WARM_UP = 4  # frames of the clip that the benchmark does not count
 MIN_FACE = 60  # pixels, for machines on which all of these are too slow
 
