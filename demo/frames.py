@@ -55,8 +55,3 @@ class Faces:
         unknown = np.full(len(boxes), np.nan, np.float32)
         ids = np.full(len(boxes), NO_ID, np.int64)
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
-
-
-NO_FACES = Faces.detected(
-    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
-)

@@ -1,4 +1,5 @@
-"""Where pictures go: a recording, or photos in a folder. All sinks are closed by `with`."""
+"""Where results and pictures go: these into a recording, or into a folder of photos. All sinks and
+recorders are closed by `with`."""
 
 import os
 import queue
@@ -38,15 +39,19 @@ VIDEO_SUFFIXES = set(FRAGMENTS)
 
 
 class Sink(Protocol):
-    """Takes every finished frame."""
+    """Takes what was found in every frame of every source."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None: ...
+    def write(self, frame: Frame, faces: Faces) -> None: ...
 
 
-class Recorder(Sink, Protocol):
-    """A sink for what there is to see."""
+class Recorder(Protocol):
+    """Takes what there is to see: the frames with their overlay, or tiles of several sources."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def write(self, seen: Frame) -> None: ...
 
     @property
     def written(self) -> bool:
@@ -88,9 +93,9 @@ class VideoRecorder:
             self._sound.close()
         self._worker.check()
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, seen: Frame) -> None:
         """Queue a picture. Raises UserError where an earlier one could not be written."""
-        self._worker.put((drawn, frame.time))
+        self._worker.put((seen.image, seen.time))
 
     @property
     def written(self) -> bool:
@@ -172,13 +177,13 @@ class PhotoRecorder:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, seen: Frame) -> None:
         """Write one photo. Raises UserError where that fails."""
-        source = Path(frame.source)
+        source = Path(seen.source)
         path = self._file or self._folder / source.name
         if path.exists() and path.samefile(source):
             raise UserError(f"-o {self._folder} would overwrite {source}: name another place")
-        save_picture(path, drawn)
+        save_picture(path, seen.image)
         self.written = True
 
 

@@ -81,7 +81,7 @@ class Meter:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, frame: Frame, faces: Faces) -> None:
         """Note the frame's delay and, when a second is over, the sample."""
         now = time.monotonic() - self._source.started
         self._delays.append((now - frame.time) * 1e3)

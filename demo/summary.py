@@ -71,7 +71,7 @@ class Summary:
         if self._path is not None:
             self._write(self._path)
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, frame: Frame, faces: Faces) -> None:
         """Count a frame."""
         self._delays[np.searchsorted(DELAYS, time.perf_counter() - self._taken)] += 1
         self.frames += 1

@@ -15,11 +15,16 @@ import numpy as np
 import pytest
 from skimage import data
 
+from demo.frames import Faces
+
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
 
     from models.datasets.labels import Chips
 
+NO_FACES = Faces.detected(
+    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+)
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -7,13 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from demo.frames import Faces
 from demo.sinks import VideoRecorder
 from demo.sound import sound_of
 from demo.sources import open_source
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
-NOBODY = Faces.detected(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
 
 def write_beep(
@@ -49,7 +47,7 @@ def record(source: Path, target: Path, frames: int | None = None) -> None:
         sound = sound_of(str(source), lambda: video.start)
         with VideoRecorder(target, video.fps, sound) as recorder:
             for frame in video:
-                recorder.write(frame, NOBODY, frame.image)
+                recorder.write(frame)
                 if frame.index + 1 == frames:
                     break
 
@@ -144,7 +142,7 @@ def test_a_recording_with_sound_that_was_never_closed_is_playable(tmp_path):
         recorder = VideoRecorder(path, 25.0, sound_of(str(source), lambda: video.start))
         recorder.__enter__()
         for frame in video:
-            recorder.write(frame, NOBODY, frame.image)
+            recorder.write(frame)
         killed.write_bytes(path.read_bytes())
         recorder.__exit__(None, None, None)
     assert beep(killed)[2] > SECONDS - 2

@@ -10,10 +10,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from conftest import NO_FACES
 
 import stream
 from demo import session
-from demo.frames import NO_FACES
 from demo.sinks import PhotoRecorder
 from demo.sources import open_source
 from demo.timing import Stopwatch

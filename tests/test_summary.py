@@ -29,7 +29,7 @@ def told(frames, path=None, photos=False, dropped=0) -> Summary:
         for index, (seconds, found, *source) in enumerate(frames):
             frame = Frame(BLANK, index, seconds, *(source or ["clip.mp4"]))
             summary.timed(lambda _, found=found: found)(frame)
-            summary.write(frame, found, BLANK)
+            summary.write(frame, found)
     return summary
 
 
@@ -170,7 +170,7 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
     path = tmp_path / "s.html"
     with Summary(path, "rtsp://***@cam/<1>", False, lambda: 0) as summary:
         for seconds, found in session():
-            summary.write(Frame(BLANK, 0, seconds, "rtsp://***@cam/<1>"), found, BLANK)
+            summary.write(Frame(BLANK, 0, seconds, "rtsp://***@cam/<1>"), found)
     page = path.read_text()
     assert "rtsp://***@cam/&lt;1&gt;" in page
     assert not re.search(r"(src|href|url)\s*[=(]|<img|<script", page)
@@ -187,7 +187,7 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
 def test_it_is_written_however_the_session_ends(tmp_path):
     path = tmp_path / "s.json"
     with pytest.raises(RuntimeError), Summary(path, "clip", False, lambda: 0) as summary:  # noqa: PT012
-        summary.write(Frame(BLANK, 0, 0.0, "clip"), faces((1, 30, 0.2)), BLANK)
+        summary.write(Frame(BLANK, 0, 0.0, "clip"), faces((1, 30, 0.2)))
         raise RuntimeError
     assert json.loads(path.read_text())["people_seen"] == 1
 
