@@ -105,10 +105,21 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
 
 
 def _engines(args: argparse.Namespace) -> tuple[Detector, Estimator]:
-    """What a run needs beside its source, as the command line asks."""
+    """As the command line asks."""
+    return engines(args.model, args.device, args.detector, args.min_face)
+
+
+def engines(
+    model: str = "ssrnet-joint",
+    device: str = "cpu",
+    detector: str = "mtcnn",
+    min_face: float | None = None,
+) -> tuple[Detector, Estimator]:
+    """What a run on a video needs beside its source, in a process that is prepared as for one.
+    Raises ModelError where the network cannot be used."""
     prepare_process()
-    detector = DETECTORS[args.detector](args.min_face, True)
-    return detector, Estimator(load_manifest(args.model), choose_device(args.device))
+    estimator = Estimator(load_manifest(model), choose_device(device))
+    return DETECTORS[detector](min_face, True), estimator
 
 
 def video_source(clip: str) -> Source:

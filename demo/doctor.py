@@ -41,26 +41,20 @@ def benchmark(seconds: float) -> Speed:
     """The default networks on the demo clip, for so long."""
     import numpy as np
 
-    from demo.detectors import DETECTORS
+    from demo.bench import engines
     from demo.draw import draw
     from demo.pipeline import Pipeline, Settings
-    from demo.session import prepare_process
     from demo.sources import open_source
     from demo.timing import Stopwatch
-    from models.runtime import Estimator, choose_device
-    from models.spec import load_manifest
 
-    prepare_process()
-    detector, manifest = DETECTORS["mtcnn"](None, True), load_manifest("ssrnet-joint")
-    estimator = Estimator(manifest, choose_device("auto"))
-
+    detector, estimator = engines(device="auto")
     settings = Settings(detect_every=2)  # searched, followed, coarsely, followed
     times: list[list[float]] = [[], [], [], []]
     end = time.perf_counter() + seconds
     while not min(map(len, times)) or time.perf_counter() < end:
         with open_source(str(CLIP)) as source:
             pipeline = Pipeline(
-                detector, estimator, manifest.input, source.fps, settings, Stopwatch()
+                detector, estimator, estimator.input, source.fps, settings, Stopwatch()
             )
             for frame in source:
                 start = time.perf_counter()

@@ -12,18 +12,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.bench import video_source
-from demo.detectors import DETECTORS
+from demo.bench import engines, video_source
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process
 from demo.sinks import check_writable
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.arguments import guarded
-from models.runtime import Estimator, choose_device
-from models.spec import load_manifest
 
 PLOTTED = 8  # people, those longest in view
 COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()
@@ -43,19 +39,16 @@ class Curves:
 
 def follow(clip: str, model: str) -> dict[int, Curves]:
     """Raw and shown estimates of everyone in the clip, by id."""
-    prepare_process()
-    manifest = load_manifest(model)
-    estimator = Estimator(manifest, choose_device("cpu"))
-    detector = DETECTORS["mtcnn"](None, True)
+    detector, estimator = engines(model)
     people: dict[int, Curves] = {}
     with video_source(clip) as source:
         pipeline = Pipeline(
-            detector, estimator, manifest.input, source.fps, Settings(), Stopwatch()
+            detector, estimator, estimator.input, source.fps, Settings(), Stopwatch()
         )
         for frame in tqdm(source, Path(clip).name, source.count):
             faces: Faces = pipeline.process(frame)
             faces = faces[faces.ids >= 1]
-            crops = crop_faces(frame.image, faces.boxes, faces.points, manifest.input)
+            crops = crop_faces(frame.image, faces.boxes, faces.points, estimator.input)
             columns = (*estimator(crops), faces.ages, faces.males)
             for person, *values in zip(faces.ids.tolist(), *columns, strict=True):
                 people.setdefault(person, Curves()).rows.append((frame.time, *values))

@@ -18,22 +18,19 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench import ROOT, ClipCamera, resident_mb, video_source
-from demo.detectors import DETECTORS
+from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
 from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.live import LiveSource
 from demo.log import Log
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process, run
+from demo.session import run
 from demo.sinks import VideoRecorder, check_writable
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
 from models.arguments import guarded, number
 from models.evaluation import ledger
-from models.runtime import Estimator, choose_device
-from models.spec import load_manifest
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's
@@ -142,15 +139,12 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
     """Run for so long; samples, halves and faults."""
     with video_source(clip):
         pass  # what is wrong with it is told before anything starts
-    prepare_process()
-    manifest = load_manifest("ssrnet-joint")
-    estimator = Estimator(manifest, choose_device("cpu"))
-    detector, stopwatch = DETECTORS["mtcnn"](None, True), Stopwatch()
+    (detector, estimator), stopwatch = engines(), Stopwatch()
     with TemporaryDirectory() as folder:
         recording = Path(folder) / "soak.mp4"
         camera = ClipCamera(clip, seconds)
         source = LiveSource(clip, lambda: camera, give_up=0)
-        pipeline = Pipeline(detector, estimator, manifest.input, source.fps, Settings(), stopwatch)
+        pipeline = Pipeline(detector, estimator, estimator.input, source.fps, Settings(), stopwatch)
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
         meter = Meter(source, notify)
         result = run(

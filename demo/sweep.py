@@ -15,18 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demo.bench import video_source
-from demo.detectors import DETECTORS, Detector
+from demo.bench import engines, video_source
+from demo.detectors import Detector
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process
 from demo.timing import Stopwatch
 from models.arguments import guarded, make_folder
 from models.evaluation import ledger
-from models.runtime import Estimator, choose_device
-from models.spec import load_manifest
+from models.runtime import Estimator
 
 FACES = (1, 2, 4, 8, 16, 24, 32)
 HEIGHTS = (270, 480, 720, 1080, 1440, 2160)
@@ -71,9 +69,7 @@ def measure(clip: str, model: str) -> dict[str, dict[int, float]]:
     """Milliseconds a frame by the number of faces and by the height of the frame."""
     with video_source(clip) as source:
         images = [frame.image for frame in islice(source, COUNT)]
-    prepare_process()
-    detector = DETECTORS["mtcnn"](None, True)
-    estimator = Estimator(load_manifest(model), choose_device("cpu"))
+    detector, estimator = engines(model)
     found = detector.detect(images[0])
     if not len(found):
         raise UserError(f"the first frame of {clip} has no face")
