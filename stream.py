@@ -15,11 +15,17 @@ from models.arguments import INTERRUPTED, count, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from demo.detectors import Detector
     from demo.frames import Faces, Frame
-    from demo.sinks import Sink
+    from demo.session import Result
+    from demo.sinks import Recorder, Sink
     from demo.sound import Sound
     from demo.sources import Source
+    from demo.timing import Stopwatch
+    from demo.views import View
     from demo.window import Window
+    from models.runtime import Estimator
+    from models.spec import InputSpec, Manifest
 
 ROOT = Path(__file__).resolve().parent
 DEMO_CLIP = ROOT / "assets" / "demo.mp4"
@@ -45,7 +51,16 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    what = p.add_argument_group("what to look at")
+    _add_sources(p.add_argument_group("what to look at"))
+    _add_files(p.add_argument_group("what to keep"))
+    how = p.add_argument_group("how")
+    _add_search(how)
+    _add_estimates(how)
+    return p
+
+
+def _add_sources(what: argparse._ArgumentGroup) -> None:
+    """-s and how long it is read."""
     what.add_argument(
         "-s",
         "--source",
@@ -64,15 +79,16 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--max-frames", type=count, metavar="N", help="stop after N frames")
 
-    out = p.add_argument_group("what to keep")
+
+def _add_files(out: argparse._ArgumentGroup) -> None:
+    """What is written, shown and hidden."""
     out.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
         help="record the annotated video (.mp4 .mkv .mov) at the source's own rate and size, and "
-        "with the sound of a file; "
-        "for photos, a folder, for one photo also a file",
+        "with the sound of a file; for photos, a folder, for one photo also a file",
     )
     out.add_argument(
         "--log",
@@ -85,7 +101,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="open no window (chosen by itself where there is no display)",
     )
-
     out.add_argument(
         "--summary",
         type=Path,
@@ -101,7 +116,9 @@ def parser() -> argparse.ArgumentParser:
         "searched; a face that the detector does not find is not covered",
     )
 
-    how = p.add_argument_group("how")
+
+def _add_search(how: argparse._ArgumentGroup) -> None:
+    """How faces are found and followed."""
     how.add_argument(
         "--detector", choices=["mtcnn", "dlib"], default="mtcnn", help="face detector (mtcnn)"
     )
@@ -117,16 +134,8 @@ def parser() -> argparse.ArgumentParser:
         "--min-face",
         type=count,
         metavar="PX",
-        help="smallest face to look for, in pixels (20, in large frames a 34th of their height); "
-        "twice as large is up to four times faster",
-    )
-    how.add_argument(
-        "--min-quality",
-        type=number(0, 1),
-        default=0.1,
-        metavar="Q",
-        help="crops worth less than Q, from 0 to 1, do not count for a label: small, blurred, "
-        "turned or cut off ones (0.1); all others count by what they are worth",
+        help="smallest face to look for, in pixels (20, in large frames a 34th of their shorter "
+        "side; with dlib 40, or a 17th); twice as large is up to four times faster",
     )
     how.add_argument(
         "--budget-ms",
@@ -135,6 +144,18 @@ def parser() -> argparse.ArgumentParser:
         help="time a frame may take, in the mean, without decoding and drawing: when it takes "
         "longer, fewer faces are estimated a frame, then new faces are searched more rarely; known "
         "ones are measured all the same. Results then depend on how fast the machine is",
+    )
+
+
+def _add_estimates(how: argparse._ArgumentGroup) -> None:
+    """What counts for a label, the age and gender network, and where it runs."""
+    how.add_argument(
+        "--min-quality",
+        type=number(0, 1),
+        default=0.1,
+        metavar="Q",
+        help="crops worth less than Q, from 0 to 1, do not count for a label: small, blurred, "
+        "turned or cut off ones (0.1); all others count by what they are worth",
     )
     network = how.add_mutually_exclusive_group()
     network.add_argument(
@@ -164,7 +185,6 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="where the network runs; auto takes a GPU that ONNX Runtime can use, else the CPU",
     )
-    return p
 
 
 def say(line: str) -> None:
@@ -204,13 +224,12 @@ def _guarded(args: argparse.Namespace) -> int:
             "without screen: pip uninstall opencv-python; pip install opencv-python-headless"
         )
         return 2
-    from demo.errors import UserError
     from demo.names import public_name
     from models.spec import ModelError
 
     try:
         return start(args)
-    except (UserError, ModelError) as error:
+    except ModelError as error:
         say(str(error))
     except OSError as error:
         place = public_name(str(error.filename or "system"))
@@ -220,15 +239,9 @@ def _guarded(args: argparse.Namespace) -> int:
 
 def start(args: argparse.Namespace) -> int:
     """Build the run that the arguments describe, and run it."""
-    from dataclasses import replace
-
     from demo.detectors import DETECTORS
-    from demo.errors import UserError
     from demo.log import Log
-    from demo.pipeline import PhotoPipeline, Pipeline, Settings
-    from demo.privacy import Anonymizer
     from demo.session import prepare_process, run
-    from demo.sources import VideoSource
     from demo.summary import Summary
     from demo.timing import Stopwatch
     from demo.views import View
@@ -237,52 +250,75 @@ def start(args: argparse.Namespace) -> int:
 
     prepare_process()
     manifest = load_weights(args.weights) if args.weights else load_manifest(args.model)
-    spec = manifest.input if args.margin is None else replace(manifest.input, margin=args.margin)
-    if spec != manifest.input and spec.align == "context":
-        raise UserError(f"--margin: the crops of {manifest.name} are fixed parts of a face's chip")
+    spec = _spec(manifest, args.margin)
     sources = _opened(args.source, args.give_up)
-    for source in sources:
-        if isinstance(source, VideoSource) and source.taken:
-            say(f"{source.name}: its frames are taken, logged and recorded at {source.taken}")
-    photos = sources[0].photos
+    names, photos = ", ".join(source.name for source in sources), sources[0].photos
     detector = DETECTORS[args.detector](args.min_face, not photos)
-    estimator = Estimator(manifest, choose_device(args.device))
-    device = estimator.device
-    stopwatch = Stopwatch()
-    names = ", ".join(source.name for source in sources)
-    dropped = lambda: sum(source.dropped for source in sources)  # noqa: E731
-    summary = Summary(args.summary, names, photos, dropped)
-    settings = Settings(_detect_every(args), min_quality=args.min_quality, budget_ms=args.budget_ms)
-
-    def process_of(source: "Source") -> "Callable[[Frame], Faces]":
-        pipeline: PhotoPipeline | Pipeline
-        if photos:
-            pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
-        else:
-            pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
-        if args.anonymize:
-            return summary.timed(Anonymizer(pipeline, args.anonymize, stopwatch).process)
-        return summary.timed(pipeline.process)
-
-    views = [View(source, process_of(source)) for source in sources]
+    estimator, stopwatch = Estimator(manifest, choose_device(args.device)), Stopwatch()
+    summary = Summary(args.summary, names, photos, lambda: sum(s.dropped for s in sources))
+    views = []
+    for source in sources:
+        process = _pipeline(args, source, detector, estimator, spec, stopwatch)
+        views.append(View(source, summary.timed(process)))
     _keep_apart([source.name for source in sources], args.output, args.log, args.summary)
     recorder, sound = (None, None) if args.output is None else _recorder(args.output, sources)
     sinks: list[Sink] = [summary] if args.log is None else [Log(args.log), summary]
     window = None if args.no_display else _window(f"AgeStream - {names}")
+    device = estimator.device
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
     if spec != manifest.input:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     result = run(views, sinks, recorder, window, stopwatch, args.max_frames, say)
 
-    for path in filter(None, (args.output, args.log, args.summary)):
-        if path.exists():
-            say(f"wrote {path}")
+    output = args.output if recorder and recorder.written else None
+    for path in filter(None, (output, args.log, args.summary)):
+        say(f"wrote {path}")
     if sound is not None and sound.failure:
         say(f"the sound of {names} breaks off: {sound.failure}")
     for line in summary.lines():
         say(line)
     unit = "photo" if photos else "frame"
     say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
+    return _exit_code(result, views)
+
+
+def _spec(manifest: "Manifest", margin: float | None) -> "InputSpec":
+    """The crops that the network is given."""
+    from dataclasses import replace
+
+    from demo.errors import UserError
+
+    spec = manifest.input if margin is None else replace(manifest.input, margin=margin)
+    if spec != manifest.input and spec.align == "context":
+        raise UserError(f"--margin: the crops of {manifest.name} are fixed parts of a face's chip")
+    return spec
+
+
+def _pipeline(
+    args: argparse.Namespace,
+    source: "Source",
+    detector: "Detector",
+    estimator: "Estimator",
+    spec: "InputSpec",
+    stopwatch: "Stopwatch",
+) -> "Callable[[Frame], Faces]":
+    """What a source's frames go through."""
+    from demo.pipeline import PhotoPipeline, Pipeline, Settings
+    from demo.privacy import Anonymizer
+
+    settings = Settings(_detect_every(args), min_quality=args.min_quality, budget_ms=args.budget_ms)
+    pipeline: PhotoPipeline | Pipeline
+    if source.photos:
+        pipeline = PhotoPipeline(detector, estimator, spec, stopwatch)
+    else:
+        pipeline = Pipeline(detector, estimator, spec, source.fps, settings, stopwatch)
+    if args.anonymize:
+        return Anonymizer(pipeline, args.anonymize, stopwatch).process
+    return pipeline.process
+
+
+def _exit_code(result: "Result", views: "list[View]") -> int:
+    """Of a run that has ended; why it did is told."""
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
@@ -292,7 +328,7 @@ def start(args: argparse.Namespace) -> int:
     return 2 if failures else 0
 
 
-def _recorder(output: Path, sources: list["Source"]) -> tuple["Sink", "Sound | None"]:
+def _recorder(output: Path, sources: list["Source"]) -> tuple["Recorder", "Sound | None"]:
     """What records the sources, and the sound that a single video brings along."""
     from demo.sinks import PhotoRecorder, VideoRecorder
     from demo.sound import sound_of
@@ -320,9 +356,10 @@ def _window(title: str) -> "Window | None":
 def _detect_every(args: argparse.Namespace) -> int:
     """Frames from one search of the whole frame to the next: nobody may be seen unfound."""
     from demo.errors import UserError
+    from demo.pipeline import Settings
 
     if not args.anonymize:
-        return args.detect_every or 8
+        return args.detect_every or Settings.detect_every
     if args.detect_every not in (None, 1) or args.budget_ms is not None:
         raise UserError(
             "--detect-every and --budget-ms would show new faces before they are covered: leave "
@@ -334,7 +371,7 @@ def _detect_every(args: argparse.Namespace) -> int:
 def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     """The sources that the user named, or camera 0."""
     from demo.errors import UserError
-    from demo.sources import open_source
+    from demo.sources import VideoSource, open_source
     from demo.tiles import MOST
 
     if specs and len(specs) > MOST:
@@ -352,6 +389,8 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     for place, source in enumerate(sources):  # two of one name, of which log and summary tell
         if same := names[:place].count(source.name):
             source.name = f"{source.name} ({same + 1})"
+        if isinstance(source, VideoSource) and source.taken:
+            say(f"{source.name}: its frames are taken, logged and recorded at {source.taken}")
     return sources
 
 

@@ -35,18 +35,20 @@ from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
 from demo.sources import Source, open_source
 from demo.timing import Stopwatch
-from models.arguments import count
+from models.arguments import count, guarded, number
+from models.evaluation import ledger
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import load_manifest
 from trackers.boxes import iou
 
 ROOT = Path(__file__).resolve().parents[1]
 CAMERA_FPS = 30.0
+RUNS = 3
 SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap
 PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "av"}
 
 
-class Camera:
+class ClipCamera:
     """A clip as a camera of 30 frames a second, for some seconds."""
 
     fps = CAMERA_FPS
@@ -91,7 +93,7 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
     """The clip, `args.runs` times after one pass to warm up, with one detector and network."""
     detector, estimator = _engines(args)
     runs = []
-    for _ in tqdm(range(args.runs + 1), "runs", disable=args.json):
+    for _ in tqdm(range((args.runs or RUNS) + 1), "runs", disable=args.json):
         stopwatch = Stopwatch(window=None)
         with video_source(args.clip) as source:
             settings = Settings(detect_every=args.detect_every)
@@ -103,10 +105,21 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
 
 
 def _engines(args: argparse.Namespace) -> tuple[Detector, Estimator]:
-    """What a run needs beside its source, as the command line asks."""
+    """As the command line asks."""
+    return engines(args.model, args.device, args.detector, args.min_face)
+
+
+def engines(
+    model: str = "ssrnet-joint",
+    device: str = "cpu",
+    detector: str = "mtcnn",
+    min_face: float | None = None,
+) -> tuple[Detector, Estimator]:
+    """What a run on a video needs beside its source, in a process that is prepared as for one.
+    Raises ModelError where the network cannot be used."""
     prepare_process()
-    detector = DETECTORS[args.detector](args.min_face, True)
-    return detector, Estimator(load_manifest(args.model), choose_device(args.device))
+    estimator = Estimator(load_manifest(model), choose_device(device))
+    return DETECTORS[detector](min_face, True), estimator
 
 
 def video_source(clip: str) -> Source:
@@ -141,8 +154,10 @@ def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
 
 def run_live(args: argparse.Namespace) -> dict[str, Any]:
     """Delay from capture to overlay, processor use and memory with the clip as a camera."""
+    if args.against or args.runs:
+        raise UserError("--live plays the clip once, by itself: leave --against and --runs out")
     detector, estimator = _engines(args)
-    camera = Camera(args.clip, args.live)
+    camera = ClipCamera(args.clip, args.live)
     source = LiveSource(args.clip, lambda: camera, give_up=0)
     settings = Settings(detect_every=args.detect_every)
     stopwatch = Stopwatch()
@@ -155,6 +170,8 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
             memory.append(resident_mb())
     busy = time.process_time() - busy
     half = len(memory) // 2
+    if not half:
+        raise UserError(f"too few frames in {args.live:g} s: play for longer")
     return {
         "seconds": args.live,
         "frames": len(delays),
@@ -166,6 +183,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
         "rss_first_half_mb": [float(np.min(memory[:half])), float(np.max(memory[:half]))],
         "rss_last_half_mb": [float(np.min(memory[half:])), float(np.max(memory[half:]))],
         "threads": threading.active_count(),
+        "machine": ledger.machine(),
     }
 
 
@@ -288,7 +306,7 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         "against_every_frame": None,
         "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
         "model": args.model,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "machine": ledger.machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
     if args.against == "reference":
@@ -357,8 +375,8 @@ def main(argv: list[str] | None = None) -> int:
         choices=["reference", "every-frame"],
         help="compare with today's loop, or with everything on every frame",
     )
-    parser.add_argument("--live", type=float, metavar="SECONDS", help="play as a 30 fps camera")
-    parser.add_argument("--runs", type=count, default=3, help="timed passes; the median counts (3)")
+    parser.add_argument("--live", type=number(1), metavar="SECONDS", help="play as a 30 fps camera")
+    parser.add_argument("--runs", type=count, help=f"timed passes; the median counts ({RUNS})")
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.add_argument("--detector", choices=sorted(DETECTORS), default="mtcnn")
     parser.add_argument("--detect-every", type=count, default=Settings.detect_every, metavar="N")
@@ -366,16 +384,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="ssrnet-joint")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu"], default="cpu")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         result = run_live(args) if args.live else report(args)
-    except (UserError, ModelError) as error:
-        print(f"demo.bench: {error}", file=sys.stderr)
-        return 2
-    if args.json or args.live:
-        print(json.dumps(result, indent=2))
-    else:
-        print(table(result))
-    return 0
+        print(json.dumps(result, indent=2) if args.json or args.live else table(result))
+
+    return guarded("demo.bench", work)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from models.evaluation import ledger
+from models.spec import ModelError
+
 ROOT = Path(__file__).resolve().parents[1]
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
 NEEDED = {  # module -> distributions, one of which has it
@@ -42,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Camera:
+class FoundCamera:
     """A camera that gives pictures."""
 
     index: int
@@ -90,19 +93,10 @@ def _commit() -> str:
 def machine() -> Iterator[Finding]:
     """Processor and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", OK, f"{_processor()}, {cores} cores usable")
+    yield Finding("processor", OK, f"{ledger.machine()}, {cores} usable")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
         yield Finding("memory", OK, f"{memory:.1f} GB")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def engines(tensorflow: bool) -> Iterator[Finding]:
@@ -151,7 +145,7 @@ def _tensorflow() -> Finding:
 
 def weights() -> Iterator[Finding]:
     """Every manifest's files, with their hashes."""
-    from models.spec import ModelError, load_manifest, names
+    from models.spec import load_manifest, names
 
     for name in ("mtcnn", *names()):
         try:
@@ -164,7 +158,9 @@ def weights() -> Iterator[Finding]:
 
 
 def cameras(
-    found: list[Camera], folder: Path = Path("/dev"), capture: Callable[[int], Any] | None = None
+    found: list[FoundCamera],
+    folder: Path = Path("/dev"),
+    capture: Callable[[int], Any] | None = None,
 ) -> Iterator[Finding]:
     """The cameras that give a picture, which are added to `found`, and why others do not."""
     import cv2
@@ -198,7 +194,7 @@ def cameras(
         yield Finding("cameras", NOTE, f"none found{where}: is one plugged in?")
 
 
-def _probed(index: int, capture: Any) -> Camera | None:
+def _probed(index: int, capture: Any) -> FoundCamera | None:
     """The camera if it gives a picture, with those of MODES that it has."""
     import cv2
 
@@ -211,7 +207,7 @@ def _probed(index: int, capture: Any) -> Camera | None:
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             told = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
             sizes.add((int(told[0]), int(told[1])))
-        return Camera(index, sorted(sizes))
+        return FoundCamera(index, sorted(sizes))
     finally:
         capture.release()
 
@@ -262,7 +258,8 @@ def examined(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
     try:
         yield from check
     except Exception as error:  # whatever is broken here is what the user asked about
-        yield Finding(name, BAD, f"{type(error).__name__}: {_first_line(error)}")
+        kind = "" if isinstance(error, ModelError) else f"{type(error).__name__}: "
+        yield Finding(name, BAD, kind + _first_line(error))
 
 
 def _first_line(error: Exception) -> str:

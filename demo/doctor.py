@@ -6,15 +6,17 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from demo import checks
-from demo.checks import BAD, NOTE, OK, ROOT, Camera, Finding
+from demo.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
+from models.arguments import guarded, number
 
 CLIP = ROOT / "assets" / "demo.mp4"
 MARKS = {OK: "ok ", NOTE: " - ", BAD: "BAD"}
 CAMERA_FPS, RESERVE = 30.0, 0.5  # share of a frame's time that may be spent on its faces
-DETECT_EVERY = (1, 2, 4, 8, 16)  # frames; the default is 8
+DETECT_EVERY = (1, 2, 4, 8, 16)  # frames
 WARM_UP = 4  # frames of the clip that the benchmark does not count
 MIN_FACE = 60  # pixels, for machines on which all of these are too slow
 
@@ -39,26 +41,20 @@ def benchmark(seconds: float) -> Speed:
     """The default networks on the demo clip, for so long."""
     import numpy as np
 
-    from demo.detectors import DETECTORS
+    from demo.bench import engines
     from demo.draw import draw
     from demo.pipeline import Pipeline, Settings
-    from demo.session import prepare_process
     from demo.sources import open_source
     from demo.timing import Stopwatch
-    from models.runtime import Estimator, choose_device
-    from models.spec import load_manifest
 
-    prepare_process()
-    detector, manifest = DETECTORS["mtcnn"](None, True), load_manifest("ssrnet-joint")
-    estimator = Estimator(manifest, choose_device("auto"))
-
+    detector, estimator = engines(device="auto")
     settings = Settings(detect_every=2)  # searched, followed, coarsely, followed
     times: list[list[float]] = [[], [], [], []]
     end = time.perf_counter() + seconds
     while not min(map(len, times)) or time.perf_counter() < end:
         with open_source(str(CLIP)) as source:
             pipeline = Pipeline(
-                detector, estimator, manifest.input, source.fps, settings, Stopwatch()
+                detector, estimator, estimator.input, source.fps, settings, Stopwatch()
             )
             for frame in source:
                 start = time.perf_counter()
@@ -71,7 +67,7 @@ def benchmark(seconds: float) -> Speed:
     return Speed(searched, coarsely, followed)
 
 
-def advice(speed: Speed, found: list[Camera], window: bool) -> str:
+def advice(speed: Speed, found: list[FoundCamera], window: bool) -> str:
     """The command for this machine: the best camera it can keep up with, searched as often as half
     of its time allows, a window where there is a screen."""
     words = ["python stream.py"]
@@ -86,57 +82,72 @@ def advice(speed: Speed, found: list[Camera], window: bool) -> str:
     return " ".join(words)
 
 
+def speed(seconds: float, measured: list[Speed]) -> Iterator[Finding]:
+    """How fast the demo clip goes, which is added to `measured`."""
+    from demo.pipeline import Settings
+
+    measured.append(benchmark(seconds))
+    often, always = (1e3 / measured[0].mean(n) for n in (Settings.detect_every, 1))
+    text = f"{often:.0f} frames a second of the demo clip, {always:.0f} with --detect-every 1"
+    yield Finding("speed", OK, text)
+
+
+def examine(tensorflow: bool, seconds: float, as_json: bool) -> bool:
+    """Examine and print; whether the demo would run."""
+    found: list[FoundCamera] = []
+    measured: list[Speed] = []
+    examinations = {
+        "programs": checks.programs(),
+        "machine": checks.machine(),
+        "engines": checks.engines(tensorflow),
+        "weights": checks.weights(),
+        "cameras": checks.cameras(found),
+        "window": checks.display(),
+        "recording": checks.codecs(),
+        "speed": speed(seconds, measured),  # where all else is well
+    }
+    findings: list[Finding] = []
+    for name, check in examinations.items():
+        if name == "speed" and any(f.state == BAD for f in findings):
+            break
+        for finding in checks.examined(name, check):
+            findings.append(finding)
+            _tell(finding, as_json)
+    window = any(f.what == "window" and f.state == OK for f in findings)
+    command = advice(measured[0], found, window) if measured else None
+    if as_json:
+        record = {
+            "runs": command is not None,
+            "findings": [asdict(finding) for finding in findings],
+            "milliseconds": asdict(measured[0]) if measured else None,
+            "command": command,
+        }
+        print(json.dumps(record, indent=1))
+    else:
+        print(f"\nfor this machine: {command}" if command else "\nthe demo would not run: see BAD")
+    return command is not None
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Examine and print; 0 where the demo would run, 1 where not."""
+    """The command; 0 where the demo would run, 1 where not."""
     parser = argparse.ArgumentParser(prog="python -m demo.doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.add_argument(
         "--tensorflow", action="store_true", help="import TensorFlow too and ask it for GPUs"
     )
     parser.add_argument(
-        "--seconds", type=float, default=5.0, metavar="S", help="length of the benchmark (5)"
+        "--seconds", type=number(0), default=5.0, metavar="S", help="length of the benchmark (5)"
     )
     args = parser.parse_args(argv)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    runs = False
 
-    found: list[Camera] = []
-    examinations = {
-        "programs": checks.programs(),
-        "machine": checks.machine(),
-        "engines": checks.engines(args.tensorflow),
-        "weights": checks.weights(),
-        "cameras": checks.cameras(found),
-        "window": checks.display(),
-        "recording": checks.codecs(),
-    }
-    findings = []
-    for name, check in examinations.items():
-        for finding in checks.examined(name, check):
-            findings.append(finding)
-            _tell(finding, args.json)
-    command, speed = None, None
-    if all(f.state != BAD for f in findings):
-        speed = benchmark(args.seconds)
-        window = any(f.what == "window" and f.state == OK for f in findings)
-        command = advice(speed, found, window)
-        text = (
-            f"{1e3 / speed.mean(8):.0f} frames a second of the demo clip, "
-            f"{1e3 / speed.mean(1):.0f} with --detect-every 1"
-        )
-        findings.append(Finding("speed", OK, text))
-        _tell(findings[-1], args.json)
-    if args.json:
-        record = {
-            "runs": command is not None,
-            "findings": [asdict(finding) for finding in findings],
-            "milliseconds": asdict(speed) if speed else None,
-            "command": command,
-        }
-        print(json.dumps(record, indent=1))
-    else:
-        print(f"\nfor this machine: {command}" if command else "\nthe demo would not run: see BAD")
-    return 0 if command else 1
+    def work() -> None:
+        nonlocal runs
+        runs = examine(args.tensorflow, args.seconds, args.json)
+
+    return guarded("demo.doctor", work) or int(not runs)
 
 
 def _tell(finding: Finding, silent: bool) -> None:

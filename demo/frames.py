@@ -1,7 +1,6 @@
 """The currency of the application: frames in, faces out."""
 
 from dataclasses import dataclass, fields
-from dataclasses import replace as dataclass_replace
 
 import numpy as np
 
@@ -15,7 +14,7 @@ class Frame:
     image: np.ndarray  # (H, W, 3) uint8, BGR
     index: int  # from 0
     time: float  # seconds since the start of the source
-    source: str  # as the user gave it; of a folder of photos, the photo's path
+    source: str  # its public name, without passwords; of a folder of photos, the photo's path
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,3 @@ class Faces:
         unknown = np.full(len(boxes), np.nan, np.float32)
         ids = np.full(len(boxes), NO_ID, np.int64)
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
-
-
-NO_FACES = Faces.detected(
-    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
-)
-
-
-def replace(faces: Faces, **columns: np.ndarray) -> Faces:
-    """The same faces with some columns new."""
-    return dataclass_replace(faces, **columns)

@@ -12,17 +12,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.bench import video_source
-from demo.detectors import DETECTORS
+from demo.bench import engines, video_source
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process
 from demo.sinks import check_writable
 from demo.timing import Stopwatch
 from models.align import crop_faces
-from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.arguments import guarded
 
 PLOTTED = 8  # people, those longest in view
 COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()
@@ -42,19 +39,16 @@ class Curves:
 
 def follow(clip: str, model: str) -> dict[int, Curves]:
     """Raw and shown estimates of everyone in the clip, by id."""
-    prepare_process()
-    manifest = load_manifest(model)
-    estimator = Estimator(manifest, choose_device("cpu"))
-    detector = DETECTORS["mtcnn"](None, True)
+    detector, estimator = engines(model)
     people: dict[int, Curves] = {}
     with video_source(clip) as source:
         pipeline = Pipeline(
-            detector, estimator, manifest.input, source.fps, Settings(), Stopwatch()
+            detector, estimator, estimator.input, source.fps, Settings(), Stopwatch()
         )
         for frame in tqdm(source, Path(clip).name, source.count):
             faces: Faces = pipeline.process(frame)
             faces = faces[faces.ids >= 1]
-            crops = crop_faces(frame.image, faces.boxes, faces.points, manifest.input)
+            crops = crop_faces(frame.image, faces.boxes, faces.points, estimator.input)
             columns = (*estimator(crops), faces.ages, faces.males)
             for person, *values in zip(faces.ids.tolist(), *columns, strict=True):
                 people.setdefault(person, Curves()).rows.append((frame.time, *values))
@@ -109,23 +103,10 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
     save_figure(figure, path)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run(clip: str, model: str, output: Path) -> None:
     """Follow, plot, print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.jitter",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("clip", help="video file")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
-    parser.add_argument("--model", default="ssrnet-joint")
-    args = parser.parse_args(argv)
-    try:
-        check_writable(args.output)
-        people = follow(args.clip, args.model)
-    except (UserError, ModelError) as error:
-        print(f"demo.jitter: {error}", file=sys.stderr)
-        return 2
+    check_writable(output)
+    people = follow(clip, model)
     measured = {person: figures(people[person]) for person in sorted(people)}
     for person, told in measured.items():
         spread = "no label"
@@ -136,9 +117,22 @@ def main(argv: list[str] | None = None) -> int:
             f"gender flips {told['raw_flips']} raw, {told['shown_flips']} shown"
         )
     raw, shown = (sum(m[k] for m in measured.values()) for k in ("raw_flips", "shown_flips"))
-    print(f"{args.clip}: gender flips {raw} raw, {shown} shown")
-    plot(people, f"{Path(args.clip).name}: {raw} gender flips raw, {shown} shown", args.output)
-    return 0
+    print(f"{clip}: gender flips {raw} raw, {shown} shown")
+    plot(people, f"{Path(clip).name}: {raw} gender flips raw, {shown} shown", output)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.jitter",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clip", help="video file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
+    parser.add_argument("--model", default="ssrnet-joint")
+    args = parser.parse_args(argv)
+    return guarded("demo.jitter", lambda: run(args.clip, args.model, args.output))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Cameras and network streams: the newest frame wins, and one that fails is opened again.
 
 `LiveSource` goes on through an unplugged camera, a server that is gone, a stream that stalls,
-changes its size or sends garbage; `open_camera` and `open_stream` are what it opens.
+changes its size or sends garbage; `Camera` and `Stream` are what it opens.
 """
 
 import math

@@ -45,7 +45,7 @@ class Log:
             except OSError as error:
                 raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, frame: Frame, faces: Faces) -> None:
         """Log a frame. Raises UserError where that fails."""
         assert self._file is not None, "a log is written inside its with block"
         try:

@@ -2,14 +2,14 @@
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from demo.budget import Budget
 from demo.detectors import Detector
-from demo.frames import Faces, Frame, replace
+from demo.frames import Faces, Frame
 from demo.fuse import Fusion
 from demo.quality import qualities, sharpness
 from demo.reentry import Reentry

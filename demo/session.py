@@ -12,8 +12,8 @@ import cv2
 from tqdm import tqdm
 
 from demo.errors import UserError
-from demo.frames import NO_FACES, Frame
-from demo.sinks import Sink, save_picture
+from demo.frames import Frame
+from demo.sinks import Recorder, Sink, save_picture
 from demo.timing import Stopwatch
 from demo.views import View, Wall
 from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
@@ -41,7 +41,7 @@ def prepare_process() -> None:
 def run(
     views: Sequence[View],
     sinks: Sequence[Sink],
-    recorder: Sink | None,
+    recorder: Recorder | None,
     window: Window | None,
     stopwatch: Stopwatch,
     max_frames: int | None,
@@ -57,8 +57,10 @@ def run(
     with ExitStack() as stack:
         for view in views:
             stack.enter_context(view.source)
-        for sink in [*sinks, recorder] if recorder else sinks:
+        for sink in sinks:
             stack.enter_context(sink)
+        if recorder:
+            stack.enter_context(recorder)
         wall = Wall(views)
         progress = stack.enter_context(_progress(views, max_frames))
         tell = _beside_the_bar(notify)
@@ -79,7 +81,7 @@ def run(
                 if seen and recorder:
                     held = seen.time + HOLD_SECONDS
                     with stopwatch.stage("record"):
-                        recorder.write(seen, NO_FACES, seen.image)
+                        recorder.write(seen)
                 command = show(seen) if show else None
                 if command == QUIT:
                     result.quit = True
@@ -96,9 +98,9 @@ def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch)
     """One frame from its pipeline into its view and the sinks."""
     faces = view.process(frame)
     with stopwatch.stage("draw"):
-        drawn = view.draw(frame, faces, "" if view.source.photos else stopwatch.line)
+        view.draw(frame, faces, "" if view.source.photos else stopwatch.line)
     for sink in sinks:
-        sink.write(frame, faces, drawn)
+        sink.write(frame, faces)
     stopwatch.frame_done()
 
 
@@ -155,7 +157,7 @@ class _Show:
 
     def _shown(self, seen: Frame) -> float:
         """Show a picture; the seconds until the next one is due."""
-        self._window.write(seen, NO_FACES, seen.image)
+        self._window.show(seen.image)
         last, self._seen = self._seen, seen
         if self._photos:
             return PHOTO_SECONDS

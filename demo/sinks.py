@@ -1,9 +1,11 @@
-"""Where pictures go: a recording, or photos in a folder. All sinks are closed by `with`."""
+"""Where results and pictures go: these into a recording, or into a folder of photos. All sinks and
+recorders are closed by `with`."""
 
 import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -23,6 +25,7 @@ from models.writing import writable_folder
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording
+SLOWEST = Fraction(1, 3600)  # frames a second: more ticks a frame than 2**31 crash the mp4 writer
 MOST_AHEAD = "1000000"  # microseconds: pictures wait no longer for a sound that has ended
 CLOSE_SECONDS = 30.0
 KEY_SECONDS = 1.0  # at most, between key frames: a killed recording ends before the last of them
@@ -36,11 +39,24 @@ VIDEO_SUFFIXES = set(FRAGMENTS)
 
 
 class Sink(Protocol):
-    """Takes every finished frame."""
+    """Takes what was found in every frame of every source."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None: ...
+    def write(self, frame: Frame, faces: Faces) -> None: ...
+
+
+class Recorder(Protocol):
+    """Takes what there is to see: the frames with their overlay, or tiles of several sources."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def write(self, seen: Frame) -> None: ...
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a picture: before the first one, no file is touched."""
+        ...
 
 
 class VideoRecorder:
@@ -58,7 +74,7 @@ class VideoRecorder:
             )
         check_writable(path)
         self._path = path
-        self._rate = Fraction(fps or 25.0).limit_denominator(1001)
+        self._rate = max(Fraction(fps or 25.0).limit_denominator(1_000_000), SLOWEST)
         self._sound = sound
         self._container: Any = None
         self._stream: Any = None
@@ -77,9 +93,14 @@ class VideoRecorder:
             self._sound.close()
         self._worker.check()
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, seen: Frame) -> None:
         """Queue a picture. Raises UserError where an earlier one could not be written."""
-        self._worker.put((drawn, frame.time))
+        self._worker.put((seen.image, seen.time))
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a picture, and so a file."""
+        return self._container is not None
 
     def _open(self, height: int, width: int) -> None:
         options = FRAGMENTS[self._path.suffix.lower()] | {
@@ -139,6 +160,7 @@ class PhotoRecorder:
     def __init__(self, target: Path, single: bool) -> None:
         self._file = target if single and target.suffix.lower() in PHOTO_SUFFIXES else None
         self._folder = target
+        self.written = False  # any photo
         if self._file is not None:
             check_writable(self._file)
             return
@@ -155,13 +177,14 @@ class PhotoRecorder:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, seen: Frame) -> None:
         """Write one photo. Raises UserError where that fails."""
-        source = Path(frame.source)
+        source = Path(seen.source)
         path = self._file or self._folder / source.name
         if path.exists() and path.samefile(source):
             raise UserError(f"-o {self._folder} would overwrite {source}: name another place")
-        save_picture(path, drawn)
+        save_picture(path, seen.image)
+        self.written = True
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:
@@ -208,9 +231,13 @@ class _Worker:
         self._queue.put(item)
 
     def finish(self) -> bool:
-        """Let the thread work off what is queued; whether it failed."""
-        self._queue.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        """Let the thread work off what is queued; whether it failed. One that does not end within
+        CLOSE_SECONDS after it took the last item has failed too, for `check`."""
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=CLOSE_SECONDS)
+            self._thread.join(CLOSE_SECONDS)
+        if self.busy:
+            self._error = self._error or TimeoutError("the disk or the encoder does not answer")
         return self._failed
 
     @property

@@ -18,20 +18,19 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench import ROOT, Camera, resident_mb, video_source
-from demo.detectors import DETECTORS
+from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
 from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.live import LiveSource
 from demo.log import Log
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process, run
+from demo.session import run
 from demo.sinks import VideoRecorder, check_writable
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
-from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.arguments import guarded, number
+from models.evaluation import ledger
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's
@@ -79,7 +78,7 @@ class Meter:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, frame: Frame, faces: Faces) -> None:
         """Note the frame's delay and, when a second is over, the sample."""
         now = time.monotonic() - self._source.started
         self._delays.append((now - frame.time) * 1e3)
@@ -140,15 +139,12 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
     """Run for so long; samples, halves and faults."""
     with video_source(clip):
         pass  # what is wrong with it is told before anything starts
-    prepare_process()
-    manifest = load_manifest("ssrnet-joint")
-    estimator = Estimator(manifest, choose_device("cpu"))
-    detector, stopwatch = DETECTORS["mtcnn"](None, True), Stopwatch()
+    (detector, estimator), stopwatch = engines(), Stopwatch()
     with TemporaryDirectory() as folder:
         recording = Path(folder) / "soak.mp4"
-        camera = Camera(clip, seconds)
+        camera = ClipCamera(clip, seconds)
         source = LiveSource(clip, lambda: camera, give_up=0)
-        pipeline = Pipeline(detector, estimator, manifest.input, source.fps, Settings(), stopwatch)
+        pipeline = Pipeline(detector, estimator, estimator.input, source.fps, Settings(), stopwatch)
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
         meter = Meter(source, notify)
         result = run(
@@ -160,13 +156,14 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
             None,
             notify,
         )
+        first, last = halves(meter.samples)
         recorded = length(recording)
-    first, last = halves(meter.samples)
     wrong = faults(first, last)
     if abs(recorded / summary.duration - 1) > TRUE_TIME:
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
     return {
         "clip": clip,
+        "machine": ledger.machine(),
         "seconds": round(summary.duration, 3),
         "recorded_seconds": round(recorded, 3),
         "frames": result.frames,
@@ -222,26 +219,28 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long (%(default)s)")
+    parser.add_argument("--minutes", type=number(0.1), default=30.0, help="how long (%(default)s)")
     parser.add_argument(
         "--clip", default=str(ROOT / "assets" / "demo.mp4"), help="video file (the demo clip)"
     )
     parser.add_argument("--json", action="store_true", help="print one object, with all samples")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="plot of the samples")
     args = parser.parse_args(argv)
-    try:
+    faulty = False
+
+    def work() -> None:
+        nonlocal faulty
         if not Path("/proc/self/fd").is_dir():
             raise UserError("this system does not tell threads and open files: run it on Linux")
         if args.output is not None:
             check_writable(args.output)
         report = soak(args.clip, args.minutes * 60, lambda told: print(told, file=sys.stderr))
-    except (UserError, ModelError) as error:
-        print(f"demo.soak: {error}", file=sys.stderr)
-        return 2
-    if args.output is not None:
-        plot(report["samples"], args.output)
-    print(json.dumps(report) if args.json else text(report))
-    return 1 if report["faults"] else 0
+        if args.output is not None:
+            plot(report["samples"], args.output)
+        print(json.dumps(report) if args.json else text(report))
+        faulty = bool(report["faults"])
+
+    return guarded("demo.soak", work) or int(faulty)
 
 
 if __name__ == "__main__":

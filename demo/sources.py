@@ -37,7 +37,7 @@ MOST_STREAMS = 8  # of a file, that are bound while it is opened
 DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
 COMPLETE = 0.98  # of what the container announces
 WIDEST = 4  # heights, of a pixel that is believed
-SHORT_SECONDS = 0.25  # a last frame and the sound may last that much longer
+SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
 
 
 class Source(Protocol):
@@ -196,10 +196,19 @@ class VideoSource:
         frames that are still counted."""
         if self._stream.frames and frames >= COMPLETE * self._stream.frames - 1:
             return False
-        told = (self._container.duration or 0) / av.time_base
-        if self._stream.frames and self._stream.duration and self._stream.time_base:
-            told = float(self._stream.duration * self._stream.time_base)
-        return seconds + SHORT_SECONDS < COMPLETE * told
+        last = max(SHORT_SECONDS, 1 / (self.fps or 25.0))
+        return seconds + last < COMPLETE * self._told_seconds()
+
+    def _told_seconds(self) -> float:
+        """How long the file says that its picture lasts; if it tells only that, how long all does,
+        and the sound may last longer."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        try:  # Matroska's, from the start of the file to the end of this track
+            hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.start
+        except (KeyError, ValueError):
+            return (self._container.duration or 0) / av.time_base
 
     def _decode(self) -> Iterator[Picture]:
         clock, length = Clock(), 1 / (self.fps or 25.0)

@@ -22,14 +22,14 @@ from demo.fuse import Fusion
 from demo.quality import qualities
 from demo.session import prepare_process
 from models.align import crop_faces
-from models.arguments import command_line, count, make_folder, seed
+from models.arguments import command_line, count, guarded, make_folder, seed
 from models.calibration import Table
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluate import chosen_samples
 from models.evaluation import ledger
 from models.mtcnn import Detections, Mtcnn
 from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.spec import load_manifest
 
 FRAMES = 60
 JITTER = 0.04  # of the box's width and height, at most, at each of its sides
@@ -168,13 +168,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     prepare_process()
-    try:
+
+    def work() -> None:
         report = run(args, command_line("demo.steady", argv))
-    except (UserError, ModelError) as error:
-        print(f"demo.steady: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report) if args.json else text(report))
-    return 0
+        print(json.dumps(report) if args.json else text(report))
+
+    return guarded("demo.steady", work)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a session saw: people, time in view, ages and genders, busiest moments, delays."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -16,7 +17,7 @@ from demo.sinks import check_writable
 
 SUFFIXES = {".json", ".html"}
 STALL_SECONDS = 1.0  # a frame counts for no longer, however long the next one takes
-MOST_PEOPLE = 1000  # kept one by one, those longest in view; the others are counted
+MOST_PEOPLE = 1000  # listed, those longest in view; the others are counted, from twice as many on
 AWAY_SECONDS = 60.0  # after that a person is not expected back
 NAMED = 5  # people on the screen
 AGES = 10  # years, of a histogram's bar
@@ -66,10 +67,11 @@ class Summary:
         for source, (start, length, _) in list(self._pending.items()):
             self._settle(source, start + length)
         self._pending.clear()
+        self._fold(math.inf)
         if self._path is not None:
             self._write(self._path)
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
+    def write(self, frame: Frame, faces: Faces) -> None:
         """Count a frame."""
         self._delays[np.searchsorted(DELAYS, time.perf_counter() - self._taken)] += 1
         self.frames += 1

@@ -15,17 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demo.bench import video_source
-from demo.detectors import DETECTORS, Detector
+from demo.bench import engines, video_source
+from demo.detectors import Detector
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.pipeline import Pipeline, Settings
-from demo.session import prepare_process
 from demo.timing import Stopwatch
-from models.arguments import make_folder
-from models.runtime import Estimator, choose_device
-from models.spec import ModelError, load_manifest
+from models.arguments import guarded, make_folder
+from models.evaluation import ledger
+from models.runtime import Estimator
 
 FACES = (1, 2, 4, 8, 16, 24, 32)
 HEIGHTS = (270, 480, 720, 1080, 1440, 2160)
@@ -70,9 +69,7 @@ def measure(clip: str, model: str) -> dict[str, dict[int, float]]:
     """Milliseconds a frame by the number of faces and by the height of the frame."""
     with video_source(clip) as source:
         images = [frame.image for frame in islice(source, COUNT)]
-    prepare_process()
-    detector = DETECTORS["mtcnn"](None, True)
-    estimator = Estimator(load_manifest(model), choose_device("cpu"))
+    detector, estimator = engines(model)
     found = detector.detect(images[0])
     if not len(found):
         raise UserError(f"the first frame of {clip} has no face")
@@ -106,8 +103,22 @@ def plot(result: dict[str, dict[int, float]], path: Path) -> None:
     save_figure(figure, path)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run(clip: str, model: str, folder: Path) -> None:
     """Measure, plot, print."""
+    make_folder(folder)
+    result = measure(clip, model)
+    record = result | {"machine": ledger.machine()}
+    (folder / "sweep.json").write_text(json.dumps(record, indent=2) + "\n")
+    plot(result, folder / "sweep.png")
+    for name, times in result.items():
+        for value, ms in times.items():
+            print(f"{name} {value:>5}: {ms:6.2f} ms, {1e3 / ms:6.1f} fps")
+    slope = np.polyfit(list(result["faces"]), list(result["faces"].values()), 1)[0]
+    print(f"one more face costs {slope:.2f} ms a frame")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.sweep",
         description=__doc__,
@@ -117,20 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--model", default="ssrnet-joint")
     args = parser.parse_args(argv)
-    try:
-        make_folder(args.output)
-        result = measure(args.clip, args.model)
-    except (UserError, ModelError) as error:
-        print(f"demo.sweep: {error}", file=sys.stderr)
-        return 2
-    (args.output / "sweep.json").write_text(json.dumps(result, indent=2) + "\n")
-    plot(result, args.output / "sweep.png")
-    for name, times in result.items():
-        for value, ms in times.items():
-            print(f"{name} {value:>5}: {ms:6.2f} ms, {1e3 / ms:6.1f} fps")
-    slope = np.polyfit(list(result["faces"]), list(result["faces"].values()), 1)[0]
-    print(f"one more face costs {slope:.2f} ms a frame")
-    return 0
+    return guarded("demo.sweep", lambda: run(args.clip, args.model, args.output))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from demo.frames import Faces, replace
+from demo.frames import Faces
 
 WIDTH = 1920  # pixels of all tiles together
 MOST = 16  # sources

@@ -61,7 +61,7 @@ class View:
         self.running, self.failure = False, failure
         self.notice = failure or "ended"
 
-    def draw(self, frame: Frame, faces: Faces, figures: str) -> np.ndarray:
+    def draw(self, frame: Frame, faces: Faces, figures: str) -> None:
         """Draw onto the frame, which nobody needs bare any more, or onto a tile made of it."""
         image = frame.image
         if self.shape is not None:
@@ -69,7 +69,6 @@ class View:
             figures = self._title
         draw(image, faces, figures)
         self._last = Frame(image, frame.index, frame.time, frame.source)
-        return image
 
     def seen(self, seconds: float) -> Frame | None:
         """The last picture, under a notice if there is one; None before the first."""

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from demo.frames import Faces, Frame
 
 QUIT, PAUSE, SNAPSHOT, LOST = "quit", "pause", "snapshot", "lost"
 KEYS = {ord("q"): QUIT, 27: QUIT, ord(" "): PAUSE, ord("s"): SNAPSHOT}
@@ -47,14 +46,14 @@ class Window:
         for each in self._connections:
             each.close()
 
-    def write(self, frame: Frame, faces: Faces, drawn: np.ndarray) -> None:
-        """Show a frame, where the display is still there."""
+    def show(self, image: np.ndarray) -> None:
+        """Show a picture, where the display is still there."""
         if self._lose(0.0):
             return
         if not self._sized:
-            cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
+            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
             self._sized = True
-        cv2.imshow(self._title, drawn)
+        cv2.imshow(self._title, image)
 
     def command(self, wait: float) -> str | None:
         """QUIT, PAUSE or SNAPSHOT if a key asked for it within `wait` seconds, QUIT if the window

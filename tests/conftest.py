@@ -15,11 +15,16 @@ import numpy as np
 import pytest
 from skimage import data
 
+from demo.frames import Faces
+
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
 
     from models.datasets.chips import Chips
 
+NO_FACES = Faces.detected(
+    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+)
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -71,10 +76,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory, two_people: Callable) -> Path
     return path
 
 
-def write_clip(path: Path, images: list[np.ndarray], fps: int = 25) -> None:
-    """Encode BGR images as H.264, a key frame every five frames."""
+def write_clip(path: Path, images: list[np.ndarray], fps: int = 25, codec: str = "h264") -> None:
+    """Encode BGR images, a key frame every five frames."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("h264", rate=fps, options={"crf": "18"})
+        stream = container.add_stream(codec, rate=fps, options={"crf": "18"})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.gop_size = "yuv420p", 5
         for image in images:

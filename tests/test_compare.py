@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from demo.compare import compare
-from demo.frames import Faces, replace
+from demo.frames import Faces
 
 
 def faces(*rows: tuple[float, int, float, float]) -> Faces:

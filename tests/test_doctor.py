@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from demo import checks, doctor
-from demo.checks import BAD, NOTE, OK, Camera, Finding, cameras, examined, weights
+from demo.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
 from demo.doctor import Speed, advice
 from models import spec
 
@@ -89,9 +89,9 @@ def test_cameras_are_told_with_their_sizes_and_those_without_picture_named(tmp_p
         made.append(Webcam(index, gives=index != 1))
         return made[-1]
 
-    found: list[Camera] = []
+    found: list[FoundCamera] = []
     findings = list(cameras(found, tmp_path, capture))
-    assert found == [Camera(k, [(640, 480), (1280, 720)]) for k in (0, 10)]
+    assert found == [FoundCamera(k, [(640, 480), (1280, 720)]) for k in (0, 10)]
     assert [f.state for f in findings] == [OK, OK, NOTE]
     assert findings[0].text.endswith("640x480, 1280x720")
     assert f"{tmp_path}/video1: no picture" in findings[2].text
@@ -129,6 +129,16 @@ def test_a_check_that_breaks_is_a_finding_and_the_exit_code_1(monkeypatch, capsy
     assert lines[-1] == "the demo would not run: see BAD"
 
 
+def test_without_the_demo_clip_the_benchmark_is_a_finding(monkeypatch, capsys, tmp_path):
+    for check in ("programs", "engines", "weights", "cameras"):
+        monkeypatch.setattr(checks, check, lambda *_: iter(()))
+    monkeypatch.setattr(doctor, "CLIP", tmp_path / "demo.mp4")
+    assert doctor.main([]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"BAD  speed                   no such file or folder: {tmp_path}/demo.mp4" in lines
+    assert lines[-1] == "the demo would not run: see BAD"
+
+
 @pytest.mark.parametrize(
     ("speed", "words"),
     [
@@ -139,7 +149,7 @@ def test_a_check_that_breaks_is_a_finding_and_the_exit_code_1(monkeypatch, capsy
     ],
 )
 def test_the_frame_is_searched_as_often_as_half_of_its_time_allows(speed, words):
-    assert advice(speed, [Camera(2, [])], window=True) == f"python stream.py -s 2 {words}"
+    assert advice(speed, [FoundCamera(2, [])], window=True) == f"python stream.py -s 2 {words}"
 
 
 def test_without_camera_and_screen_the_demo_clip_is_recorded():

@@ -1,10 +1,10 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from demo.draw import draw, face_text, id_colour
-from demo.frames import Faces, replace
+from demo.frames import Faces
 
 
 def one_face(box: list[float], track: int = 1) -> Faces:

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from demo.frames import Faces, replace
+from demo.frames import Faces
 
 
 def faces(count: int) -> Faces:

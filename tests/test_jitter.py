@@ -1,7 +1,9 @@
 import cv2
 import numpy as np
 
+from demo import jitter
 from demo.jitter import Curves, figures, flips, main
+from models.arguments import INTERRUPTED
 
 
 def test_a_flip_is_a_change_of_the_more_probable_gender():
@@ -35,6 +37,15 @@ def test_a_clip_becomes_a_plot_and_its_flips_are_told(clip, tmp_path, capsys):
     assert len(people) == 2
     assert last.endswith(" 0 shown")
     assert cv2.imread(str(tmp_path / "a.png")).shape == (715, 1100, 3)
+
+
+def test_ctrl_c_is_one_line(clip, tmp_path, capsys, monkeypatch):
+    def interrupted(clip: str, model: str) -> dict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jitter, "follow", interrupted)
+    assert main([str(clip), "-o", str(tmp_path / "a.png")]) == INTERRUPTED
+    assert capsys.readouterr().err == "\ndemo.jitter: stopped\n"
 
 
 def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):

@@ -16,12 +16,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import jpeg, write_clip
+from conftest import NO_FACES, jpeg, write_clip
 
 import stream
 from demo import live
 from demo.errors import UserError
-from demo.frames import NO_FACES, Frame, Silence
+from demo.frames import Frame, Silence
 from demo.live import LiveSource
 from demo.names import public_name
 from demo.session import run
@@ -255,7 +255,7 @@ class QuitKey:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def write(self, frame, faces, drawn) -> None:
+    def show(self, image: np.ndarray) -> None:
         pass
 
     def command(self, wait: float) -> str | None:

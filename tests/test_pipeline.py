@@ -190,3 +190,15 @@ def test_a_known_face_that_is_doubtful_is_looked_at_twice(looks, faces):
     counts = [len(pipeline.process(Frame(blank, k, k / 25, "clip"))) for k in range(4)]
     assert counts == [1, 1, 1, faces]
     assert not detector.looks
+
+
+def test_one_who_is_lost_may_be_where_the_track_leads():
+    detector = OneFace(*[0.0] * 9)  # only the search finds it, in the first three frames
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 25.0, Settings(), Stopwatch())
+    blank = np.zeros((240, 320, 3), np.uint8)
+    step = np.array([6, 0, 6, 0], np.float32)
+    for k in range(3):
+        assert len(pipeline.process(Frame(blank, k, k / 25, "clip"))) == 1
+        detector.BOX = detector.BOX + step
+    assert len(pipeline.process(Frame(blank, 3, 3 / 25, "clip"))) == 0
+    assert pipeline.possible == pytest.approx(detector.BOX, abs=3)

@@ -1,13 +1,16 @@
 import csv
 import json
 import os
+import threading
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 
+from demo import sinks
 from demo.errors import UserError
-from demo.frames import Faces, Frame, replace
+from demo.frames import Faces, Frame
 from demo.log import CSV_COLUMNS, Log
 from demo.sinks import PhotoRecorder, VideoRecorder, save_picture
 
@@ -45,11 +48,23 @@ def test_a_recording_has_every_frame_at_the_rate_and_size_of_the_source(tmp_path
     path = tmp_path / f"out{suffix}"
     with VideoRecorder(path, 10.0) as recorder:
         for k in range(25):
-            recorder.write(frame(k), faces(), frame(k).image)
+            recorder.write(frame(k))
     size, rate, times = recorded(path)
     assert size == (64, 48)
     assert rate == 10
     assert times == pytest.approx([k / 10 for k in range(25)], abs=2e-3)
+
+
+@pytest.mark.parametrize("fps", [1 / 3600, 1 / 86_400, 1e-9])
+def test_a_time_lapse_keeps_the_time_of_each_frame(tmp_path, fps):
+    path = tmp_path / "slow.mp4"
+    seconds = [3600.0 * k for k in range(5)]
+    with VideoRecorder(path, fps) as recorder:
+        for k, second in enumerate(seconds):
+            recorder.write(frame(k, time=second))
+    _, rate, times = recorded(path)
+    assert rate == pytest.approx(1 / 3600)
+    assert times == pytest.approx(seconds, abs=2e-3)
 
 
 def test_a_live_recording_keeps_the_time_of_each_frame(tmp_path):
@@ -57,7 +72,7 @@ def test_a_live_recording_keeps_the_time_of_each_frame(tmp_path):
     seconds = [0.0, 0.5, 0.6, 2.0, 2.04]
     with VideoRecorder(path, 30.0) as recorder:
         for k, second in enumerate(seconds):
-            recorder.write(frame(k, time=second), faces(), frame(k).image)
+            recorder.write(frame(k, time=second))
     assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
 
 
@@ -66,21 +81,21 @@ def test_a_recording_of_uneven_frames_lasts_as_long_as_they_did(tmp_path):
     seconds = [k / 10 for k in range(10)] + [1.0 + 0.35 * k for k in range(5)]
     with VideoRecorder(path, 10.0) as recorder:
         for k, second in enumerate(seconds):
-            recorder.write(frame(k, time=second), faces(), frame(k).image)
+            recorder.write(frame(k, time=second))
     assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
 
 
 def test_a_single_photo_can_be_given_a_name(tmp_path, astronaut):
     photo = Frame(astronaut, 0, 0.0, str(tmp_path / "face.png"))
     with PhotoRecorder(tmp_path / "annotated.jpg", single=True) as recorder:
-        recorder.write(photo, faces(), astronaut)
+        recorder.write(photo)
     assert (tmp_path / "annotated.jpg").stat().st_size > 10_000
 
 
 def test_odd_sides_are_padded_by_one_pixel(tmp_path):
     path = tmp_path / "odd.mp4"
     with VideoRecorder(path, 10.0) as recorder:
-        recorder.write(frame(0, 47, 63), faces(), frame(0, 47, 63).image)
+        recorder.write(frame(0, 47, 63))
     assert recorded(path)[0] == (64, 48)
 
 
@@ -88,7 +103,7 @@ def test_pictures_of_another_size_are_fitted_into_the_first_with_their_aspect(tm
     path = tmp_path / "sizes.mp4"
     with VideoRecorder(path, 10.0) as recorder:
         for k, (height, width) in enumerate([(48, 64), (96, 96), (48, 64)]):
-            recorder.write(frame(k), faces(), np.full((height, width, 3), 200, np.uint8))
+            recorder.write(replace(frame(k), image=np.full((height, width, 3), 200, np.uint8)))
     with av.open(str(path)) as container:
         pictures = [p.to_ndarray(format="gray") for p in container.decode(video=0)]
     assert [picture.shape for picture in pictures] == [(48, 64)] * 3
@@ -102,7 +117,7 @@ def test_a_recording_that_was_never_closed_is_playable(tmp_path):
     recorder.__enter__()
     noise = np.random.default_rng(0)
     for k in range(80):
-        recorder.write(frame(k), faces(), noise.integers(0, 255, (48, 64, 3), np.uint8))
+        recorder.write(replace(frame(k), image=noise.integers(0, 255, (48, 64, 3), np.uint8)))
     killed = tmp_path / "copy.mp4"
     killed.write_bytes(path.read_bytes())
     recorder.__exit__(None, None, None)
@@ -113,8 +128,8 @@ def test_a_recording_that_was_never_closed_is_playable(tmp_path):
 def test_a_json_log_has_one_object_a_frame(tmp_path):
     path = tmp_path / "log.jsonl"
     with Log(path) as log:
-        log.write(frame(0), faces(), frame(0).image)
-        log.write(frame(1), faces()[:0], frame(1).image)
+        log.write(frame(0), faces())
+        log.write(frame(1), faces()[:0])
     first, second = map(json.loads, path.read_text().splitlines())
     assert first == {
         "source": "clip",
@@ -133,7 +148,7 @@ def test_a_json_log_has_one_object_a_frame(tmp_path):
 def test_a_csv_log_has_one_row_a_face(tmp_path):
     path = tmp_path / "log.csv"
     with Log(path) as log:
-        log.write(frame(0), faces(), frame(0).image)
+        log.write(frame(0), faces())
     header, *rows = csv.reader(path.open())
     assert header == CSV_COLUMNS
     assert rows[0] == "clip 0 0.0 3 1.0 2.0 30.0 40.0 0.99 31.26 24.5 40.0 0.25".split()
@@ -144,7 +159,7 @@ def test_a_log_is_complete_to_the_last_frame_while_it_is_written(tmp_path):
     path = tmp_path / "log.jsonl"
     with Log(path) as log:
         for k in range(3):
-            log.write(frame(k), faces(), frame(k).image)
+            log.write(frame(k), faces())
             assert len(path.read_text().splitlines()) == k + 1
 
 
@@ -153,13 +168,13 @@ def test_photos_are_written_under_their_names_but_never_over_the_originals(tmp_p
     original.write_bytes(b"the original")
     photo = Frame(astronaut, 0, 0.0, str(original))
     with PhotoRecorder(tmp_path / "out" / "deep", single=True) as recorder:
-        recorder.write(photo, faces(), astronaut)
+        recorder.write(photo)
     assert (tmp_path / "out" / "deep" / "face.png").stat().st_size > 100_000
     with (
         pytest.raises(UserError, match="overwrite"),
         PhotoRecorder(tmp_path, single=True) as recorder,
     ):
-        recorder.write(photo, faces(), astronaut)
+        recorder.write(photo)
     assert original.read_bytes() == b"the original"
 
 
@@ -179,18 +194,18 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, make, name,
         make(tmp_path / name)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_picture_too_large_for_its_format_is_one_clear_line(tmp_path):
     path, wide = tmp_path / "a.webp", np.zeros((2, 20_000, 3), np.uint8)
     with pytest.raises(UserError, match=r"a\.webp: its format does not take 20000x2 pixels"):
         save_picture(path, wide)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_one_clear_line(tmp_path):
     path = tmp_path / "log.jsonl"
     path.symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"cannot log to .*No space left"), Log(path) as log:
-        log.write(frame(0), faces(), frame(0).image)
+        log.write(frame(0), faces())
     for name in ("out.mkv", "out.mp4"):
         video = tmp_path / name
         video.symlink_to("/dev/full")
@@ -199,4 +214,20 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
             VideoRecorder(video, 10.0) as recorder,
         ):
             for k in range(200):
-                recorder.write(frame(k), faces(), frame(k).image)
+                recorder.write(frame(k))
+
+
+@pytest.mark.parametrize("frames", [1, 5], ids=["room in the queue", "queue full"])
+def test_a_disk_that_never_answers_is_told_when_the_recording_is_closed(
+    tmp_path, monkeypatch, frames
+):
+    answer = threading.Event()
+    monkeypatch.setattr(sinks, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(VideoRecorder, "_encode", lambda self, item: answer.wait())
+    recorder = VideoRecorder(tmp_path / "a.mp4", 10.0)
+    recorder.__enter__()
+    for k in range(frames):
+        recorder.write(frame(k))
+    with pytest.raises(UserError, match="the disk or the encoder does not answer"):
+        recorder.__exit__(None, None, None)
+    answer.set()

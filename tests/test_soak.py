@@ -6,6 +6,8 @@ import pytest
 from demo import soak
 from demo.errors import UserError
 from demo.soak import Half, Sample, faults, halves
+from demo.views import Wall
+from models.evaluation import ledger
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 
@@ -37,6 +39,7 @@ def test_a_run_too_short_to_compare_is_refused():
 @needs_proc
 def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_truly(clip, tmp_path):
     report = soak.soak(str(clip), 10.0, lambda told: None)
+    assert report["machine"] == ledger.machine()
     assert report["seconds"] == pytest.approx(10.0, rel=0.02)
     assert report["recorded_seconds"] == pytest.approx(report["seconds"], rel=0.02)
     assert len(report["samples"]["second"]) in (9, 10)
@@ -46,6 +49,24 @@ def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_truly(clip, 
     soak.plot(report["samples"], tmp_path / "a.png")
     assert cv2.imread(str(tmp_path / "a.png")).shape[1] == 990
     assert soak.text(report).startswith(f"{clip}: 10 s, ")
+
+
+def test_no_time_at_all_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        soak.main(["--minutes", "0"])
+    assert "--minutes: '0' is not a number of at least 0.1" in capsys.readouterr().err
+
+
+@needs_proc
+def test_a_run_that_was_stopped_before_the_first_frame_is_one_line(clip, capsys, monkeypatch):
+    def interrupted(wall: Wall) -> list:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Wall, "turn", interrupted)
+    assert soak.main(["--clip", str(clip)]) == 2
+    assert capsys.readouterr().err == (
+        "demo.soak: 0 samples are too few to compare: let it run for longer\n"
+    )
 
 
 def test_a_clip_that_is_no_video_is_one_line(tmp_path, capsys):

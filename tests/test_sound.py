@@ -7,13 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from demo.frames import Faces
 from demo.sinks import VideoRecorder
 from demo.sound import sound_of
 from demo.sources import open_source
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
-NOBODY = Faces.detected(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
 
 def write_beep(
@@ -49,7 +47,7 @@ def record(source: Path, target: Path, frames: int | None = None) -> None:
         sound = sound_of(str(source), lambda: video.start)
         with VideoRecorder(target, video.fps, sound) as recorder:
             for frame in video:
-                recorder.write(frame, NOBODY, frame.image)
+                recorder.write(frame)
                 if frame.index + 1 == frames:
                     break
 
@@ -105,6 +103,25 @@ def test_sound_that_starts_before_the_picture_is_cut_to_it(tmp_path):
     assert flash(tmp_path / "out.mp4") == (MOMENT, SECONDS * FPS)
 
 
+@pytest.mark.parametrize("late", [0.0, 1.0])
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4"])
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path, suffix, late):
+    path = tmp_path / f"a{suffix}"
+    write_beep(path, "aac", 48_000, late, heard=SECONDS + late + 0.4)
+    with open_source(str(path)) as video:
+        assert len(list(video)) == SECONDS * FPS
+    assert video.warning is None
+
+
+def test_a_cut_video_whose_sound_outlasts_the_picture_is_told(tmp_path):
+    path = tmp_path / "a.mkv"
+    write_beep(path, "aac", 48_000, heard=SECONDS + 0.4)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_source(str(path)) as video:
+        assert 0 < len(list(video)) < SECONDS * FPS
+    assert "truncated or damaged" in video.warning
+
+
 def test_a_recording_that_was_stopped_early_has_no_longer_sound(tmp_path):
     write_beep(tmp_path / "a.mp4", "aac", 48_000)
     record(tmp_path / "a.mp4", tmp_path / "out.mp4", frames=55)
@@ -125,7 +142,7 @@ def test_a_recording_with_sound_that_was_never_closed_is_playable(tmp_path):
         recorder = VideoRecorder(path, 25.0, sound_of(str(source), lambda: video.start))
         recorder.__enter__()
         for frame in video:
-            recorder.write(frame, NOBODY, frame.image)
+            recorder.write(frame)
         killed.write_bytes(path.read_bytes())
         recorder.__exit__(None, None, None)
     assert beep(killed)[2] > SECONDS - 2

@@ -1,4 +1,5 @@
 import gc
+import struct
 import threading
 import weakref
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from conftest import write_clip
 
 from demo import sources
 from demo.errors import UserError
@@ -43,6 +45,15 @@ def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
         count = sum(1 for _ in source)
     assert 5 <= count < 20
     assert source.warning.startswith(f"the video breaks off after frame {count - 1}")
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".ts", ".mp4"])
+def test_the_last_frame_of_a_complete_video_may_last_long(tmp_path, two_people, suffix):
+    path = tmp_path / f"slow{suffix}"
+    write_clip(path, [two_people(k) for k in range(10)], 1, "vp9" if suffix == ".webm" else "h264")
+    with open_source(str(path)) as source:
+        assert len(list(source)) == 10
+    assert source.warning is None
 
 
 def copied(
@@ -90,6 +101,31 @@ def test_pixels_that_are_not_square_become_so(clip, tmp_path):
         assert [frame.image.shape for frame in source] == [(58, 102, 3)]
     assert source.taken == "102x58"
     assert open_source(str(clip)).taken is None
+
+
+@pytest.mark.parametrize(
+    ("turn", "shape", "corner"),
+    [
+        ((0, 1, -1, 0), (96, 48, 3), (0, -1)),
+        ((-1, 0, 0, -1), (48, 96, 3), (-1, -1)),
+        ((0, -1, 1, 0), (96, 48, 3), (-1, 0)),
+    ],
+    ids=["a quarter to the right", "a half", "a quarter to the left"],
+)
+def test_the_video_of_a_phone_is_upright(tmp_path, turn, shape, corner):
+    def matrix(a: int, b: int, c: int, d: int) -> bytes:
+        return struct.pack(">9i", *(part << 16 for part in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+
+    path, image = tmp_path / "phone.mp4", np.zeros((48, 96, 3), np.uint8)
+    image[:16, :32] = 255
+    write_clip(path, [image])
+    head, tkhd, track = path.read_bytes().partition(b"tkhd")
+    path.write_bytes(head + tkhd + track.replace(matrix(1, 0, 0, 1), matrix(*turn), 1))
+    with open_source(str(path)) as source:
+        (frame,) = source
+    assert frame.image.shape == shape
+    corners = {(y, x) for y in (0, -1) for x in (0, -1) if frame.image[y, x].mean() > 128}
+    assert corners == {corner}
 
 
 @pytest.mark.parametrize(

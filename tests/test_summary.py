@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from demo import presence
 from demo import summary as module
 from demo.errors import UserError
-from demo.frames import Faces, Frame, replace
+from demo.frames import Faces, Frame
 from demo.presence import Timeline
 from demo.summary import Summary, clock
 
@@ -28,7 +29,7 @@ def told(frames, path=None, photos=False, dropped=0) -> Summary:
         for index, (seconds, found, *source) in enumerate(frames):
             frame = Frame(BLANK, index, seconds, *(source or ["clip.mp4"]))
             summary.timed(lambda _, found=found: found)(frame)
-            summary.write(frame, found, BLANK)
+            summary.write(frame, found)
     return summary
 
 
@@ -124,12 +125,21 @@ def test_delays_are_told_within_four_percent(monkeypatch):
 def test_memory_does_not_grow_with_people_or_time(monkeypatch):
     monkeypatch.setattr(module, "MOST_PEOPLE", 20)
     summary = told((60.0 * k, faces((k + 1, 25, 0.9))) for k in range(5000))
-    assert len(summary.people) < 2 * 20 + 2
+    assert len(summary.people) == 20
     assert summary.count == 5000
     assert summary.ages()[1].sum() == 5000
     assert summary.lines()[0].startswith("5000 people")
     assert len(summary.timeline.most) <= presence.MOST_PIECES
     assert sum(map(len, (p.spans for p in summary.people))) < 100
+
+
+def test_of_more_people_than_are_listed_the_ones_longest_in_view_are(monkeypatch):
+    monkeypatch.setattr(module, "MOST_PEOPLE", 20)
+    frames = [(k / 10, faces((1 + (k % 30 if k < 60 else k % 25), 25, 0.9))) for k in range(110)]
+    summary = told(frames)  # 30 people for 0.2 s, and 25 of them for another 0.2 s
+    assert len(summary.people) == 20
+    assert {round(person.seconds, 1) for person in summary.people} == {0.4}
+    assert summary.count == summary.ages()[1].sum() == 30
 
 
 def test_a_long_timeline_keeps_its_sums_and_peaks():
@@ -160,7 +170,7 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
     path = tmp_path / "s.html"
     with Summary(path, "rtsp://***@cam/<1>", False, lambda: 0) as summary:
         for seconds, found in session():
-            summary.write(Frame(BLANK, 0, seconds, "rtsp://***@cam/<1>"), found, BLANK)
+            summary.write(Frame(BLANK, 0, seconds, "rtsp://***@cam/<1>"), found)
     page = path.read_text()
     assert "rtsp://***@cam/&lt;1&gt;" in page
     assert not re.search(r"(src|href|url)\s*[=(]|<img|<script", page)
@@ -177,7 +187,7 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
 def test_it_is_written_however_the_session_ends(tmp_path):
     path = tmp_path / "s.json"
     with pytest.raises(RuntimeError), Summary(path, "clip", False, lambda: 0) as summary:  # noqa: PT012
-        summary.write(Frame(BLANK, 0, 0.0, "clip"), faces((1, 30, 0.2)), BLANK)
+        summary.write(Frame(BLANK, 0, 0.0, "clip"), faces((1, 30, 0.2)))
         raise RuntimeError
     assert json.loads(path.read_text())["people_seen"] == 1
 

@@ -2,9 +2,10 @@ import time
 
 import numpy as np
 import pytest
+from conftest import NO_FACES
 
 from demo.draw import draw_notice
-from demo.frames import NO_FACES, Faces, Frame, Silence
+from demo.frames import Faces, Frame, Silence
 from demo.tiles import LINE, fit, fit_faces, grid, tile_shape
 from demo.views import View, Wall
 

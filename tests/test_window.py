@@ -10,9 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import NO_FACES
 
 from demo import session
-from demo.frames import NO_FACES, Frame
+from demo.frames import Frame
 from demo.session import run
 from demo.sources import open_source
 from demo.timing import Stopwatch
@@ -127,11 +128,11 @@ def test_connections_to_others_are_not_taken_for_the_display(toolkit, display):
         other = socket.create_connection(server.getsockname())
         server.accept()[0].close()
         with other, Window("a") as window:
-            window.write(PICTURE, NO_FACES, PICTURE.image)
+            window.show(PICTURE.image)
             assert window.command(0.0) is None
             display.close()
             assert window.command(60) == LOST
-            window.write(PICTURE, NO_FACES, PICTURE.image)
+            window.show(PICTURE.image)
     assert toolkit.shown == 1
 
 
