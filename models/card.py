@@ -115,8 +115,9 @@ def _training(manifest: Manifest) -> str:
     ]
     table = _table(["data, faces found", *splits, "sha256"], rows)
     command, _, how = manifest.origin.partition("; ")
+    calibrated = " and calibrated" if manifest.calibration else ""
     return (
-        f"{table}\n\nTrained on `train`, chosen and calibrated on `val` ({how}):\n\n"
+        f"{table}\n\nTrained on `train`, chosen{calibrated} on `val` ({how}):\n\n"
         f"```sh\n{command}\n```"
     )
 

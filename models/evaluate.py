@@ -30,7 +30,7 @@ from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
-from models.spec import CHIP, InputSpec, ModelError, load_manifest
+from models.spec import CHIP, InputSpec, ModelError, load_manifest, sha256
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
@@ -142,6 +142,13 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
         raise ModelError("--save keeps figures of the live path: leave out --chips or --save")
     if args.save and args.limit is not None:
         raise ModelError("--save keeps figures of whole splits: leave out --limit or --save")
+    name = args.data.resolve().name
+    learnt = manifest.data.get(name)
+    if args.save and learnt and args.data.is_file() and learnt["sha256"] != sha256(args.data):
+        raise ModelError(
+            f"--save: {args.data} is another {name} than {manifest.name} was trained on, which may "
+            "know its test faces: rename it or leave out --save"
+        )
     for folder in filter(None, (args.plots, args.save)):
         make_folder(folder)
     samples = chosen_samples(pictures, args.split, args.limit)
@@ -169,7 +176,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - began, 2),
     }
     if args.save:
-        save(report, manifest, args.data.resolve().name, command, args.save)
+        save(report, manifest, name, command, args.save)
     if args.plots:
         from models.evaluation.plots import save_plots, worst
 

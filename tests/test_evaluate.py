@@ -457,6 +457,18 @@ def test_a_mistake_is_told_in_one_line(
     assert all(word in err for word in words)
 
 
+def test_figures_of_a_data_set_by_the_name_of_what_was_learnt_are_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "utkface.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labels.csv", "file,split\na.png,test\n")
+    assert evaluate.main(["ssrnet-joint", "--data", str(path), "--save", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert f"{path} is another utkface.zip than ssrnet-joint was trained on" in told
+    assert not (tmp_path / "evaluation.csv").exists()
+
+
 def test_an_unknown_model_is_told_in_one_line(folder: Path, capsys: pytest.CaptureFixture) -> None:
     for name in ("no-such-model", "mtcnn"):
         assert evaluate.main([name, "--data", str(folder)]) == 2
