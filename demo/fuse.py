@@ -19,7 +19,7 @@ ALIKE = 17.0  # crops of a track that tell no more than one: half a second shows
 CERTAIN = 1.645  # deviations that hold 90 % of a normal distribution
 SETTLED = 20  # crops after which one in REFRESH frames is enough
 REFRESH = 3  # frames
-DECIDE, FLIP = 0.55, 0.65  # probability that decides a gender first, and that overturns it
+DECIDE, FLIP = 0.55, 0.7  # probability that decides a gender first, and that overturns it
 
 
 @dataclass(slots=True)
