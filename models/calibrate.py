@@ -15,7 +15,7 @@ from models.arguments import add_model, guarded, make_folder
 from models.calibration import fit_age_range, fit_temperature, judged
 from models.datasets.labels import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
-from models.evaluation.metrics import Results, fairness, metrics
+from models.evaluation.metrics import Results, fairness
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import Manifest, ModelError, load_manifest
@@ -73,12 +73,13 @@ def _too_few(manifest: Manifest, split: str, count: int, known: str) -> ModelErr
 def told(path: Path, split: str, known: Results) -> str:
     """One line: how many of a data set's faces ranges of other faces hold, how wide these are, and
     the bands of true ages that are not as covered as they should be."""
-    figures, outside = metrics(known), fairness(known)["coverage"]["outside"]
     if not len(known):
         return f"{path.name}, {split}: no face of known age"
+    width = (known.age_high - known.age_low).mean()
+    outside = fairness(known)["coverage"]["outside"]
     return (
         f"{path.name}, {split}: {len(known)} faces; tables of other faces cover "
-        f"{figures['coverage']:.1%} by {figures['range_width']:.1f} years, bands outside: "
+        f"{known.inside.mean():.1%} by {width:.1f} years, bands outside: "
         f"{', '.join(outside) or 'none'}"
     )
 

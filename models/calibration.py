@@ -19,7 +19,7 @@ TEMPERATURES = np.geomspace(0.25, 4.0, 401)
 FOLDS = 5  # parts of the faces, each of which is judged by a table of the others
 MIN_REACH = 1.0  # years, of a range to either side
 
-Table = Mapping[str, Sequence[float]]  # name -> its values at the knots
+Table = Mapping[str, Sequence[float]]  # name -> its values, those of ages at the knots
 
 
 def age_range(table: Table, ages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -157,17 +157,18 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
     adults = results[(results.least_ages >= ADULT) & results.gender_known]
     children = results[results.most_ages < ADULT]
     overall = mean(adults.gender_right)
-    groups = {name: p.gender_right for named in parts(adults).values() for name, p in named.items()}
+    named = [each for kind in parts(adults).values() for each in kind.items()]
     least = (overall or 0.0) - BEHIND
     bands = {name: part.inside for name, part in parts(results[results.ranged])["by_age"].items()}
+    outside = [name for name, inside in bands.items() if _outside(inside, COVERED, BAND)]
     return {
         "adults": {
             "n": len(adults),
             "gender_accuracy": overall,
             "behind": {
-                name: {"n": len(right), "gender_accuracy": mean(right)}
-                for name, right in groups.items()
-                if _outside(right, (least, 1.0), GROUP)
+                name: {"n": len(part), "gender_accuracy": mean(part.gender_right)}
+                for name, part in named
+                if _outside(part.gender_right, (least, 1.0), GROUP)
             },
         },
         "children": {name: metrics(children)[name] for name in ("n", "mae", "gender_accuracy")},
@@ -175,16 +176,16 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
             "bands": {
                 name: {"n": len(inside), "coverage": mean(inside)}
                 for name, inside in bands.items()
-                if len(inside) >= BAND or _outside(inside, COVERED, BAND)
+                if len(inside) >= BAND or name in outside
             },
-            "outside": [n for n, inside in bands.items() if _outside(inside, COVERED, BAND)],
+            "outside": outside,
         },
     }
 
 
 def _outside(right: np.ndarray, limits: tuple[float, float], enough: int) -> bool:
     """Whether the share of what is true lies outside the limits, of fewer than `enough` values
-    with its whole interval; FEWEST are too few to tell."""
+    with its whole interval; fewer than FEWEST are too few to tell."""
     if len(right) < FEWEST:
         return False
     low, high = (float(right.mean()),) * 2 if len(right) >= enough else wilson(right)
