@@ -33,6 +33,10 @@ class Detector(Protocol):
         """Boxes (N, 4) near faces, moved onto them: one row each, a low score where no face is."""
         ...
 
+    def settle(self, image: np.ndarray, found: Detections) -> Detections:
+        """Faces of a picture, measured once more where they were found."""
+        ...
+
 
 class DlibHog:
     """dlib's HOG detector for the boxes, MTCNN's third net for the five points."""
@@ -48,6 +52,7 @@ class DlibHog:
         self._mtcnn = Mtcnn(min_face, video)
         self.refine = self._mtcnn.refine
         self.detect_near = self._mtcnn.detect_near
+        self.settle = self._mtcnn.settle
         self._min_face = min_face
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:

@@ -202,7 +202,7 @@ class PhotoPipeline:
         with self._stopwatch.stage("detect"):
             found = self._detector.detect(frame.image)
             self.possible = found.boxes
-            found = found[found.scores >= PHOTO_SCORE]
+            found = self._detector.settle(frame.image, found[found.scores >= PHOTO_SCORE])
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):
             crops = crop_faces(frame.image, faces.boxes, faces.points, self._spec)

@@ -19,6 +19,7 @@ from models.datasets.labels import MIN_FACE, Pictures, largest_face
 from models.mtcnn import Mtcnn
 from models.spec import CHIP, listed_sha256, sha256
 
+MEASURED = 2  # raised whenever detector or aligner put a face elsewhere: fills all caches anew
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 
 
@@ -125,7 +126,7 @@ def _fingerprint(pictures: Pictures) -> str:
     path = pictures.path
     first, *images = _files(pictures) if path.is_dir() else [""]
     stats = {name: (path / name).stat() for name in (first, *images)}
-    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP}"
+    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP} {MEASURED}"
     text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -133,7 +133,7 @@ def label_range(age: str, age_bin: str) -> tuple[float, float]:
 
 
 def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
-    """The largest face of a picture as one row, or no row."""
+    """The largest face of a picture, settled, as one row, or no row."""
     found = detector.detect(image)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    return found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]]
+    return detector.settle(image, found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]])
