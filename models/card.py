@@ -138,9 +138,10 @@ def _overall(rows: list[ledger.Row]) -> str:
 def _steady(rows: list[ledger.Row]) -> list[str]:
     """How much the ages waver, where that was measured."""
     return [
-        f"Steadiness on {_name(row)}: boxes that jitter move the age by {float(row['raw']):.2f} "
-        f"years, the shown one by {float(row['shown']):.2f} (standard deviation); the shown gender "
-        f"of {row['flips']} of {row['faces']} faces changes (`{row['command']}`)."
+        f"Steadiness on {_name(row)}, the {row['jitter']} box jitters: the age wavers by "
+        f"{float(row['raw']):.2f} years, the shown one by {float(row['shown']):.2f} (standard "
+        f"deviation); the shown gender of {row['flips']} of {row['faces']} faces changes "
+        f"(`{row['command']}`)."
         for row in rows
         if row["shown"]
     ]

@@ -111,11 +111,12 @@ def test_a_card_says_what_the_network_is_and_how_good(
 
 def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: Path) -> None:
     assert "Steadiness" not in card.card(manifest, results)
-    row = {"faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1, "command": "python -m demo.steady"}
+    row = {"jitter": "expected", "faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1}
+    row |= {"command": "python -m demo.steady"}
     weights = ledger.weights_of(manifest)
     ledger.write(results / "steadiness.csv", KEY, [row | weights])
     text = card.card(manifest, results)
-    assert "move the age by 0.98 years, the shown one by 0.20" in text
+    assert "expected box jitters: the age wavers by 0.98 years, the shown one by 0.20" in text
     assert "of 1 of 50 faces changes" in text
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.mtcnn import Mtcnn, patches, square, suppress
+from models.mtcnn import Detections, Mtcnn, patches, square, suppress
 from models.pyramid import scales
 from trackers.boxes import iou
 
@@ -108,6 +108,22 @@ def test_refine_answers_for_every_box_in_its_order(detector: Mtcnn, astronaut: n
     assert refined.scores[0] < 0.5 < 0.99 < refined.scores[1]
     np.testing.assert_allclose(refined.points[1], REFERENCE_POINTS, atol=5)
     assert len(detector.refine(astronaut, np.zeros((0, 4)))) == 0
+
+
+def test_faces_settle_where_the_third_net_sees_them(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    found = detector.detect(astronaut)[:1]
+    off = np.array([[4, -3, 4, -3], [-4, 3, -4, 3]], np.float32)
+    points = found.points + off[:, None, :2]
+    moved = Detections(found.boxes + off, np.repeat(found.scores, 2), points)
+    settled = detector.settle(astronaut, moved)
+    before, after = (np.abs(np.diff(each.points, axis=0)).mean() for each in (moved, settled))
+    assert before == 7
+    assert after < 2
+    assert settled.scores.tolist() == moved.scores.tolist()
+    wall = Detections(np.array([[300, 300, 380, 380]], np.float32), found.scores, found.points)
+    same = detector.settle(astronaut, wall)
+    assert (same.boxes == wall.boxes).all()
+    assert (same.points == wall.points).all()
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (10, 10), (1, 1), (12, 300), (300, 12), (21, 21)])

@@ -1,5 +1,6 @@
 """What is kept of a picture: it shows the face's chip as the picture did."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -39,14 +40,21 @@ def test_a_large_face_is_shrunk_to_the_size_of_the_chip(
     assert scale(decoded(data), detector) == pytest.approx(1, abs=0.02)
 
 
-def test_points_of_the_picture_are_found_again_in_the_part(
+def test_every_pixel_of_the_part_is_where_the_transform_says(
     astronaut: np.ndarray, detector: Mtcnn
 ) -> None:
+    y, x = np.mgrid[:300, :240]
+    places = np.dstack([x, y, x]).astype(np.uint8)  # of 300 rows only those under 256 are seen
     face = largest_face(detector, astronaut)
-    part, matrix = surroundings(astronaut, face)
-    again = largest_face(detector, part).points[0]
-    expected = face.points[0] @ matrix[:, :2].T + matrix[:, 2]
-    assert again[:3] == pytest.approx(expected[:3], abs=0.3)  # eyes and nose; the mouth wavers
+    eyes = np.array([[90, 100], [140, 100], [115, 125], [95, 150], [135, 150]], np.float32)
+    box = np.array([[70, 60, 160, 175]], np.float32)
+    part, matrix = surroundings(places, replace(face, boxes=box, points=eyes[None]))
+    v, u = np.mgrid[: part.shape[0], : part.shape[1]]
+    at = (np.dstack([u, v]) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    assert matrix[0, 0] < 0.9
+    inner = at[..., 1] < 250
+    assert np.abs(part[..., :2] - at)[inner].max() < 1.1
+    assert np.abs((part[..., :2] - at)[inner].mean(axis=0)).max() < 0.05
 
 
 def test_the_part_holds_the_chip_with_half_a_side_to_spare(
