@@ -31,6 +31,7 @@ MTCNN_SHA256 = {
 
 SSRNET_INPUT = InputSpec(size=64, align="box", margin=0.4, view=1.0)  # BGR 0..255
 C3AE_INPUT = InputSpec(size=64, align="context", border="constant")  # likewise
+UNKNOWN = "unknown"  # licence
 WHITE_NORM = "white_norm"  # C3AE's function in the description of a whole model
 
 
@@ -79,7 +80,7 @@ def convert_ssrnet(
     stated: list[str] | None = None,
     male_is: int | None = None,
     lambdas: tuple[float, float] = (1.0, 1.0),
-    licence: str = "unknown",
+    licence: str = UNKNOWN,
 ) -> Manifest:
     """One file, or an age and a gender file, as one model with a manifest.
 
@@ -103,6 +104,8 @@ def convert_ssrnet(
         "lambda_local": lambdas[0],
         "lambda_d": lambdas[1],
     }
+    if male_is is not None and "male" not in outputs:
+        raise ModelError(f"--male-is means nothing for {paths[0]}, which tells the age alone")
     if "male" in outputs:
         config["male_is"] = _male_label(paths[outputs.index("male")], male_is)
     model = ssrnet.build(**config)
@@ -113,7 +116,7 @@ def convert_ssrnet(
 
 
 def convert_age(
-    path: Path, name: str, folder: Path, white: bool = False, licence: str = "unknown"
+    path: Path, name: str, folder: Path, white: bool = False, licence: str = UNKNOWN
 ) -> Manifest:
     """A MobileNet, DenseNet or C3AE of the age; `white` as in `age_input`."""
     from models.exporting.weights import write_model
@@ -219,11 +222,13 @@ def convert(args: argparse.Namespace) -> Manifest:
     if Path(args.name).name != args.name:
         raise ModelError(f"--as {args.name}: a name, please, and the folder as --out")
     if args.name == "mtcnn":
+        _refuse(args, first, "output", "licence", "male_is", "lambdas", "white_norm")
         return convert_mtcnn(first, args.out)
     if args.name in names(args.out):
         raise ModelError(f"{args.out} has a model {args.name}: choose another --as or --out")
     if first.suffix == ".json":
-        return convert_faceres(first, args.name, args.out, args.licence)
+        _refuse(args, first, "output", "male_is", "lambdas", "white_norm")
+        return convert_faceres(first, args.name, args.out, args.licence or UNKNOWN)
     if len(args.source) > 2:
         raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
     others = [path for path in args.source if other_family(keras2_layers(path))]
@@ -231,16 +236,28 @@ def convert(args: argparse.Namespace) -> Manifest:
         raise ModelError(f"{others[0]} is no SSR-Net: convert it by itself")
     if others:
         _outputs(others, ["age"], args.output or [])
-        return convert_age(first, args.name, args.out, args.white_norm, args.licence)
+        c3ae = other_family(keras2_layers(first)) == "c3ae"
+        _refuse(args, first, "male_is", "lambdas", *([] if c3ae else ["white_norm"]))
+        return convert_age(first, args.name, args.out, args.white_norm, args.licence or UNKNOWN)
+    _refuse(args, first, "white_norm")
     return convert_ssrnet(
         args.source,
         args.name,
         args.out,
         args.output,
         args.male_is,
-        tuple(args.lambdas),
-        args.licence,
+        tuple(args.lambdas or (1.0, 1.0)),
+        args.licence or UNKNOWN,
     )
+
+
+def _refuse(args: argparse.Namespace, source: Path, *options: str) -> None:
+    """Raise ModelError where an option is given that means nothing for these weights."""
+    for option in options:
+        value = getattr(args, option)
+        if value is not None and value is not False:
+            name = option.replace("_", "-")
+            raise ModelError(f"--{name} means nothing for {source}: leave it away")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -255,14 +272,13 @@ def main(argv: list[str] | None = None) -> int:
         "--output", nargs="+", choices=("age", "male"), help="of each file, where it does not tell"
     )
     parser.add_argument(
-        "--licence", default="unknown", help="of the weights; the authors' are Apache-2.0"
+        "--licence", help=f"({UNKNOWN}) of the weights; the authors' are Apache-2.0"
     )
     parser.add_argument("--male-is", type=int, choices=(0, 1), help="men's label in a gender file")
     parser.add_argument(
         "--lambdas",
         nargs=2,
         type=float,
-        default=(1.0, 1.0),
         metavar=("LOCAL", "D"),
         help="as in file names (1 1)",
     )

@@ -173,6 +173,17 @@ def test_what_a_file_predicts_must_be_known(tmp_path: Path, refusal: Callable) -
     assert "3 files" in refusal(age, age, age)
 
 
+def test_options_that_mean_nothing_for_a_file_are_refused(
+    tmp_path: Path, refusal: Callable
+) -> None:
+    age = write_keras2(tmp_path / "age.h5", authors_arrays())
+    assert "--white-norm means nothing for" in refusal(age, "--white-norm")
+    assert "--male-is means nothing for" in refusal(age, "--male-is", "0")
+    published = tmp_path / "net.json"
+    published.write_text("{}")
+    assert "--lambdas means nothing for" in refusal(published, "--lambdas", "1", "1")
+
+
 def test_gender_files_of_morph2_need_their_label(tmp_path: Path, refusal: Callable) -> None:
     arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
     path = write_keras2(tmp_path / "morph2_gender.h5", arrays)

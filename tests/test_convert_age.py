@@ -159,6 +159,8 @@ def test_these_nets_tell_the_age_alone_and_stand_alone(
     path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     assert "predicts age, not male" in refused(path, capsys, "--output", "male")
     assert "is no SSR-Net: convert it by itself" in refused(path, capsys, path)
+    for option in (("--male-is", "0"), ("--lambdas", "1", "1"), ("--white-norm",)):
+        assert f"{option[0]} means nothing for" in refused(path, capsys, *option)
 
 
 @pytest.mark.shared
