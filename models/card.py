@@ -130,8 +130,9 @@ def _overall(rows: list[ledger.Row]) -> str:
     how = "\n".join(f"{row['command']}  # {row['commit']}, {row['date']}" for row in rows)
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
     return (
-        "Every picture goes through the live detector and aligner; brackets are 95 % bootstrap "
-        f"intervals.\n\n{table}\n\nOn {machines}:\n\n```sh\n{how}\n```"
+        "Every picture goes through the live detector and aligner; brackets are 95 % intervals, of "
+        "the error by bootstrap, of shares Wilson's."
+        f"\n\n{table}\n\nOn {machines}:\n\n```sh\n{how}\n```"
     )
 
 

@@ -32,6 +32,7 @@ from models.training.checkpoint import Weights
 from models.training.fit import Training, fit
 from models.training.protocols import PROTOCOLS, Fold, folds
 
+PARTS = 10  # of kfold
 EPOCHS = ("last", "best")
 FIGURES = {
     "mae": "age error, years",
@@ -98,13 +99,17 @@ def refuse_known(training: Training, data: dict[str, Any]) -> None:
 
 def run(args: argparse.Namespace, command: str) -> str:
     """All folds that the table has not yet; what it says in the end."""
+    if args.k and args.protocol != "kfold":
+        raise ModelError(f"--k is of kfold: {args.protocol} has its own folds")
     training, name = settings(args), f"{args.network}-{args.protocol}"
     make_folder(args.out)
+    if len(set(args.data)) < len(args.data):
+        raise ModelError("--data names a data set twice: its faces would be in two folds")
     chips = load_chips(args.data)
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]
-    table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": args.k}
+    table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": args.k or PARTS}
     data = described(args.data)
     refuse_known(training, data)
     about["data"] = list(data.items())
@@ -113,7 +118,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     done = {row["fold"]: row["settings"] for row in ledger.read(table)}
     if set(done.values()) - set(run_as.values()):
         raise ModelError(f"{table} has folds of other settings: give the same, or another --out")
-    parts = list(folds(args.protocol, chips, rows, args.k, args.seed))
+    parts = list(folds(args.protocol, chips, rows, args.k or PARTS, args.seed))
     for number, fold in enumerate(parts, start=1):
         if fold.name in done:
             continue
@@ -155,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         required=True,
         help="the data set's own folds, --k parts of the shuffled pictures, or a person at a time",
     )
-    parser.add_argument("--k", type=count, default=10, help="parts of kfold (%(default)s)")
+    parser.add_argument("--k", type=count, help=f"parts of kfold ({PARTS})")
     parser.add_argument("--limit", type=count, help="only so many faces, spread over the data")
     args = parser.parse_args(argv)
     return guarded(

@@ -2,7 +2,8 @@
 
 Every picture goes through the live detector and aligner. The largest face counts; where none is
 found the whole picture is taken as the crop (for C3AE: as the chip). `models.evaluation.metrics`
-says what the figures mean; ± is half of a 95 % bootstrap interval.
+says what the figures mean; ± is half of a 95 % interval, of the error by bootstrap, of shares
+Wilson's.
 """
 
 import argparse
@@ -24,13 +25,14 @@ from models.align import context_crops, crop_faces
 from models.arguments import add_model, command_line, count, guarded, make_folder
 from models.calibration import age_range
 from models.context import middle_crop
+from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
 from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
-from models.spec import CHIP, InputSpec, ModelError, load_manifest, sha256
+from models.spec import CHIP, InputSpec, ModelError, load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
@@ -144,7 +146,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
         raise ModelError("--save keeps figures of whole splits: leave out --limit or --save")
     name = args.data.resolve().name
     learnt = manifest.data.get(name)
-    if args.save and learnt and args.data.is_file() and learnt["sha256"] != sha256(args.data):
+    if args.save and learnt and learnt["sha256"] != digest(args.data):
         raise ModelError(
             f"--save: {args.data} is another {name} than {manifest.name} was trained on, which may "
             "know its test faces: rename it or leave out --save"

@@ -45,6 +45,9 @@ def export(
     does beside the one of 32 bits. `precision`: "float32", "fp16" or "int8"."""
     if kind == "saved_model" and precision != "float32":
         raise ModelError(f"saved_model has 32 bits: leave out --{precision}, or use --to tflite")
+    if manifest.input.align == "box" and (data or precision == "int8"):
+        instead = "use --fp16" if precision == "int8" else "leave --data away"
+        raise ModelError(f"{manifest.name} sees crops by the box, not chips of --data: {instead}")
     if precision == "int8" and not data:
         raise ModelError("--int8 needs --data: the faces of its val split give the ranges")
     name = manifest.name if precision == "float32" else f"{manifest.name}-{precision}"

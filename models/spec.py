@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -57,6 +58,7 @@ class InputSpec:
         return 9 if self.align == "context" else 3
 
 
+MEASURED = 2  # raised whenever detector or aligner put faces elsewhere: chips and figures are stale
 CHIP = InputSpec(size=128)  # what the cache of training holds: every network sees a part of it
 
 
@@ -77,6 +79,11 @@ class Manifest:
     metrics: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, list[float]] = field(default_factory=dict)  # see models.calibration
     folder: Path = WEIGHTS
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the first file: what tells these weights from others of the same name."""
+        return next((entry["sha256"] for entry in self.files.values()), "")
 
     def file(self, kind: str) -> Path:
         """Path of the file of this kind, after its hash was checked."""
@@ -154,11 +161,24 @@ def load_manifest(model: str) -> Manifest:
             kind: {"name": str(entry["name"]), "sha256": str(entry["sha256"])}
             for kind, entry in record["files"].items()
         }
+        record["config"] = dict(record["config"])
+        record["data"] = {name: dict(about) for name, about in record.get("data", {}).items()}
+        record["calibration"] = _calibration(record.get("calibration", {}))
         return Manifest(**record, folder=path.parent)
     except KeyError as error:
         raise ModelError(f"manifest {path} is not readable: it has no {error}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"manifest {path} is not readable: {error}") from None
+
+
+def _calibration(columns: dict[str, Any]) -> dict[str, list[float]]:
+    """The table of `models.calibration`. Raises ValueError where it is none."""
+    table = {name: [float(value) for value in column] for name, column in columns.items()}
+    lengths = {len(table.get(name, ())) for name in ("age", "age_low", "age_high")}
+    finite = all(column and all(map(math.isfinite, column)) for column in table.values())
+    if not finite or len(lengths) > 1 or table.get("temperature", [1.0])[0] <= 0:
+        raise ValueError("its calibration is no table of numbers: run models.calibrate again")
+    return table
 
 
 def load_weights(path: Path) -> Manifest:

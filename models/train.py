@@ -17,9 +17,9 @@ import keras
 import numpy as np
 
 from models.arguments import command_line, guarded, make_folder, number, seed
-from models.datasets.chips import describe, load_chips
+from models.datasets.chips import describe, training_chips
 from models.exporting.weights import write_model
-from models.spec import ModelError
+from models.spec import ModelError, load_manifest
 from models.training.checkpoint import Checkpoint, error, gender_accuracy
 from models.training.curves import save_curves
 from models.training.fit import Training, digest_of, fit
@@ -49,7 +49,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--view",
-        type=number(0.1),
+        type=number(0.1, 1),
         help="part of the 0.4-margin chip that is seen (the network's)",
     )
     parser.add_argument(
@@ -80,6 +80,8 @@ def settings(args: argparse.Namespace) -> Training:
         raise ModelError("--agreement is of ages in years: give them an --age-weight")
     if args.view is not None and NETWORKS[args.network].input.align == "context":
         raise ModelError(f"--view: the crops of {args.network} are fixed parts of the chip")
+    if args.trust is not None and not args.teachers:
+        raise ModelError("--trust is of teachers: add --teachers")
     return Training(args.network, recipe, args.seed, args.view, args.init, tuple(args.teachers))
 
 
@@ -110,6 +112,11 @@ def described(paths: list[Path]) -> dict[str, Any]:
     return data
 
 
+def known(start: str | None) -> dict[str, Any]:
+    """The data sets that the weights of a start have seen, as its manifest says."""
+    return {} if start is None or start.endswith(".h5") else load_manifest(start).data
+
+
 def origin(training: Training, command: str) -> str:
     """What the manifest says of how the weights came about, with the hashes of models that gave the
     start or taught: their names alone may stand for other weights later."""
@@ -124,29 +131,38 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     """Train as the command line asks and write the model; what the manifest says of its errors."""
     training = settings(args)
     make_folder(args.out)
-    chips = load_chips(args.data, "train", "val")
+    chips = training_chips(args.data)
     rows, checks = (np.flatnonzero(chips.splits == split) for split in ("train", "val"))
     if not len(rows):
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
+    recipe = training.recipe
     gendered = training.teachers or np.isfinite(chips.male[rows]).any()
+    learnt = {
+        "age": recipe.age_weight or recipe.nodes_weight,
+        "male": gendered and recipe.gender_weight,
+        "nodes": recipe.nodes_weight,
+    }
+    if not any(learnt.values()):
+        raise ModelError("nothing would be learnt: no gender is labelled, or all weights are 0")
     data = described(args.data)
     came_from = origin(training, command)
-    checkpoint = fit(training, chips, rows, checks, args.out, args.resume, list(data.items()))
+    named = [(path.name, data[path.name]) for path in args.data]
+    checkpoint = fit(training, chips, rows, checks, args.out, args.resume, named)
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
     write_model(
         training.build(checkpoint.best if args.keep == "best" else checkpoint.last),
         args.network,
         training.of.architecture,
-        training.of.config,
+        training.config,
         training.input,
         folder=args.out,
         origin=came_from,
         licence=args.licence,
-        data=data,
+        data=known(training.init) | data,
         metrics=found,
         mirror=True,
-        untold=() if gendered else ("male",),
+        untold=tuple(output for output, weight in learnt.items() if not weight),
     )
     return found
 

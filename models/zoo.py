@@ -83,6 +83,10 @@ def load_keras(manifest: Manifest) -> keras.Model:
             f"model {manifest.name} is no network of models.zoo: its architecture is "
             f"{manifest.architecture!r}, not {', '.join(ARCHITECTURES)}"
         )
-    model = build(**manifest.config)
+    try:
+        model = build(**manifest.config)
+    except (TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"model {manifest.name} cannot be built of its config: {reason}") from None
     model.load_weights(manifest.file("keras"))
     return model

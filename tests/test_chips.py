@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from models.datasets import chips
 from models.datasets.chips import cache_folder, describe, load_chips
-from models.spec import CHIP
+from models.spec import CHIP, MEASURED
 
 
 @pytest.fixture
@@ -59,13 +60,18 @@ def test_a_manifest_tells_a_changed_picture(folder: Path, astronaut: np.ndarray)
     assert describe(folder)["sha256"] != first["sha256"]
 
 
-def test_chips_of_a_zip_go_by_its_own_size_and_time(folder: Path) -> None:
+def test_chips_of_a_zip_go_by_its_own_size_and_time_and_by_what_measures_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = folder.parent / "set.zip"
     with zipfile.ZipFile(path, "w") as file:
         for name in ("labels.csv", "images/a.png"):
             file.write(folder / name, name)
     os.utime(path, ns=(0, 123_000_000_000))
     assert describe(path)["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    key = f"{path.stat().st_size} 123000000000 {CHIP}"
-    expected = f"set-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    assert [made.name for made in cache_folder().iterdir()] == [expected]
+    keys = [f"{path.stat().st_size} 123000000000 {CHIP} {MEASURED + more}" for more in (0, 1)]
+    names = [f"set-{hashlib.sha256(key.encode()).hexdigest()[:12]}" for key in keys]
+    assert [made.name for made in cache_folder().iterdir()] == names[:1]
+    monkeypatch.setattr(chips, "MEASURED", MEASURED + 1)
+    describe(path)
+    assert {made.name for made in cache_folder().iterdir()} == set(names)

@@ -81,6 +81,13 @@ def test_a_broken_manifest_is_not_readable(text: str, tmp_path: Path) -> None:
         ({"input": {"view": 0}}, "view 0: no crop"),
         ({"input": {"zoom": 2}}, "zoom"),
         ({"files": {"onnx": {"name": "small.onnx"}}}, "it has no 'sha256'"),
+        ({"data": None}, "is not readable"),
+        ({"config": 3}, "is not readable"),
+        ({"calibration": None}, "is not readable"),
+        ({"calibration": {"age": [0, 5]}}, "its calibration is no table of numbers"),
+        ({"calibration": {"temperature": []}}, "its calibration is no table of numbers"),
+        ({"calibration": {"temperature": [0]}}, "its calibration is no table of numbers"),
+        ({"calibration": {"age": ["a"], "age_low": [0], "age_high": [9]}}, "could not convert"),
     ],
 )
 def test_values_that_mean_nothing_are_named(saved: Manifest, values: dict, reason: str) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from models.datasets.chips import training_chips
 from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
@@ -15,7 +16,7 @@ from models.spec import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
 from models.train import main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach
-from models.training.fit import start_from
+from models.training.fit import start, start_from
 from models.training.losses import GenderAccuracy, age_loss, gender_loss, years_outside
 
 
@@ -224,12 +225,62 @@ def test_random_layers_are_not_frozen(data, tmp_path, capsys):
     assert "the first layers of mobilenetv2 are random and would stay so" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--epochs 0", "--batch 0", "--view 0", "--decay -1"])
-def test_numbers_that_train_nothing_are_refused(option, capsys):
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("--epochs 0", "number of at least 1"),
+        ("--batch 0", "number of at least 1"),
+        ("--view 0", "number from 0.1 to 1"),
+        ("--view 1.2", "number from 0.1 to 1"),
+        ("--decay -1", "number of at least 0"),
+        ("--ema 1", "number from 0 to 0.99999"),
+    ],
+)
+def test_numbers_that_train_nothing_or_what_is_never_seen_are_refused(option, complaint, capsys):
     with pytest.raises(SystemExit) as end:
         main(["ssrnet", "--data", "x.zip", *option.split()])
     assert end.value.code == 2
-    assert "number of at least" in capsys.readouterr().err
+    assert complaint in capsys.readouterr().err
+
+
+def test_what_no_loss_weighs_is_not_promised(tiny, data, tmp_path, capsys):
+    arguments = ["--data", data, "--epochs", 1]
+    no_age, no_gender = ("--age-weight", 0, "--nodes-weight", 0), ("--gender-weight", 0)
+    aged = trained(tmp_path / "ages", tiny, *arguments, *no_gender)
+    gendered = trained(tmp_path / "males", tiny, *arguments, *no_age)
+    assert (list(aged.outputs), list(gendered.outputs)) == (["age", "nodes"], ["male"])
+    nothing = [tiny, *arguments, *no_age, *no_gender, "--out", tmp_path]
+    assert main([str(a) for a in nothing]) == 2
+    assert "nothing would be learnt" in capsys.readouterr().err
+
+
+def test_a_data_set_that_is_named_twice_is_trained_on_twice_and_watched_once(data):
+    chips = training_chips([data, data, data])
+    assert chips.splits.tolist() == ["train"] * 3 + ["val"]
+    assert len(chips.images) == 4
+
+
+def test_how_often_data_are_named_is_a_setting(tiny, data, tmp_path, capsys):
+    trained(tmp_path, tiny, "--data", data, "--epochs", 1)
+    again = [tiny, "--data", data, data, "--epochs", 1, "--resume", "--out", tmp_path]
+    assert main([str(a) for a in again]) == 2
+    assert "was trained with data = " in capsys.readouterr().err
+
+
+def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    trained(tmp_path / "first", tiny, "--data", other, "--epochs", 1)
+    start = ["--init", tmp_path / "first" / "tiny.json"]
+    second = trained(tmp_path / "second", tiny, "--data", data, "--epochs", 1, *start)
+    assert set(second.data) == {"other", data.name}
+
+
+def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
+    spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
+    write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
+    with pytest.raises(ModelError, match="has male_is 0, .* 1: its weights would mean"):
+        start(ssrnet.build(), str(tmp_path / "theirs.json"))
 
 
 def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):

@@ -17,9 +17,8 @@ from tqdm import tqdm
 from models.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, largest_face
 from models.mtcnn import Mtcnn
-from models.spec import CHIP, listed_sha256, sha256
+from models.spec import CHIP, MEASURED, listed_sha256, sha256
 
-MEASURED = 2  # raised whenever detector or aligner put a face elsewhere: fills all caches anew
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 
 
@@ -69,8 +68,19 @@ class MappedImages:
 def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
     """The chips of these splits, or of all, of all data sets; detected and aligned at the first
     call."""
+    return _loaded([(path, splits) for path in paths])
+
+
+def training_chips(paths: Sequence[Path]) -> Chips:
+    """The faces to train on, those of a data set that is named twice twice, then the faces to
+    watch, each once."""
+    watched = [(path, ("val",)) for path in dict.fromkeys(paths)]
+    return _loaded([*((path, ("train",)) for path in paths), *watched])
+
+
+def _loaded(parts: Sequence[tuple[Path, tuple[str, ...]]]) -> Chips:
     images, columns = [], []
-    for path in paths:
+    for path, splits in parts:
         chips, labels = cached_chips(path)
         rows = np.flatnonzero(np.isin(labels["splits"], splits or labels["splits"]))
         images.append((chips, rows))
@@ -105,8 +115,12 @@ def describe(path: Path) -> dict[str, Any]:
     found in each split."""
     splits, counts = np.unique(cached_chips(path)[1]["splits"], return_counts=True)
     faces = dict(zip(splits.tolist(), counts.tolist(), strict=True))
-    digest = listed_sha256(path, _files(Pictures(path))) if path.is_dir() else sha256(path)
-    return {"sha256": digest, "faces": faces}
+    return {"sha256": digest(path), "faces": faces}
+
+
+def digest(path: Path) -> str:
+    """The sha256 of what a data set is made of."""
+    return listed_sha256(path, _files(Pictures(path))) if path.is_dir() else sha256(path)
 
 
 def cache_folder() -> Path:

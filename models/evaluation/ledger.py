@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models.spec import Manifest, ModelError
+from models.spec import MEASURED, Manifest, ModelError
 from models.writing import whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,10 +70,10 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
     """What tells these weights, and how they are asked, from others of the same name."""
-    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration]
+    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, MEASURED]
     settings = json.dumps(asked, sort_keys=True).encode()
     return {
-        "weights": manifest.files.get("onnx", {}).get("sha256", "")[:DIGITS],
+        "weights": manifest.digest[:DIGITS],
         "settings": hashlib.sha256(settings).hexdigest()[:DIGITS],
     }
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from models.calibration import COVERAGE
+
 AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_width", "ece")
 ADULT = 16  # years
 BEHIND, GROUP = 0.06, 100  # a group of so many adults may be less right than all by so much
 COVERED, BAND = (0.84, 0.96), 200  # coverage that a band of so many faces should have
-FEWEST = 20  # faces of a smaller group, which is named if the whole of its interval is so
+FEWEST = 20  # faces of a smaller group, which is named if chance does not explain its figure
 BINS = 15  # of the confidence in the chosen gender, which lies in 0.5..1
 RESAMPLES, SEED = 1000, 1
 INTERVAL = (2.5, 97.5)  # per cent
@@ -77,7 +79,8 @@ def metrics(results: Results) -> dict[str, Any]:
     errors = np.abs(results.guessed_ages - results.ages)[results.age_known]
     gendered, ranged = results[results.gender_known], results[results.ranged]
     mae_low, mae_high = interval(errors)
-    gender_low, gender_high = interval(gendered.gender_right)
+    gender_low, gender_high = wilson(gendered.gender_right) if len(gendered) else (None, None)
+    coverage_low, coverage_high = wilson(ranged.inside) if len(ranged) else (None, None)
     return {
         "n": len(results),
         "faces_found": int(results.found.sum()),
@@ -89,6 +92,8 @@ def metrics(results: Results) -> dict[str, Any]:
         "gender_low": gender_low,
         "gender_high": gender_high,
         "coverage": mean(ranged.inside),
+        "coverage_low": coverage_low,
+        "coverage_high": coverage_high,
         "range_width": mean(ranged.age_high - ranged.age_low),
         "ece": calibration_error(gendered),
     }
@@ -100,8 +105,9 @@ def mean(values: np.ndarray) -> float | None:
 
 
 def interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """Ends of the 95 % bootstrap interval of the mean of values (N,), the same at every call."""
-    if not len(values):
+    """Ends of the 95 % bootstrap interval of the mean of values (N,), the same at every call; None
+    of fewer than two."""
+    if len(values) < 2:
         return None, None
     rng, count = np.random.default_rng(SEED), RESAMPLES // 10
     means = [values[rng.integers(0, len(values), (count, len(values)))].mean(1) for _ in range(10)]
@@ -152,15 +158,16 @@ def groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
 def fairness(results: Results) -> dict[str, dict[str, Any]]:
     """How even the results are: `adults` with the groups that lag BEHIND in gender accuracy,
     `children` by themselves, and the `coverage` of the age bands with those that are not as COVERED
-    as they should be. A group or band is named by its figure if it has GROUP or BAND faces, a
-    smaller one if its whole 95 % interval says so. None for what is not known."""
+    as they should be. A group or band is named by its figure if it has GROUP or BAND faces; a
+    smaller one if besides its 95 % interval leaves out the share of all adults, or COVERAGE. None
+    for what is not known."""
     adults = results[(results.least_ages >= ADULT) & results.gender_known]
     children = results[results.most_ages < ADULT]
     overall = mean(adults.gender_right)
     named = [each for kind in parts(adults).values() for each in kind.items()]
-    least = (overall or 0.0) - BEHIND
+    goal = overall or 0.0
     bands = {name: part.inside for name, part in parts(results[results.ranged])["by_age"].items()}
-    outside = [name for name, inside in bands.items() if _outside(inside, COVERED, BAND)]
+    outside = [name for name, inside in bands.items() if _outside(inside, COVERED, COVERAGE, BAND)]
     return {
         "adults": {
             "n": len(adults),
@@ -168,7 +175,7 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
             "behind": {
                 name: {"n": len(part), "gender_accuracy": mean(part.gender_right)}
                 for name, part in named
-                if _outside(part.gender_right, (least, 1.0), GROUP)
+                if _outside(part.gender_right, (goal - BEHIND, 1.0), goal, GROUP)
             },
         },
         "children": {name: metrics(children)[name] for name in ("n", "mae", "gender_accuracy")},
@@ -183,19 +190,21 @@ def fairness(results: Results) -> dict[str, dict[str, Any]]:
     }
 
 
-def _outside(right: np.ndarray, limits: tuple[float, float], enough: int) -> bool:
-    """Whether the share of what is true lies outside the limits, of fewer than `enough` values
-    with its whole interval; fewer than FEWEST are too few to tell."""
-    if len(right) < FEWEST:
+def _outside(right: np.ndarray, limits: tuple[float, float], goal: float, enough: int) -> bool:
+    """Whether the share of what is true lies outside the limits, and of fewer than `enough` values
+    its interval leaves out the goal; fewer than FEWEST are too few to tell."""
+    share = mean(right)
+    if share is None or len(right) < FEWEST:
         return False
-    low, high = (float(right.mean()),) * 2 if len(right) >= enough else wilson(right)
-    return round(high, 4) < round(limits[0], 4) or round(low, 4) > round(limits[1], 4)
+    low, high = wilson(right)
+    within = round(limits[0], 4) <= share <= round(limits[1], 4)
+    return not within and (len(right) >= enough or not low <= goal <= high)
 
 
 def wilson(right: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % interval of the share of what is true in (N,) bool (Wilson 1927): unlike a
-    bootstrap it has a width where all are true."""
+    """Ends of the 95 % interval of the share of what is true in (N,) bool, N ≥ 1 (Wilson 1927):
+    unlike a bootstrap it has a width where all are true."""
     z2, n, share = DEVIATIONS**2, len(right), float(right.mean())
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
-    return middle - half, middle + half
+    return round(middle - half, 4), round(middle + half, 4)

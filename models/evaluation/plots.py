@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
 from models.calibration import COVERAGE
-from models.evaluation.metrics import COVERED, Results, interval, metrics, parts
+from models.evaluation.metrics import COVERED, Results, metrics, parts, wilson
 from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
 
 BIN = 5  # years
@@ -109,7 +109,7 @@ def _reliability(axis: Any, gendered: Results) -> None:
 
 def _errors_of(gendered: Results, bins: np.ndarray, some: np.ndarray, share: np.ndarray) -> Any:
     """Lengths (2, M) of the 95 % intervals below and above the shares of the bins with faces."""
-    ends = np.array([interval(gendered.males[bins == b]) for b in np.flatnonzero(some)])
+    ends = np.array([wilson(gendered.males[bins == b]) for b in np.flatnonzero(some)])
     return np.abs(ends.T - share)
 
 

@@ -8,12 +8,16 @@ from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEE
 from models.spec import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
-ENDS = {"mae": ("mae_low", "mae_high"), "gender_accuracy": ("gender_low", "gender_high")}
+ENDS = {
+    "mae": ("mae_low", "mae_high"),
+    "gender_accuracy": ("gender_low", "gender_high"),
+    "coverage": ("coverage_low", "coverage_high"),
+}
 HEADS = {"gender_accuracy": "gender", "range_width": "width"} | {
     f"cs{years}": f"CA({years})" for years in (3, 5, 7)
 }
-WIDTHS = {"mae": 15, "gender_accuracy": 15, "coverage": 10}  # characters, of the others 7
-GROUP_COLUMNS = ("n", "mae", *ENDS["mae"], "gender_accuracy", *ENDS["gender_accuracy"], "coverage")
+WIDTHS = dict.fromkeys(ENDS, 15)  # characters, of the others 7
+GROUP_COLUMNS = ("n", *(column for name, ends in ENDS.items() for column in (name, *ends)))
 
 
 def table(report: dict[str, Any]) -> str:
@@ -47,9 +51,9 @@ def _cells(values: dict[str, Any]) -> list[str]:
     cells = []
     for name in METRICS:
         cell = _figure(values[name], 1 if name == "range_width" else 3)
-        if name in ENDS and values[name] is not None:
-            low, high = (values[end] for end in ENDS[name])
-            cell += f" ±{(high - low) / 2:.3f}"
+        ends = [values[end] for end in ENDS.get(name, ())]
+        if ends and None not in ends:
+            cell += f" ±{(ends[1] - ends[0]) / 2:.3f}"
         cells.append(cell)
     return cells
 
@@ -85,6 +89,7 @@ def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, fo
     """Put the report's row into evaluation.csv and its groups' rows into groups.csv."""
     key = {"model": report["model"], "data": data, "split": report["split"]}
     fair = report["fairness"]
+    behind = fair["adults"]["behind"]
     figures = {
         k: v for k, v in report.items() if k not in {*key, "chips"} and not isinstance(v, dict)
     }
@@ -93,7 +98,7 @@ def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, fo
         **report["brackets"],
         "adults": fair["adults"]["n"],
         "adults_gender_accuracy": fair["adults"]["gender_accuracy"],
-        "adults_behind": ", ".join(fair["adults"]["behind"]),
+        "adults_behind": ", ".join(f"{k} (n {v['n']})" for k, v in behind.items()),
         "children": fair["children"]["n"],
         "children_mae": fair["children"]["mae"],
         "children_gender_accuracy": fair["children"]["gender_accuracy"],

@@ -31,6 +31,7 @@ from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 
 CHECKED = 256  # faces that are watched together
 WARMUP = 500  # steps, a tenth of all at most
+MEANT = {"male_is": 1, "lambda_local": 1.0, "lambda_d": 1.0, "stage_num": [3, 3, 3]}  # by weights
 MOMENTUM = 0.9  # of stochastic gradient descent
 
 
@@ -50,13 +51,19 @@ class Training:
         return NETWORKS[self.network]
 
     @property
+    def config(self) -> dict[str, Any]:
+        """The arguments of the network's `build`."""
+        config = self.of.config
+        return {**config, "dropout": self.recipe.dropout} if "dropout" in config else config
+
+    @property
     def input(self) -> InputSpec:
         """The crops the network is trained on."""
         return self.of.input if self.view is None else replace(self.of.input, view=self.view)
 
     def build(self, weights: Weights | None = None) -> keras.Model:
         """The network, with these weights if given."""
-        model = ARCHITECTURES[self.of.architecture](**self.of.config)
+        model = ARCHITECTURES[self.of.architecture](**self.config)
         if weights is not None:
             model.set_weights(weights)
         return model
@@ -95,13 +102,13 @@ def fit(
 
 
 def digest_of(name: str) -> str:
-    """The sha256 of a model's first file, or of a file of weights. Raises ModelError."""
+    """The sha256 of a model's weights, or of a file of weights. Raises ModelError."""
     if name.endswith(".h5"):
         try:
             return sha256(Path(name))
         except OSError as error:
             raise ModelError(f"--init: cannot read {name}: {error.strerror}") from None
-    return str(next(iter(load_manifest(name).files.values()))["sha256"])
+    return load_manifest(name).digest
 
 
 def _fit(
@@ -201,7 +208,11 @@ def rate(recipe: Recipe, phase: tuple[int, int], epoch: int) -> Any:
     if recipe.schedule == "cosine":
         warmup = min(WARMUP, steps // 10)
         return schedules.CosineDecay(
-            recipe.rate / 20, steps, alpha=0.01, warmup_target=recipe.rate, warmup_steps=warmup
+            recipe.rate / 20,
+            steps - warmup,
+            alpha=0.01,
+            warmup_target=recipe.rate,
+            warmup_steps=warmup,
         )
     if recipe.schedule == "drops" and recipe.drops:
         unit = 1 if recipe.steps else epoch
@@ -242,7 +253,8 @@ def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray 
     """Faces by class of ages, each shared between two; None for networks without classes."""
     if not network.nodes:
         return None
-    middle = ((chips.age_low + chips.age_high) / 2)[rows]
+    known = rows[chips.age_high[rows] - chips.age_low[rows] < OLDEST]
+    middle = (chips.age_low + chips.age_high)[known] / 2
     return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.nodes)).sum(axis=0))
 
 
@@ -250,7 +262,14 @@ def start(model: keras.Model, init: str) -> None:
     """Set the weights to those of a model by its name or manifest, or of a file (.h5), which are
     those of the trunk alone where the network has one, as Keras publishes them."""
     if not init.endswith(".h5"):
-        start_from(model, load_keras(load_manifest(init)))
+        manifest = load_manifest(init)
+        for name, ours in MEANT.items():
+            if (theirs := manifest.config.get(name, ours)) != ours:
+                raise ModelError(
+                    f"--init: {init} has {name} {theirs}, {model.name} {ours}: its weights would "
+                    "mean something else"
+                )
+        start_from(model, load_keras(manifest))
         return
     names = [layer.name for layer in model.layers]
     try:

@@ -45,7 +45,7 @@ class Recipe:
     penalty: float = option(0.0, "λ of λ/2·Σw² over all kernels in the loss")
     clip: float = option(5.0, "greatest norm of a gradient, 0: any")
     clip_of: str = option("variable", "of each gradient, or of all together", ("variable", "all"))
-    ema: float = option(0.998, "momentum of the averaged weights, 0: no average", most=1)
+    ema: float = option(0.998, "momentum of the averaged weights, 0: no average", most=0.99999)
     age_weight: float = option(1.0, "of the age error in years")
     nodes_weight: float = option(2.0, "of the cross-entropy of the classes of ages")
     gender_weight: float = option(40.0, "of the gender's loss")
@@ -61,6 +61,7 @@ class Recipe:
         "twice in a batch, so that an epoch is twice as long",
     )
     blends: float = option(0.0, "blends of two faces, for each face, that the teachers answer for")
+    dropout: float = option(0.0, "in SSR-Net, whose authors drop 0.2", most=0.9)
     balance: float = option(0.3, "0: every face once an epoch, 1: all ages equally often")
     augmentation: str = option("webcam", "random changes", tuple(AUGMENTATIONS))
     strength: float = option(1.0, "of the augmentation")
@@ -96,6 +97,7 @@ PRESETS = {
         schedule="drops",
         drops=(30, 60),
         gender="absolute",
+        dropout=0.2,
         augmentation="ssrnet",
     ),
     # LMTCNN: brightness and contrast are left out, the standardisation of the net undoes them
@@ -128,7 +130,13 @@ PRESETS = {
         augmentation="none",
     ),
 }
-AGENDERNET_SSRNET = {"epochs": 70, "schedule": "drops", "drops": (30, 60), "gender": "absolute"}
+AGENDERNET_SSRNET = {
+    "epochs": 70,
+    "schedule": "drops",
+    "drops": (30, 60),
+    "gender": "absolute",
+    "dropout": 0.2,
+}
 OF_NETWORK: dict[tuple[str, str], dict[str, Any]] = {  # (preset, network) -> what differs
     ("agendernet", "mobilenetv2"): {"freeze": ("130", "78")},
     ("agendernet", "inceptionv3"): {"freeze": ("311", "165")},
@@ -144,7 +152,9 @@ def preset(name: str, network: str) -> Recipe:
     if name == "ours" and NETWORKS[network].input.size == 64:
         recipe = replace(recipe, precision="mixed_bfloat16")  # half the time of a step
     if not NETWORKS[network].nodes:
-        recipe = replace(recipe, age_weight=1.0)
+        recipe = replace(recipe, age_weight=1.0, nodes_weight=0.0, focal=0.0)
+    if "dropout" not in NETWORKS[network].config:
+        recipe = replace(recipe, dropout=0.0)
     return recipe
 
 
@@ -180,6 +190,15 @@ def chosen(args: argparse.Namespace) -> Recipe:
     if "epochs" in given and recipe.steps:
         given = {"steps": 0, **given}
     made = replace(recipe, **given)
+    for name in ("nodes_weight", "focal"):
+        if given.get(name) and not NETWORKS[args.network].nodes:
+            raise ModelError(f"--{name.replace('_', '-')}: {args.network} has no classes of ages")
+    if given.get("dropout") and "dropout" not in NETWORKS[args.network].config:
+        raise ModelError(f"--dropout is of SSR-Net: {args.network} has its own")
+    if "strength" in given and made.augmentation == "none":
+        raise ModelError("--strength is of an augmentation: leave it away, or --augmentation none")
+    if made.schedule == "drops" and not made.drops:
+        raise ModelError("--schedule drops: say where with --drops")
     if made.schedule != "drops" and given.get("drops"):
         raise ModelError("--drops are of one schedule: add --schedule drops")
     if made.drops == recipe.drops and made.drops and bool(made.steps) != bool(recipe.steps):
