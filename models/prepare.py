@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import sys
 import zipfile
 from collections import Counter
@@ -160,6 +161,14 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def score(text: str) -> float:
+    """A number, also an infinite one, for argparse's `type`."""
+    value = float(text)
+    if math.isnan(value):
+        raise ValueError
+    return value
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse, prepare, print the report."""
     parser = argparse.ArgumentParser(prog="python -m models.prepare", description=__doc__)
@@ -173,18 +182,21 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--min-face-score",
-        type=float,
-        default=Rules.min_face_score,
-        help="imdb and wiki: of their own detector (%(default)s), -inf takes any",
+        type=score,
+        help=f"imdb and wiki: of their own detector ({Rules.min_face_score}), -inf takes any",
     )
     parser.add_argument(
         "--max-second-score",
-        type=float,
-        default=Rules.max_second_score,
-        help="imdb and wiki: of a second face (%(default)s: none at all), some take 0",
+        type=score,
+        help=f"imdb and wiki: of a second face ({Rules.max_second_score}: none at all), some take "
+        "0",
     )
     args = parser.parse_args(argv)
-    rules = Rules(args.min_face_score, args.max_second_score, args.one_face)
+    scores = {name: getattr(args, name) for name in ("min_face_score", "max_second_score")}
+    scores = {name: value for name, value in scores.items() if value is not None}
+    if scores and args.name not in ("imdb", "wiki"):
+        parser.error(f"{args.name} has no scores of faces: leave the scores away")
+    rules = Rules(**scores, one_face=args.one_face)
     return guarded(
         "models.prepare",
         lambda: print(table(prepare(args.name, args.source, args.out, rules))),

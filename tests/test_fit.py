@@ -16,11 +16,12 @@ from models.datasets.labels import OLDEST
 from models.networks import ssrnet
 from models.spec import InputSpec, ModelError
 from models.training.augment import WEBCAM
-from models.training.batches import Batches, targets
+from models.training.batches import Batches, age_chances, targets
 from models.training.checkpoint import Checkpoint
 from models.training.curves import save_curves
-from models.training.fit import Training, fit, freeze, watched
+from models.training.fit import Training, fit, freeze, node_counts, watched
 from models.training.recipes import Recipe
+from models.zoo import Network
 
 TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
 RECIPE = Recipe(epochs=4, batch=8, rate=0.01, precision="float32")
@@ -166,6 +167,17 @@ def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
         np.testing.assert_array_equal(old, now.numpy())
 
 
+def test_unknown_ages_are_no_band_of_their_own(faces: Chips) -> None:
+    low = np.repeat([20.0, 57.0, 0.0], (8, 2, 30)).astype(np.float32)
+    high = np.where(low == 0, np.float32(OLDEST), low)
+    aged = replace(faces, age_low=low, age_high=high)
+    chances = age_chances(aged, np.arange(40), 1.0)
+    assert chances[:8].sum() == pytest.approx(chances[8:10].sum())
+    assert chances[10:] == pytest.approx(chances[:10].mean())
+    counts = node_counts(Network("c3ae", {}, InputSpec(), (0.0, 50.0, 60.0)), aged, np.arange(40))
+    assert counts.tolist() == pytest.approx([8 * 0.6, 8 * 0.4 + 2 * 0.3, 2 * 0.7])
+
+
 def test_exact_ages_are_watched_and_brackets_where_there_are_none(faces: Chips) -> None:
     rows = np.arange(4)
     high = faces.age_high.copy()
@@ -198,6 +210,7 @@ from models.training import fit
 from models import zoo
 from models.datasets.chips import Chips
 from models.training.recipes import Recipe
+from models.zoo import Network
 from models.spec import InputSpec
 from tests.conftest import TINY_NODES, tiny_network
 

@@ -298,6 +298,22 @@ def test_mistakes_are_one_line(
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("utkface a b.zip --max-second-score 0", "utkface has no scores of faces"),
+        ("imdb a b.zip --min-face-score nan", "invalid score value: 'nan'"),
+    ],
+)
+def test_scores_are_numbers_and_of_imdb_and_wiki_alone(
+    arguments: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        prepare.main(arguments.split())
+    assert end.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
 def test_utkface_under_its_own_names_gives_the_labels_of_the_shared_zip(
     shared: Path, tmp_path: Path
 ) -> None:

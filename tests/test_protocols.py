@@ -136,6 +136,20 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("a.zip a.zip --protocol kfold", "--data names a data set twice"),
+        ("a.zip --protocol lopo --k 5", "--k is of kfold: lopo has its own folds"),
+    ],
+)
+def test_what_means_nothing_or_leaks_is_refused(
+    options: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert crossval.main(["ssrnet", "--out", str(tmp_path), "--data", *options.split()]) == 2
+    assert complaint in capsys.readouterr().err
+
+
 def test_a_person_in_two_folds_is_named(faces: Chips) -> None:
     subjects = faces.subjects.copy()
     subjects[-1] = "p0"

@@ -279,7 +279,7 @@ def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path):
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
     spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
     write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
-    with pytest.raises(ModelError, match="has male_is 0, .* 1: its weights would mean"):
+    with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
         start(ssrnet.build(), str(tmp_path / "theirs.json"))
 
 
