@@ -72,7 +72,7 @@ def fairness_lines(fair: dict[str, Any]) -> list[str]:
     """What `models.evaluation.metrics.fairness` found, for people."""
     adults, children, coverage = fair["adults"], fair["children"], fair["coverage"]
     behind = [f"{k} {v['gender_accuracy']:.3f} ({v['n']})" for k, v in adults["behind"].items()]
-    bands = [f"{k} {v['coverage']:.3f}" for k, v in coverage["bands"].items()]
+    bands = [f"{k} {v['coverage']:.3f} ({v['n']})" for k, v in coverage["bands"].items()]
     low, high = COVERED
     return [
         f"adults (known to be {ADULT} or older): {adults['n']} faces, gender accuracy "
@@ -80,8 +80,8 @@ def fairness_lines(fair: dict[str, Any]) -> list[str]:
         f"than {100 * BEHIND:.0f} points: {', '.join(behind) or 'none'}",
         f"children (known to be under {ADULT}): {children['n']} faces, age error "
         f"{_figure(children['mae'])} years, gender accuracy {_figure(children['gender_accuracy'])}",
-        f"coverage in age bands of {BAND} faces: {', '.join(bands) or '-'}; bands outside "
-        f"{low} to {high}: {', '.join(coverage['outside']) or 'none'}",
+        f"coverage in age bands of {BAND} faces, and in smaller ones outside {low} to {high}: "
+        f"{', '.join(bands) or '-'}; outside: {', '.join(coverage['outside']) or 'none'}",
     ]
 
 
