@@ -107,7 +107,7 @@ class VideoRecorder:
             "flush_packets": "1",
             "max_interleave_delta": MOST_AHEAD,
         }
-        self._container = av.open(str(self._path), "w", options=options)
+        self._container = av.open(f"file:{self._path}", "w", options=options)
         self._stream = self._container.add_stream("h264", rate=self._rate, options=ENCODING)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
