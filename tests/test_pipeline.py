@@ -143,6 +143,14 @@ def test_a_frame_without_faces_is_ordinary(detector):
     )
 
 
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_a_picture_far_smaller_than_the_smallest_face_has_none(name):
+    if name == "dlib":
+        pytest.importorskip("dlib")
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    assert len(DETECTORS[name](200, False).detect(pixel)) == 0
+
+
 @pytest.mark.parametrize(
     ("settings", "crops"), [({"every_crop": True}, 2), ({"budget_ms": 1e-6}, 1)]
 )
