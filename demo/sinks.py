@@ -36,6 +36,7 @@ FRAGMENTS = {  # of a killed recording what is in the file is playable
     ".mov": {"movflags": "hybrid_fragmented"},
 }
 VIDEO_SUFFIXES = set(FRAGMENTS)
+PLOT_SUFFIXES = {".jpg", ".pdf", ".png", ".svg"}
 
 
 class Sink(Protocol):
@@ -211,6 +212,15 @@ def check_writable(path: Path) -> None:
     place = path if path.exists() else folder
     if not os.access(place, os.W_OK):
         raise UserError(f"cannot write {path}: {place} is not writable")
+
+
+def check_plot(path: Path) -> None:
+    """Raise UserError where no plot can be written at the path."""
+    if path.suffix.lower() not in PLOT_SUFFIXES:
+        raise UserError(
+            f"cannot plot to {path}: the name must end in {', '.join(sorted(PLOT_SUFFIXES))}"
+        )
+    check_writable(path)
 
 
 class _Worker:
