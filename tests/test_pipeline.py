@@ -6,7 +6,7 @@ from conftest import Answering
 from demo.budget import SETTLE, STEPS
 from demo.detectors import DETECTORS
 from demo.frames import Frame
-from demo.fuse import SETTLED
+from demo.fuse import REFRESH, SETTLED
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.timing import Stopwatch
 from models.mtcnn import Detections
@@ -96,6 +96,17 @@ def test_after_an_outage_those_in_their_places_keep_their_ids_unless_it_was_long
     assert seen[6:14] == [({1, 2}, True)] * 8
     assert seen[14] == ({-1}, False)
     assert seen[-1] == ({3, 4}, True)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 12.0, 3600.0])
+def test_people_of_a_time_lapse_keep_their_ids_and_go_on_being_estimated(two_people, seconds):
+    detector, rate = DETECTORS["mtcnn"](60, True), 1 / seconds
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), rate, Settings(), Stopwatch())
+    for k in range(SETTLED + 3 * REFRESH):
+        faces = pipeline.process(Frame(two_people(0), k, k * seconds, "clip"))
+        assert sorted(faces.ids.tolist()) == [1, 2]
+    assert np.isfinite(faces.ages).all()
+    assert (pipeline._fusion.crops(np.array([1, 2])) > SETTLED + 1).all()
 
 
 @pytest.mark.parametrize("settings", [Settings(60), Settings(budget_ms=0.001)])
