@@ -260,9 +260,10 @@ def start(args: argparse.Namespace) -> int:
     for source in sources:
         process = _pipeline(args, source, detector, estimator, spec, stopwatch)
         views.append(View(source, summary.timed(process)))
-    _keep_apart([source.name for source in sources], args.output, args.log, args.summary)
+    _keep_apart(sources, args.output, args.log, args.summary)
     recorder, sound = (None, None) if args.output is None else _recorder(args.output, sources)
-    sinks: list[Sink] = [summary] if args.log is None else [Log(args.log), summary]
+    log = None if args.log is None else Log(args.log)
+    sinks: list[Sink] = [log, summary] if log else [summary]
     window = None if args.no_display else _window(f"AgeStream - {names}")
     device = estimator.device
     say(f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}")
@@ -270,9 +271,9 @@ def start(args: argparse.Namespace) -> int:
         say(f"margin {args.margin}: {manifest.name} was trained with {manifest.input.margin}")
     result = run(views, sinks, recorder, window, stopwatch, args.max_frames, say)
 
-    output = args.output if recorder and recorder.written else None
-    for path in filter(None, (output, args.log, args.summary)):
-        say(f"wrote {path}")
+    for path, kept in ((args.output, recorder), (args.log, log), (args.summary, summary)):
+        if path is not None and kept is not None and kept.written:
+            say(f"wrote {path}")
     if sound is not None and sound.failure:
         say(f"the sound of {names} breaks off: {sound.failure}")
     for line in summary.lines():
@@ -395,18 +396,30 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
 
 
 def _keep_apart(
-    sources: list[str], output: Path | None, log: Path | None, summary: Path | None
+    sources: list["Source"], output: Path | None, log: Path | None, summary: Path | None
 ) -> None:
     """Refuse to write over a source, or what is written over one another."""
     from demo.errors import UserError
 
-    given = [("-s", Path(source)) for source in sources]
-    named = [*given, ("-o", output), ("--log", log), ("--summary", summary)]
+    given = [Path(source.name) for source in sources if not source.live]
+    if sources[0].photos and output is not None:
+        folder = given[0] if given[0].is_dir() else given[0].parent
+        if _same(output, folder):
+            raise UserError(f"-o {output} is the folder of the photos: name another one")
+    chosen = [("-o", output), ("--log", log), ("--summary", summary)]
+    named = [*(("-s", path) for path in given), *chosen]
     files = [(option, path) for option, path in named if path is not None and not path.is_dir()]
     for index, (option, path) in enumerate(files):
         for other_option, other in files[:index]:
-            if option != "-s" and path.resolve() == other.resolve():
+            if option != "-s" and _same(path, other):
                 raise UserError(f"{option} {path} is the file of {other_option}: name another one")
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether two names lead to one file or folder, which need not exist yet."""
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class DlibHog:
         """Faces from 40 pixels, or from `min_face` if that is more, which is faster."""
         smallest = self._min_face or max(DLIB_WINDOW / 2, min(image.shape[:2]) * DLIB_PART)
         zoom = DLIB_WINDOW / max(smallest, DLIB_WINDOW / 2)
+        zoom = max(zoom, 1 / min(image.shape[:2]))  # something has to be left
         scaled = cv2.resize(image, None, fx=zoom, fy=zoom)
         found = self._hog(np.ascontiguousarray(scaled[..., ::-1]), 0)
         corners = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in found]

@@ -16,7 +16,7 @@ from demo.bench import engines, video_source
 from demo.errors import UserError
 from demo.frames import Faces
 from demo.pipeline import Pipeline, Settings
-from demo.sinks import check_writable
+from demo.sinks import check_plot
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.arguments import guarded
@@ -105,7 +105,7 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
 
 def run(clip: str, model: str, output: Path) -> None:
     """Follow, plot, print."""
-    check_writable(output)
+    check_plot(output)
     people = follow(clip, model)
     measured = {person: figures(people[person]) for person in sorted(people)}
     for person, told in measured.items():

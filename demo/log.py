@@ -18,24 +18,17 @@ CSV_COLUMNS = ["source", "frame", "time", "id", *BOX, "score", *ESTIMATES]
 
 
 class Log:
-    """One JSON object a frame, or one CSV row a face; complete to the last frame at any time."""
+    """One JSON object a frame, or one CSV row a face; complete to the last frame at any time, and
+    before the first one no file is touched."""
 
     def __init__(self, path: Path) -> None:
         if path.suffix.lower() not in LOG_SUFFIXES:
             raise UserError(f"cannot log to {path}: the name must end in .jsonl or .csv")
         check_writable(path)
-        self._path = path
+        self._path, self._is_csv = path, path.suffix.lower() == ".csv"
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._file = self._path.open(
-                "w", newline="", encoding="utf-8", errors="backslashreplace"
-            )
-        except OSError as error:
-            raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
-        if self._path.suffix.lower() == ".csv":
-            csv.writer(self._file).writerow(CSV_COLUMNS)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -47,15 +40,26 @@ class Log:
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Log a frame. Raises UserError where that fails."""
-        assert self._file is not None, "a log is written inside its with block"
         try:
-            if self._path.suffix.lower() == ".csv":
+            self._file = self._file or self._opened()
+            if self._is_csv:
                 csv.writer(self._file).writerows(csv_rows(frame, faces))
             else:
                 self._file.write(json.dumps(log_record(frame, faces), ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
             raise UserError(f"cannot log to {self._path}: {error.strerror}") from None
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a frame, and so a file."""
+        return self._file is not None
+
+    def _opened(self) -> TextIO:
+        file = self._path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        if self._is_csv:
+            csv.writer(file).writerow(CSV_COLUMNS)
+        return file
 
 
 def log_record(frame: Frame, faces: Faces) -> dict[str, Any]:

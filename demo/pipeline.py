@@ -27,6 +27,7 @@ KEEP_SCORE = 0.8  # one that is tracked may be less: heads tilt and turn
 SURE_SCORE = 0.97  # but below this it has to hold when its new box is looked at again
 LOST_SECONDS = 1.0  # an id outlives a gap of this length
 OUTAGE_SECONDS = 10.0  # and one of the source of this length, if the face is still where it was
+OUTAGE_GAPS = 3.0  # usual gaps, so that a time-lapse is no row of outages
 FIRST_FRAMES = 3  # of a source: all are searched, so that nobody is missed at the start
 LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is looked for at once, later now and then
 SAME_FACE = 0.45  # overlap from which two boxes are one face
@@ -69,13 +70,15 @@ class Pipeline:
         self._settings, self._stopwatch = settings, stopwatch
         self._tracker = Sort()
         self._interval = 1 / (fps or FALLBACK_FPS)  # seconds between frames, a running mean
+        self._usual_gap: float | None = None  # the same, however long they are
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._reentry = Reentry()
         self._fusion = Fusion(estimator.calibration)
         self._budget = Budget(settings.budget_ms)
         self._asked: Question | None = None
-        self._frames = 0  # since the start or an outage
+        self._frames = 0  # since the start
+        self._unbroken = 0  # frames since the start or the last gap
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
 
     def process(self, frame: Frame) -> Faces:
@@ -104,6 +107,7 @@ class Pipeline:
             labels = self._fusion.labels(ids)
         self._fusion.forget(self._reentry.forget(tracks.ids.tolist(), frame.time))
         self._frames += 1
+        self._unbroken += 1
         self._budget.spent((time.perf_counter() - start) * 1e3)
         return replace(faces, **labels._asdict())
 
@@ -138,9 +142,11 @@ class Pipeline:
         if self._last_time is not None:
             gap = seconds - self._last_time
             if gap > LOST_SECONDS:
-                self._frames = 0  # search at once, as at the start
-            if gap > OUTAGE_SECONDS:
+                self._unbroken = 0  # search at once, as at the start
+            usual = gap if self._usual_gap is None else self._usual_gap
+            if gap > max(OUTAGE_SECONDS, OUTAGE_GAPS * usual):
                 self._tracker.clear()
+            self._usual_gap = usual + 0.1 * (gap - usual)
             self._interval += 0.1 * (min(max(gap, 1e-3), LOST_SECONDS) - self._interval)
         self._last_time = seconds
         frames = round(LOST_SECONDS / self._interval)
@@ -162,8 +168,8 @@ class Pipeline:
         due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
         expected = square(tracks.boxes[due].astype(np.float64))
         known, kept = self._look(image, expected)
-        search, rest = divmod(self._frames, self._detect_every)
-        if self._frames < FIRST_FRAMES or rest == 0:
+        search, rest = divmod(self._unbroken, self._detect_every)
+        if self._unbroken < FIRST_FRAMES or rest == 0:
             coarse = search % 2 == 1 and self._detect_every > 1
             found = self._detector.detect(image, coarse)
             sure = found.scores >= START_SCORE

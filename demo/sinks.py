@@ -36,6 +36,7 @@ FRAGMENTS = {  # of a killed recording what is in the file is playable
     ".mov": {"movflags": "hybrid_fragmented"},
 }
 VIDEO_SUFFIXES = set(FRAGMENTS)
+PLOT_SUFFIXES = {".jpg", ".pdf", ".png", ".svg"}
 
 
 class Sink(Protocol):
@@ -107,7 +108,7 @@ class VideoRecorder:
             "flush_packets": "1",
             "max_interleave_delta": MOST_AHEAD,
         }
-        self._container = av.open(str(self._path), "w", options=options)
+        self._container = av.open(f"file:{self._path}", "w", options=options)
         self._stream = self._container.add_stream("h264", rate=self._rate, options=ENCODING)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
@@ -211,6 +212,15 @@ def check_writable(path: Path) -> None:
     place = path if path.exists() else folder
     if not os.access(place, os.W_OK):
         raise UserError(f"cannot write {path}: {place} is not writable")
+
+
+def check_plot(path: Path) -> None:
+    """Raise UserError where no plot can be written at the path."""
+    if path.suffix.lower() not in PLOT_SUFFIXES:
+        raise UserError(
+            f"cannot plot to {path}: the name must end in {', '.join(sorted(PLOT_SUFFIXES))}"
+        )
+    check_writable(path)
 
 
 class _Worker:

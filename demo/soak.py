@@ -25,11 +25,11 @@ from demo.live import LiveSource
 from demo.log import Log
 from demo.pipeline import Pipeline, Settings
 from demo.session import run
-from demo.sinks import VideoRecorder, check_writable
+from demo.sinks import VideoRecorder, check_plot
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View
-from models.arguments import guarded, number
+from models.arguments import INTERRUPTED, guarded, number
 from models.evaluation import ledger
 
 WARM_UP = 0.1  # of the run, left out
@@ -169,6 +169,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         "frames": result.frames,
         "dropped": source.dropped,
         "people": summary.count,
+        "interrupted": result.interrupted,
         "first_half": vars(first),
         "last_half": vars(last),
         "faults": wrong,
@@ -196,7 +197,11 @@ def text(report: dict[str, Any]) -> str:
     ]
     for name, label in LABELS.items():
         rows.append(f"{label:<12}{first[name]:>12.1f}{last[name]:>12.1f}")
-    return "\n".join([*rows, *(report["faults"] or ["it holds"])])
+    if report["interrupted"]:
+        rows.append("stopped before its end: whether it holds is not known")
+    elif not report["faults"]:
+        rows.append("it holds")
+    return "\n".join([*rows, *report["faults"]])
 
 
 def plot(samples: dict[str, list[float]], path: Path) -> None:
@@ -213,7 +218,7 @@ def plot(samples: dict[str, list[float]], path: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Soak and print; 0 where it holds, 1 where something grew."""
+    """Soak and print; 0 where it holds, 1 where something grew, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.soak",
         description=__doc__,
@@ -226,21 +231,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one object, with all samples")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="plot of the samples")
     args = parser.parse_args(argv)
-    faulty = False
+    code = 0
 
     def work() -> None:
-        nonlocal faulty
+        nonlocal code
         if not Path("/proc/self/fd").is_dir():
             raise UserError("this system does not tell threads and open files: run it on Linux")
         if args.output is not None:
-            check_writable(args.output)
+            check_plot(args.output)
         report = soak(args.clip, args.minutes * 60, lambda told: print(told, file=sys.stderr))
+        print(json.dumps(report) if args.json else text(report))
+        code = INTERRUPTED if report["interrupted"] else int(bool(report["faults"]))
         if args.output is not None:
             plot(report["samples"], args.output)
-        print(json.dumps(report) if args.json else text(report))
-        faulty = bool(report["faults"])
 
-    return guarded("demo.soak", work) or int(faulty)
+    return guarded("demo.soak", work) or code
 
 
 if __name__ == "__main__":

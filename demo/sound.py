@@ -16,6 +16,7 @@ COPIED = {  # by container, what players expect there beside H.264; others becom
     "matroska": {"aac", "mp3", "ac3", "opus"},
 }
 RATE = 48_000  # samples a second, of AAC where it has no such rate as the source
+SLOWEST_MP3 = 16_000  # samples a second, in mp4; what has fewer becomes AAC
 AAC_SAMPLES = 1024  # of a frame
 
 
@@ -29,7 +30,7 @@ class Sound:
         self._input: Any = None
         self._source: Any = None
         with suppress(FFmpegError, OSError):
-            self._input = av.open(path, metadata_errors="replace")
+            self._input = av.open(f"file:{path}", metadata_errors="replace")
             self._source = next(iter(self._input.streams.audio), None)
         self.exists = self._source is not None and self._source.codec_context is not None
         self.failure: str | None = None  # what broke it off, in FFmpeg's words
@@ -39,9 +40,8 @@ class Sound:
 
     def attach(self, container: Any) -> None:
         """Add the track to a container that is written, before its first picture."""
-        name = self._source.codec.canonical_name
         self._output = container
-        if name in COPIED[container.format.name]:
+        if self._is_copied(container.format.name):
             self._stream = container.add_stream_from_template(self._source)
             self._packets = self._copies()
         else:
@@ -66,6 +66,11 @@ class Sound:
         """Close the file that was read."""
         if self._input is not None:
             self._input.close()
+
+    def _is_copied(self, container: str) -> bool:
+        name = self._source.codec.canonical_name
+        slow = name == "mp3" and container == "mp4" and self._source.rate < SLOWEST_MP3
+        return name in COPIED[container] and not slow
 
     def _next(self) -> Any:
         try:
@@ -95,9 +100,13 @@ class Sound:
         """The sound as AAC packets, in the recording's time."""
         stream = self._stream
         resampler = av.AudioResampler("fltp", stream.layout, stream.rate, AAC_SAMPLES)
-        clock = Clock()
+        clock, end = Clock(), 0
         for frame in self._input.decode(self._source):
-            frame.pts = self._recorded(frame, clock, frame.samples / frame.sample_rate)
+            length = frame.samples / frame.sample_rate
+            if frame.pts is None:  # what WMA's decoder held back: it goes on
+                frame.pts = end
+            end = frame.pts + round(length / frame.time_base)
+            frame.pts = self._recorded(frame, clock, length)
             for part in resampler.resample(frame):
                 yield from stream.encode(part)
         for part in resampler.resample(None):

@@ -32,8 +32,9 @@ class Summary:
     def __init__(
         self, path: Path | None, source: str, photos: bool, dropped: Callable[[], int]
     ) -> None:
-        """Write to `path`, .json or .html, on leaving the `with` block, however it is left. In
-        `photos` every face is another person; `dropped` tells the frames never seen."""
+        """Write to `path`, .json or .html, on leaving the `with` block, however it is left, if
+        there was a frame. In `photos` every face is another person; `dropped` tells the frames
+        never seen."""
         if path is not None:
             if path.suffix.lower() not in SUFFIXES:
                 raise UserError(f"cannot write {path}: a summary's name ends in .json or .html")
@@ -68,8 +69,13 @@ class Summary:
             self._settle(source, start + length)
         self._pending.clear()
         self._fold(math.inf)
-        if self._path is not None:
+        if self._path is not None and self.written:
             self._write(self._path)
+
+    @property
+    def written(self) -> bool:
+        """Whether there was a frame, and so a file: before the first one, none is touched."""
+        return self.frames > 0
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Count a frame."""

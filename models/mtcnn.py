@@ -23,7 +23,8 @@ MOST_CELLS = 1500  # of a level: a crowd; overlaps are a matrix of that size
 MOST_PROPOSALS = 2000  # of a picture, for the same reason: ten for each of 200 faces
 NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
 NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.1 and 0.76 box sides
-REMAP_BOXES = 512  # a call: OpenCV's pictures have at most 32,767 rows
+REMAP_SIDE = 32_766  # pixels: OpenCV samples no larger pictures, and makes none
+REMAP_BOXES = 512  # a call, for that reason
 GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
 MIDDLE = 127  # the same as a pixel
 
@@ -181,12 +182,23 @@ def patches(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     starts, ends = boxes[:, None, :2] * shrink, boxes[:, None, 2:] * shrink
     at = (starts + (ends - starts) * np.linspace(0, 1, size)[:, None]).astype(np.float32)
     out = np.empty((len(boxes), size, size, 3), np.uint8)
-    for rows in (slice(k, k + REMAP_BOXES) for k in range(0, len(boxes), REMAP_BOXES)):
-        x, y = at[rows, None, :, 0], at[rows, :, None, 1]  # (n, 1, size), (n, size, 1)
+    panorama = max(height, width) > REMAP_SIDE
+    together = 1 if panorama else REMAP_BOXES
+    for rows in (slice(k, k + together) for k in range(0, len(boxes), together)):
+        part, seen = _around(image, at[rows]) if panorama else (image, at[rows])
+        x, y = seen[:, None, :, 0], seen[:, :, None, 1]  # (n, 1, size), (n, size, 1)
         x, y = (np.broadcast_to(v, (len(x), size, size)).reshape(-1, size) for v in (x, y))
-        flat = cv2.remap(image, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, GRAY)
+        flat = cv2.remap(part, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, GRAY)
         out[rows] = flat.reshape(-1, size, size, 3)
     return out
+
+
+def _around(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image that is seen at places (n, size, 2), and these in it."""
+    sides = image.shape[1::-1]
+    low = np.clip(np.floor(at.min((0, 1))), 0, np.subtract(sides, 1)).astype(int)
+    high = np.clip(np.ceil(at.max((0, 1))) + 1, low + 1, sides).astype(int)
+    return image[low[1] : high[1], low[0] : high[0]], at - low.astype(np.float32)
 
 
 def square(boxes: np.ndarray) -> np.ndarray:

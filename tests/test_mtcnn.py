@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models import mtcnn
 from models.mtcnn import Detections, Mtcnn, patches, square, suppress
 from models.pyramid import scales
 from trackers.boxes import iou
@@ -80,6 +81,27 @@ def test_patches_sample_the_box_from_corner_to_corner() -> None:
 def test_patches_are_gray_outside_the_picture() -> None:
     patch = patches(np.zeros((40, 40, 3), np.uint8), np.array([[-60.0, -60, -20, -20]]), 48)
     assert np.abs(patch.astype(float) - 127.5).max() <= 0.5
+
+
+def test_patches_of_a_part_of_the_picture_are_those_of_the_picture(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corners = np.random.default_rng(0).uniform(-200, 700, (50, 2))
+    boxes = np.vstack([np.hstack([corners, corners + 90.5]), [[511.2, -5, 540, 0.5]]])
+    whole = patches(astronaut, boxes, 24)
+    monkeypatch.setattr(mtcnn, "REMAP_SIDE", 100)
+    assert (patches(astronaut, boxes, 24) == whole).all()
+
+
+@pytest.mark.parametrize("start", [(0, 33_000), (33_000, 0)], ids=["wide", "high"])
+def test_a_face_at_the_end_of_a_panorama_is_measured(
+    detector: Mtcnn, astronaut: np.ndarray, start: tuple[int, int]
+) -> None:
+    panorama = np.pad(astronaut, [(start[0], 0), (start[1], 0), (0, 0)])
+    offset = np.array(start[::-1])
+    refined = detector.refine(panorama, np.array([[180.0, 66, 270, 156]]) + np.tile(offset, 2))
+    assert refined.scores[0] > 0.99
+    np.testing.assert_allclose(refined.points[0] - offset, REFERENCE_POINTS, atol=5)
 
 
 def test_the_astronaut_is_found_where_the_mtcnn_package_finds_her(

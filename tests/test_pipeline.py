@@ -6,7 +6,7 @@ from conftest import Answering
 from demo.budget import SETTLE, STEPS
 from demo.detectors import DETECTORS
 from demo.frames import Frame
-from demo.fuse import SETTLED
+from demo.fuse import REFRESH, SETTLED
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.timing import Stopwatch
 from models.mtcnn import Detections
@@ -98,6 +98,17 @@ def test_after_an_outage_those_in_their_places_keep_their_ids_unless_it_was_long
     assert seen[-1] == ({3, 4}, True)
 
 
+@pytest.mark.parametrize("seconds", [2.0, 12.0, 3600.0])
+def test_people_of_a_time_lapse_keep_their_ids_and_go_on_being_estimated(two_people, seconds):
+    detector, rate = DETECTORS["mtcnn"](60, True), 1 / seconds
+    pipeline = Pipeline(detector, ByBrightness(), InputSpec(), rate, Settings(), Stopwatch())
+    for k in range(SETTLED + 3 * REFRESH):
+        faces = pipeline.process(Frame(two_people(0), k, k * seconds, "clip"))
+        assert sorted(faces.ids.tolist()) == [1, 2]
+    assert np.isfinite(faces.ages).all()
+    assert (pipeline._fusion.crops(np.array([1, 2])) > SETTLED + 1).all()
+
+
 @pytest.mark.parametrize("settings", [Settings(60), Settings(budget_ms=0.001)])
 def test_a_place_that_was_empty_for_long_holds_nobodys_id(detector, two_people, settings):
     pipeline = Pipeline(detector, ByBrightness(), InputSpec(), 10.0, settings, Stopwatch())
@@ -141,6 +152,14 @@ def test_a_frame_without_faces_is_ordinary(detector):
     assert (
         len(PhotoPipeline(detector, ByBrightness(), InputSpec(), Stopwatch()).process(blank)) == 0
     )
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_a_picture_far_smaller_than_the_smallest_face_has_none(name):
+    if name == "dlib":
+        pytest.importorskip("dlib")
+    pixel = np.zeros((1, 1, 3), np.uint8)
+    assert len(DETECTORS[name](200, False).detect(pixel)) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import json
 import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -83,6 +84,13 @@ def test_a_recording_of_uneven_frames_lasts_as_long_as_they_did(tmp_path):
         for k, second in enumerate(seconds):
             recorder.write(frame(k, time=second))
     assert recorded(path)[2] == pytest.approx(seconds, abs=2e-3)
+
+
+def test_a_colon_in_the_name_of_a_recording_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with VideoRecorder(Path("12:31.mp4"), 10.0) as recorder:
+        recorder.write(frame(0))
+    assert len(recorded("file:12:31.mp4")[2]) == 1
 
 
 def test_a_single_photo_can_be_given_a_name(tmp_path, astronaut):

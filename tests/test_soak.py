@@ -7,6 +7,7 @@ from demo import soak
 from demo.errors import UserError
 from demo.soak import Half, Sample, faults, halves
 from demo.views import Wall
+from models.arguments import INTERRUPTED
 from models.evaluation import ledger
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
@@ -67,6 +68,47 @@ def test_a_run_that_was_stopped_before_the_first_frame_is_one_line(clip, capsys,
     assert capsys.readouterr().err == (
         "demo.soak: 0 samples are too few to compare: let it run for longer\n"
     )
+
+
+@needs_proc
+def test_a_run_that_was_stopped_does_not_claim_that_it_holds(clip, capsys, monkeypatch):
+    write = soak.Meter.write
+
+    def interrupted(meter: soak.Meter, *written: object) -> None:
+        write(meter, *written)
+        if len(meter.samples) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(soak.Meter, "write", interrupted)
+    assert soak.main(["--clip", str(clip)]) == INTERRUPTED
+    told = capsys.readouterr().out
+    assert "stopped before its end: whether it holds is not known" in told
+    assert "it holds\n" not in told
+
+
+@needs_proc
+def test_a_plot_of_no_known_kind_is_refused_before_the_run(tmp_path, capsys):
+    assert soak.main(["--clip", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "a.txt")]) == 2
+    assert capsys.readouterr().err == (
+        f"demo.soak: cannot plot to {tmp_path}/a.txt: the name must end in .jpg, .pdf, .png, .svg\n"
+    )
+
+
+@needs_proc
+def test_the_report_is_printed_though_the_plot_fails(tmp_path, capsys, monkeypatch):
+    half = dict.fromkeys(soak.LABELS, 0.0)
+    counts = dict.fromkeys(("seconds", "frames", "dropped", "people", "recorded_seconds"), 0)
+    report = {"clip": "a.mp4", "faults": [], "interrupted": False, "samples": {}, **counts}
+
+    def full(samples: dict, path: Path) -> None:
+        raise UserError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(
+        soak, "soak", lambda *given: report | {"first_half": half, "last_half": half}
+    )
+    monkeypatch.setattr(soak, "plot", full)
+    assert soak.main(["-o", str(tmp_path / "a.png")]) == 2
+    assert capsys.readouterr().out.endswith("it holds\n")
 
 
 def test_a_clip_that_is_no_video_is_one_line(tmp_path, capsys):

@@ -24,7 +24,7 @@ def write_beep(
         video = container.add_stream("h264", rate=FPS, options={"bf": "0"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(codec, rate=rate)
-        sound.layout = "mono"
+        sound.layout, sound.bit_rate = "mono", 64_000
         for k in range(SECONDS * FPS):
             image = np.full((48, 64, 3), 255 * (k >= MOMENT * FPS), np.uint8)
             picture = av.VideoFrame.from_ndarray(image, format="bgr24")
@@ -60,7 +60,7 @@ def beep(path: Path) -> tuple[str, float | None, float]:
             wave = np.abs(av.AudioResampler("fltp").resample(part)[0].to_ndarray()[0])
             if first is None and (wave > 0.2).any():
                 first = part.time + float(np.argmax(wave > 0.2)) / stream.rate
-            end = part.time + part.samples / stream.rate
+            end = (end if part.time is None else part.time) + part.samples / stream.rate
         return stream.codec.canonical_name, first, end
 
 
@@ -94,6 +94,29 @@ def test_the_sound_of_a_file_is_in_its_recording_and_in_time(tmp_path, suffix, n
     assert flash(target) == (pytest.approx(MOMENT, abs=2e-3), SECONDS * FPS)
     assert first == pytest.approx(MOMENT, abs=0.003)
     assert end == pytest.approx(SECONDS, abs=0.06)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_wma_whose_decoder_holds_its_last_frame_back_is_as_it_was(tmp_path, suffix):
+    source, target = tmp_path / "a.wmv", tmp_path / f"out{suffix}"
+    write_beep(source, "wmav2", 44_100)
+    record(source, target)
+    (_, heard, last), (seen, _) = beep(source), flash(source)  # its encoder is early
+    told, first, end = beep(target)
+    assert told == "aac"
+    assert first - MOMENT == pytest.approx(heard - seen, abs=0.003)
+    assert end - MOMENT == pytest.approx(last - seen, abs=0.03)
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".mp4", "aac"), (".mkv", "mp3"), (".mov", "mp3")])
+def test_mp3_that_is_too_slow_for_mp4_becomes_aac_there(tmp_path, suffix, kept):
+    source, target = tmp_path / "a.mkv", tmp_path / f"out{suffix}"
+    write_beep(source, "libmp3lame", 8000)
+    record(source, target)
+    told, first, end = beep(target)
+    assert told == kept
+    assert first == pytest.approx(MOMENT, abs=0.003)
+    assert SECONDS - 0.01 < end < SECONDS + 1024 / 8000
 
 
 def test_sound_that_starts_before_the_picture_is_cut_to_it(tmp_path):

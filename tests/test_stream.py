@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,12 +65,50 @@ def test_a_recording_that_was_never_begun_is_not_said_to_be_written(tmp_path, ca
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Wall, "turn", interrupted)
-    old, log = tmp_path / "old.mp4", tmp_path / "a.jsonl"
-    old.write_bytes(b"of another day")
-    code, lines = run(capsys, "-s", CLIP, "-o", old, "--log", log)
+    old = [tmp_path / name for name in ("old.mp4", "old.jsonl", "old.html")]
+    for path in old:
+        path.write_bytes(b"of another day")
+    video, log, summary = old
+    code, lines = run(capsys, "-s", CLIP, "-o", video, "--log", log, "--summary", summary)
     assert code == stream.INTERRUPTED
-    assert [line for line in lines if line.startswith("wrote")] == [f"wrote {log}"]
-    assert old.read_bytes() == b"of another day"
+    assert not [line for line in lines if line.startswith("wrote")]
+    assert [path.read_bytes() for path in old] == [b"of another day"] * 3
+
+
+@pytest.mark.parametrize("source", ["photos", "photos/bad.jpg"])
+def test_a_run_without_a_frame_leaves_what_was_written_before(tmp_path, capsys, source):
+    bad, log, summary = (tmp_path / name for name in ("photos/bad.jpg", "old.csv", "old.json"))
+    bad.parent.mkdir()
+    for path in (bad, log, summary):
+        path.write_bytes(b"of another day")
+    code, (*_, line) = run(capsys, "-s", tmp_path / source, "--log", log, "--summary", summary)
+    assert code == 2
+    assert "is not a picture that can be read" in line
+    assert log.read_bytes() == summary.read_bytes() == b"of another day"
+
+
+def test_a_source_is_not_overwritten_under_another_name(tmp_path, capsys):
+    clip, link = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    shutil.copy(CLIP, clip)
+    link.hardlink_to(clip)
+    code, (line,) = run(capsys, "-s", clip, "-o", link, "--max-frames", 1)
+    assert code == 2
+    assert line == f"-o {link} is the file of -s: name another one"
+    assert clip.read_bytes() == CLIP.read_bytes()
+
+
+@pytest.mark.parametrize("source", ["2024", "2024/a.png"])
+def test_the_folder_of_the_photos_is_refused_before_anything_is_written(
+    tmp_path, capsys, astronaut, source
+):
+    folder, log = tmp_path / "2024", tmp_path / "old.csv"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), astronaut)
+    log.write_bytes(b"of another day")
+    code, (line,) = run(capsys, "-s", tmp_path / source, "--log", log, "-o", folder)
+    assert code == 2
+    assert line == f"-o {folder} is the folder of the photos: name another one"
+    assert log.read_bytes() == b"of another day"
 
 
 def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, astronaut):
