@@ -69,6 +69,8 @@ def test_errors_count_up_to_and_with_the_year() -> None:
         "gender_low": None,
         "gender_high": None,
         "coverage": None,
+        "coverage_low": None,
+        "coverage_high": None,
         "range_width": None,
         "ece": None,
     }
@@ -404,7 +406,10 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     assert lines[-2] == (
         "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
     )
-    assert lines[-1] == "coverage in age bands of 200 faces: -; bands outside 0.84 to 0.96: none"
+    assert lines[-1] == (
+        "coverage in age bands of 200 faces, and in smaller ones outside 0.84 to 0.96: -; "
+        "outside: none"
+    )
 
 
 def test_saved_rows_are_replaced_and_others_stay(
