@@ -60,7 +60,7 @@ def manifest(tmp_path: Path) -> Manifest:
         licence="research only",
         origin="python -m models.train net --seed 2; Keras on tensorflow, seed 2",
         data={"a.zip": {"sha256": "a1b2", "faces": {"train": 5000, "test": 1200}}},
-        calibration={"age": [0.0]},
+        calibration={"age": [0.0], "age_low": [0.0], "age_high": [9.0]},
         folder=tmp_path,
     )
     made.save()
