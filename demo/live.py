@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Protocol, Self
 
 import av
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 from av.error import ExitError, FFmpegError
 
+from demo.decoding import BOUND, UNDECODABLE, bgr, bound, pixel_aspect
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
@@ -25,6 +27,7 @@ OPEN_SECONDS = 10.0  # to answer at the start
 READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
 STALL_SECONDS = 3.0  # without a picture the viewer is told
 STUCK_SECONDS = 30.0  # a driver that does not return for so long is left to itself
+TRANSPORT = {"rtsp_transport": "tcp"}  # by UDP, a lost packet is a broken picture
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the first and the later attempts to reconnect
 TICK = 0.05  # seconds: how long the main loop waits for a picture before it looks at the keys
 
@@ -69,24 +72,31 @@ class Stream:
     """A network stream, by FFmpeg. What cannot be decoded is passed over."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError where no video answers within OPEN_SECONDS."""
+        """Raises UserError where no video answers within OPEN_SECONDS, or one too large."""
+        name = public_name(address)
         try:
             self._container = av.open(
                 address,
                 timeout=(OPEN_SECONDS, READ_SECONDS),
                 metadata_errors="replace",
-                options={"rtsp_transport": "tcp"},  # by UDP, a lost packet is a broken picture
+                options=TRANSPORT | BOUND,
             )
             stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError, ValueError) as error:
             raise UserError(
-                f"cannot open stream {public_name(address)} ({_reason(error)}): "
-                "is the address right?"
+                f"cannot open stream {name} ({_reason(error)}): is the address right?"
             ) from None
+        bound(stream, name)
+        self._aspect = pixel_aspect(stream.sample_aspect_ratio)
         stream.thread_type = "SLICE"  # threads by frame would hold pictures back
         rate = stream.average_rate or stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self._pictures = self._decode(stream)
+        if not stream.width:  # none of its pictures could be decoded yet
+            first = self.read()
+            if first is None:
+                raise UserError(f"{name} {UNDECODABLE}")
+            self._pictures = chain([first], self._pictures)
 
     def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
         seen = time.monotonic()
@@ -94,7 +104,7 @@ class Stream:
             try:
                 for picture in packet.decode():
                     seen = time.monotonic()
-                    yield picture.to_ndarray(format="bgr24")
+                    yield bgr(picture, self._aspect)
             except (FFmpegError, ValueError):  # garbage: perhaps the next packet is a picture
                 if time.monotonic() - seen > READ_SECONDS:
                     return

@@ -5,19 +5,24 @@ is the one function for all of them.
 """
 
 import math
-import os
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import av
-import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
 
 from demo.clock import Clock
+from demo.decoding import (
+    BOUND,
+    DECODERS,
+    UNDECODABLE,
+    bgr,
+    bound,
+    pixel_aspect,
+    taken_size,
+)
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
@@ -30,13 +35,7 @@ FILES = {  # by http, what else there is may be a camera's stream
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
 CAMERA = re.compile(r"(?:/dev/video)?([0-9]+)")
-MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
-LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
-BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
-MOST_STREAMS = 8  # of a file, that are bound while it is opened
-DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
 COMPLETE = 0.98  # of what the container announces
-WIDEST = 4  # heights, of a pixel that is believed
 SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
 
 
@@ -118,17 +117,22 @@ class VideoSource:
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
-            self._container = _opened(name)
+            self._container = av.open(
+                name,
+                timeout=OPEN_SECONDS if "://" in name else None,
+                metadata_errors="replace",
+                options=BOUND,
+            )
             self._stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError) as error:
             reason = getattr(error, "strerror", None) or "no picture track that can be decoded"
             raise UserError(
                 f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
             ) from None
-        self._bound()
-        self._aspect = _aspect(self._stream.sample_aspect_ratio)
+        bound(self._stream, self.name)
+        self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
         size = self._stream.width, self._stream.height
-        taken = _taken(*size, self._aspect)
+        taken = taken_size(*size, self._aspect)
         self.scaled = taken[1] < size[1]  # then few frames are decoded at once
         self.taken = None if taken == size else f"{taken[0]}x{taken[1]}"  # where it is another size
         self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
@@ -137,17 +141,6 @@ class VideoSource:
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
         self._feed = Feed(lambda _: self._decode(), capacity=1 if self.scaled else 2)
-
-    def _bound(self) -> None:
-        """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
-        width, height = self._stream.width, self._stream.height
-        if width * height > MAX_VIDEO_PIXELS:
-            self._container.close()
-            raise UserError(
-                f"{self.name} has {width}x{height} pixels a frame, more than "
-                f"{MAX_VIDEO_PIXELS // 1_000_000} million: scale it down first"
-            )
-        self._stream.codec_context.options = BOUND
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -179,10 +172,7 @@ class VideoSource:
             else:
                 yield Silence(seconds, "")
         if index < 0:
-            raise UserError(
-                f"{self.name} holds no frame that can be decoded: is it damaged, or are they "
-                f"larger than {MAX_VIDEO_PIXELS // 1_000_000} million pixels?"
-            )
+            raise UserError(f"{self.name} {UNDECODABLE}")
         if self._feed.failure:
             self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
         elif self._is_short(index + 1, seconds):
@@ -216,33 +206,4 @@ class VideoSource:
             told = picture.time if picture.time is not None else index * length
             seconds = clock(told, length)
             self.start = self.start if index else seconds
-            width, height = _taken(picture.width, picture.height, self._aspect)
-            image = picture.to_ndarray(format="bgr24", width=width, height=height, threads=DECODERS)
-            turns = round((picture.rotation or 0) / 90) % 4
-            yield (
-                (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
-                seconds - self.start,
-            )
-
-
-def _taken(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
-    """Size at which frames of another are taken, whose pixels are `aspect` times as wide as high:
-    those beyond 4K, of which a decoder holds half a gigabyte, at a half, a third, …"""
-    width = max(round(width * aspect), 1)
-    parts = math.ceil(math.sqrt(width * height / TAKEN)) if width * height > LARGE else 1
-    return width // parts, height // parts
-
-
-def _aspect(ratio: Fraction | None) -> float:
-    """Width of a pixel in its heights, as a file tells it; 1 where that cannot be."""
-    return float(ratio) if ratio and 1 / WIDEST <= ratio <= WIDEST else 1.0
-
-
-def _opened(name: str) -> InputContainer:
-    """A file, its frames bound while it is opened where its format tells its streams before."""
-    timeout = OPEN_SECONDS if "://" in name else None
-    bounds: Any = [BOUND] * MOST_STREAMS
-    try:
-        return av.open(name, timeout=timeout, metadata_errors="replace", stream_options=bounds)
-    except ValueError:  # MPEG program and transport streams, and what is left of a damaged file
-        return av.open(name, timeout=timeout, metadata_errors="replace")
+            yield bgr(picture, self._aspect), seconds - self.start

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demo import sources
+from demo import decoding
 from demo.errors import UserError
 from demo.sources import open_source
 
@@ -106,7 +106,7 @@ def test_a_video_of_huge_frames_is_refused_and_takes_no_memory(tmp_path):
 def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_path, monkeypatch):
     path = tmp_path / "a.mkv"
     write_black(path, 2000, 1100)
-    monkeypatch.setattr(sources, "MAX_VIDEO_PIXELS", 2_000_000)
+    monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 2_000_000)
     with pytest.raises(UserError, match="2000x1100 pixels a frame, more than 2 million: scale"):
         open_source(str(path))
 
@@ -121,7 +121,7 @@ def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_p
     ],
 )
 def test_frames_beyond_4k_are_taken_at_a_fraction_of_their_size(size, taken):
-    assert sources._taken(*size) == taken
+    assert decoding.taken_size(*size) == taken
 
 
 @needs_proc
@@ -143,7 +143,7 @@ def test_a_video_whose_frames_are_larger_than_it_says_is_refused(tmp_path, monke
     lie = content.replace(b"\xb0\x82\x02\x80\xba\x82\x01\xe0", b"\xb0\x82\x00\x40\xba\x82\x00\x40")
     assert lie != content
     path.write_bytes(lie)
-    monkeypatch.setattr(sources, "BOUND", {"max_pixels": "100000"})
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "100000")
     assert "can be decoded" in refusal(path)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import pytest
 from conftest import NO_FACES, jpeg, write_clip
 
 import stream
-from demo import live
+from demo import decoding, live
 from demo.errors import UserError
 from demo.frames import Frame, Silence
 from demo.live import LiveSource
@@ -192,6 +193,44 @@ def test_pictures_of_another_size_come_as_they_are(broadcast):
     with open_source(server.address()) as source:
         seen = until(source.watch(), lambda each: is_frame(each) and each.image.shape[0] == 240)
     assert not any(map(is_notice, seen))
+
+
+@pytest.mark.parametrize("density", [(1, 1), (2, 1)], ids=["square", "wide"])
+@pytest.mark.parametrize("large", [False, True])
+def test_pictures_of_a_stream_are_taken_as_those_of_a_file(broadcast, monkeypatch, density, large):
+    monkeypatch.setattr(decoding, "LARGE", 100_000)
+    monkeypatch.setattr(decoding, "TAKEN", 50_000)
+    height, width = (240, 520) if large else (120, 160)
+    picture = numbered(9, height, width)
+    at = picture.index(b"JFIF\0") + 7
+    picture = picture[:at] + struct.pack(">BHH", 0, *density) + picture[at + 5 :]
+    wide, parts = width * density[0], (3 if density[0] == 2 else 2) if large else 1
+    with open_source(broadcast(lambda k: picture).address()) as source:
+        (frame,) = filter(is_frame, until(source.watch(), is_frame))
+    assert frame.image.shape == (height // parts, wide // parts, 3)
+
+
+def test_a_stream_of_huge_frames_is_refused_when_it_is_opened(broadcast, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 10_000)
+    server = broadcast(numbered)
+    with pytest.raises(UserError, match=r"\*\*\*@.* has 160x120 pixels a frame, more than"):
+        open_source(server.address("me:pw@"))
+
+
+def test_a_stream_whose_frames_are_too_large_to_be_looked_at_is_refused(broadcast, monkeypatch):
+    monkeypatch.setattr(live, "READ_SECONDS", 0.5)
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "10000")
+    monkeypatch.setitem(live.TRANSPORT, "analyzeduration", "100000")
+    with pytest.raises(UserError, match=r"holds no frame that can be decoded: .* 36 million"):
+        open_source(broadcast(numbered).address())
+
+
+def test_frames_of_a_stream_that_become_huge_are_passed_over(broadcast, monkeypatch):
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "100000")
+    server = broadcast(lambda k: numbered(k, 480, 640) if k % 10 in (7, 8) else numbered(k))
+    with open_source(server.address()) as source:
+        seen = until(source.watch(), lambda each: is_frame(each) and each.index == 20)
+    assert {frame.image.shape for frame in seen if is_frame(frame)} == {(120, 160, 3)}
 
 
 def test_attempts_to_reconnect_come_with_growing_pauses(monkeypatch):
