@@ -34,7 +34,7 @@ FILES = {  # by http, what else there is may be a camera's stream
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
-CAMERA = re.compile(r"(?:/dev/video)?([0-9]+)")
+CAMERA = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
 COMPLETE = 0.98  # of what the container announces
 SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
 
@@ -87,7 +87,10 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
 
     One that is live reconnects until `give_up` seconds have passed without a picture.
     """
-    if camera := CAMERA.fullmatch(spec):
+    if not spec:
+        raise UserError("-s names nothing: give a camera, a file, a folder or an address")
+    camera = CAMERA.fullmatch(spec)
+    if camera and not (Path(spec).is_file() or Path(spec).is_dir()):
         number = int(camera[1])
         return LiveSource(str(number), lambda: Camera(number), give_up)
     spec = spec.removeprefix("file://")

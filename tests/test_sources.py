@@ -147,6 +147,27 @@ def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
     assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
 
 
+@pytest.mark.parametrize("name", ["7", "2024"])
+def test_a_folder_or_file_whose_name_is_a_number_is_no_camera(
+    astronaut, clip, tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    cv2.imwrite(f"{name}/a.png", astronaut)
+    Path(f"1{name}").write_bytes(clip.read_bytes())
+    assert isinstance(open_source(name), PhotoSource)
+    assert isinstance(open_source(f"1{name}"), sources.VideoSource)
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [("20240101123000", "no such file or folder: 20240101123000"), ("", "-s names nothing")],
+)
+def test_a_long_number_and_no_name_at_all_are_refused(spec, complaint):
+    with pytest.raises(UserError, match=complaint):
+        open_source(spec)
+
+
 def test_leaving_early_stops_the_reader(clip):
     before = set(threading.enumerate())
     with open_source(str(clip)) as source:
