@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
+from urllib.parse import unquote
 
 import av
 from av.error import FFmpegError
@@ -93,8 +94,9 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
     if camera and not (Path(spec).is_file() or Path(spec).is_dir()):
         number = int(camera[1])
         return LiveSource(str(number), lambda: Camera(number), give_up)
-    spec = spec.removeprefix("file://")
-    if "://" in spec:
+    if spec.startswith("file://"):
+        spec = unquote(spec.removeprefix("file://"))
+    elif "://" in spec:
         file = Path(re.split("[?#]", spec)[0])
         if spec.lower().startswith("http") and file.suffix.lower() in FILES:
             return VideoSource(spec)
@@ -116,13 +118,14 @@ class VideoSource:
 
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
-        self.name = public_name(name) if "://" in name else name
+        remote = "://" in name
+        self.name = public_name(name) if remote else name
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         try:
             self._container = av.open(
-                name,
-                timeout=OPEN_SECONDS if "://" in name else None,
+                name if remote else f"file:{name}",  # a colon in a path is no protocol's
+                timeout=OPEN_SECONDS if remote else None,
                 metadata_errors="replace",
                 options=BOUND,
             )

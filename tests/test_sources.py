@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 import av
 import cv2
@@ -166,6 +167,17 @@ def test_a_folder_or_file_whose_name_is_a_number_is_no_camera(
 def test_a_long_number_and_no_name_at_all_are_refused(spec, complaint):
     with pytest.raises(UserError, match=complaint):
         open_source(spec)
+
+
+@pytest.mark.parametrize("prefix", ["", "file://{}/"])
+def test_any_sign_may_be_in_the_name_of_a_file(clip, tmp_path, monkeypatch, prefix):
+    monkeypatch.chdir(tmp_path)
+    name = "2024-01-01T12:30:00 %20 #1?.mkv"
+    Path(name).write_bytes(clip.read_bytes())
+    spec = prefix.format(tmp_path) + (quote(name) if prefix else name)
+    with open_source(spec) as source:
+        assert Path(source.name).name == name
+        assert len(list(source)) == 20
 
 
 def test_leaving_early_stops_the_reader(clip):
