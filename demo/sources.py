@@ -29,9 +29,9 @@ from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
 from demo.live import OPEN_SECONDS, TICK, Camera, LiveSource, Stream
 from demo.names import public_name
-from demo.photos import PHOTO_SUFFIXES, PhotoSource, photos_in
+from demo.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
 
-FILES = {  # by http, what else there is may be a camera's stream
+FILES = {  # videos; by http, what else there is may be a camera's stream
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
@@ -103,11 +103,14 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
         return LiveSource(public_name(spec), lambda: Stream(spec), give_up)
     path = Path(spec)
     if path.is_dir():
-        return PhotoSource(spec, photos_in(path))
+        return PhotoSource(spec, *photos_in(path))
     if not path.exists():
         raise UserError(f"no such file or folder: {public_name(spec)}")
-    if path.suffix.lower() in PHOTO_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in PHOTO_SUFFIXES or (suffix not in FILES and path.is_file() and is_photo(path)):
         return PhotoSource(spec, [path])
+    if suffix in OTHER_SUFFIXES - FILES:
+        raise UserError(f"{spec} is a picture of a kind that is not read: make it a JPEG")
     return VideoSource(spec)
 
 

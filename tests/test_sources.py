@@ -211,6 +211,45 @@ def test_a_photo_is_one_frame(astronaut, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("me.jfif", ".jpg"),
+        ("me.JPE", ".jpg"),
+        ("me.avif", ".avif"),
+        ("me", ".jpg"),
+        ("me.2024", ".png"),
+        ("me.jpg!d", ".webp"),
+    ],
+)
+def test_a_photo_is_known_by_its_content_where_its_suffix_is_unknown(
+    astronaut, tmp_path, name, kind
+):
+    (tmp_path / name).write_bytes(cv2.imencode(kind, astronaut)[1].tobytes())
+    with open_source(str(tmp_path / name)) as source:
+        (frame,) = source
+    assert source.photos
+    assert np.abs(frame.image.astype(int) - astronaut).mean() < 5
+
+
+def test_a_video_is_known_by_its_content_where_its_suffix_is_unknown(clip, tmp_path):
+    (tmp_path / "clip").write_bytes(clip.read_bytes())
+    with open_source(str(tmp_path / "clip")) as source:
+        assert len(list(source)) == 20
+
+
+def test_pictures_that_cannot_be_read_are_told(astronaut, tmp_path):
+    for name in ("a.jpg", "b.jfif"):
+        (tmp_path / name).write_bytes(cv2.imencode(".jpg", astronaut)[1].tobytes())
+    for name in ("._a.jpg", ".DS_Store", "c.HEIC", "d.heic", "e.dng", "notes.txt"):
+        (tmp_path / name).write_bytes(b"of another kind")
+    with open_source(str(tmp_path)) as source:
+        assert [Path(frame.source).name for frame in source] == ["a.jpg", "b.jfif"]
+    assert source.warning == "other pictures left out: 3 (.dng, .heic), make them JPEGs"
+    with pytest.raises(UserError, match=r"c.HEIC is a picture of a kind that is not read"):
+        open_source(str(tmp_path / "c.HEIC"))
+
+
+@pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
         ("nothing.mp4", None, "no such file"),
