@@ -24,7 +24,7 @@ OTHER_SUFFIXES = {  # of pictures that are not read
 PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "AVIF", "TIFF")
 MAX_PIXELS = 120_000_000  # of a photo: what phones take
 PHONE_FORMATS = {"JPEG", "MPO", "PNG"}  # decoders of others take three times the memory
-MAX_BYTES = 128_000_000  # of a photo's file
+MAX_BYTES = 250_000_000  # of a photo's file: 40 million pixels of 16 bits
 
 
 def is_photo(path: Path) -> bool:
