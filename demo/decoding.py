@@ -6,9 +6,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.error import ExitError
 
 from demo.errors import UserError
 
+OPEN_SECONDS = 10.0  # for a server to answer; of a video also later
 MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
 LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
 BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a source and after
@@ -49,3 +51,12 @@ def taken_size(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
 def pixel_aspect(ratio: Fraction | None) -> float:
     """Width of a pixel in its heights, as a source tells it; 1 where that cannot be."""
     return float(ratio) if ratio and 1 / WIDEST <= ratio <= WIDEST else 1.0
+
+
+def reason(error: BaseException) -> str:
+    """Why nothing came, without the address, which FFmpeg's own words repeat with its password."""
+    if isinstance(error, ExitError):
+        return f"no answer within {OPEN_SECONDS:.0f} s"
+    if isinstance(error, StopIteration):
+        return "no picture track that can be decoded"
+    return getattr(error, "strerror", None) or type(error).__name__

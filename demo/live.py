@@ -15,15 +15,14 @@ from typing import Protocol, Self
 import av
 import cv2
 import numpy as np
-from av.error import ExitError, FFmpegError
+from av.error import FFmpegError
 
-from demo.decoding import BOUND, UNDECODABLE, bgr, bound, pixel_aspect
+from demo.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
 from demo.names import public_name
 
-OPEN_SECONDS = 10.0  # to answer at the start
 READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
 STALL_SECONDS = 3.0  # without a picture the viewer is told
 STUCK_SECONDS = 30.0  # a driver that does not return for so long is left to itself
@@ -84,7 +83,7 @@ class Stream:
             stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError, ValueError) as error:
             raise UserError(
-                f"cannot open stream {name} ({_reason(error)}): is the address right?"
+                f"cannot open stream {name} ({reason(error)}): is the address right?"
             ) from None
         bound(stream, name)
         self._aspect = pixel_aspect(stream.sample_aspect_ratio)
@@ -118,15 +117,6 @@ class Stream:
 
     def release(self) -> None:
         self._container.close()
-
-
-def _reason(error: Exception) -> str:
-    """Without the address, which FFmpeg's own words repeat with its password."""
-    if isinstance(error, ExitError):
-        return f"no answer within {OPEN_SECONDS:.0f} s"
-    if isinstance(error, StopIteration):
-        return "no picture track that can be decoded"
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 class LiveSource:
@@ -220,15 +210,17 @@ class LiveSource:
         capture, self._capture = self._capture, None
         wait = FIRST_WAIT
         while not stopped.is_set():
+            count = 0
             if capture is not None:
                 for picture in self._pictures(capture):
-                    wait = FIRST_WAIT
+                    count, wait = count + 1, FIRST_WAIT
                     yield picture
-            self._lost = True
+            self._lost = count != 1  # a snapshot's address gives one each time
             stopped.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
             self._beat = time.monotonic()
             capture = None if stopped.is_set() else self._reconnected()
+            self._lost |= capture is None
 
     def _pictures(self, capture: Capture) -> Iterator[Picture]:
         try:

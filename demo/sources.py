@@ -18,16 +18,18 @@ from demo.clock import Clock
 from demo.decoding import (
     BOUND,
     DECODERS,
+    OPEN_SECONDS,
     UNDECODABLE,
     bgr,
     bound,
     pixel_aspect,
+    reason,
     taken_size,
 )
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
-from demo.live import OPEN_SECONDS, TICK, Camera, LiveSource, Stream
+from demo.live import TICK, Camera, LiveSource, Stream
 from demo.names import public_name
 from demo.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
 
@@ -134,9 +136,9 @@ class VideoSource:
             )
             self._stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError) as error:
-            reason = getattr(error, "strerror", None) or "no picture track that can be decoded"
             raise UserError(
-                f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
+                f"cannot read {self.name} as a video or photo ({reason(error)}): is the file "
+                "complete?"
             ) from None
         bound(self._stream, self.name)
         self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)

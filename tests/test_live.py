@@ -1,5 +1,6 @@
 """Live sources that fail, against streams served on loopback that are killed and come back."""
 
+import contextlib
 import io
 import json
 import os
@@ -20,7 +21,7 @@ import pytest
 from conftest import NO_FACES, jpeg, write_clip
 
 import stream
-from demo import decoding, live
+from demo import decoding, live, sources
 from demo.errors import UserError
 from demo.frames import Frame, Silence
 from demo.live import LiveSource
@@ -231,6 +232,58 @@ def test_frames_of_a_stream_that_become_huge_are_passed_over(broadcast, monkeypa
     with open_source(server.address()) as source:
         seen = until(source.watch(), lambda each: is_frame(each) and each.index == 20)
     assert {frame.image.shape for frame in seen if is_frame(frame)} == {(120, 160, 3)}
+
+
+def served(answer: Callable[[socket.socket], None]) -> tuple[socket.socket, str]:
+    """A server by http that answers every connection, and its address."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.recv(4096)
+                answer(connection)
+
+    in_background(serve)
+    return server, f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_address_that_gives_one_picture_each_time_is_not_lost(monkeypatch):
+    monkeypatch.setattr(live, "FIRST_WAIT", 0.2)
+    picture = numbered(9)
+
+    def answer(connection: socket.socket) -> None:
+        head = f"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}"
+        connection.sendall(head.encode() + b"\r\n\r\n" + picture)
+        connection.close()
+
+    server, address = served(answer)
+    with open_source(f"{address}/face.jpg") as source:
+        watched = source.watch()
+        seen = until(watched, lambda each: is_frame(each) and each.index == 4)
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        until(watched, is_notice)
+    assert not any(map(is_notice, seen))
+
+
+def test_a_video_whose_server_stalls_is_told_so(clip, monkeypatch):
+    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.5)
+    content, held = clip.read_bytes(), []
+
+    def answer(connection: socket.socket) -> None:
+        head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode() + content[: len(content) // 2])
+        held.append(connection)
+
+    server, address = served(answer)
+    with open_source(f"{address}/clip.mkv") as source:
+        frames = list(source)
+    assert source.warning == (
+        f"the video breaks off after frame {frames[-1].index}: no answer within 10 s"
+    )
+    server.close()
 
 
 def test_attempts_to_reconnect_come_with_growing_pauses(monkeypatch):
