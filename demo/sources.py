@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from urllib.parse import unquote
 
 import av
@@ -127,6 +127,7 @@ class VideoSource:
         self.name = public_name(name) if remote else name
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
+        self._heard = 0.0  # seconds on the file's clock, up to which there was sound
         try:
             self._container = av.open(
                 name if remote else f"file:{name}",  # a colon in a path is no protocol's
@@ -202,19 +203,32 @@ class VideoSource:
 
     def _told_seconds(self) -> float:
         """How long the file says that its picture lasts; if it tells only that, how long all does,
-        and the sound may last longer."""
+        unless it was the sound that lasted so long."""
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
         try:  # Matroska's, from the start of the file to the end of this track
             hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.start
         except (KeyError, ValueError):
-            return (self._container.duration or 0) / av.time_base
+            whole = (self._container.duration or 0) / av.time_base
+            begun = (self._container.start_time or 0) / av.time_base
+            return whole if self._heard - begun < COMPLETE * whole else 0.0
 
     def _decode(self) -> Iterator[Picture]:
         clock, length = Clock(), 1 / (self.fps or 25.0)
-        for index, picture in enumerate(self._container.decode(self._stream)):
+        for index, picture in enumerate(self._pictures()):
             told = picture.time if picture.time is not None else index * length
             seconds = clock(told, length)
             self.start = self.start if index else seconds
             yield bgr(picture, self._aspect), seconds - self.start
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """Decode the pictures and note how far the sound reaches."""
+        sounds = self._container.streams.audio
+        packets: Iterator[Any] = self._container.demux(self._stream, *sounds)
+        for packet in packets:
+            if packet.stream.index == self._stream.index:
+                yield from packet.decode()
+            elif packet.pts is not None:
+                end = packet.pts + (packet.duration or 0)
+                self._heard = max(self._heard, float(end * packet.time_base))
