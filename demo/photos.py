@@ -79,7 +79,8 @@ class PhotoSource:
         told = [f"{refused} of {self.count} photos passed over: {first}"] if refused else []
         if self._others:
             kinds = ", ".join(sorted({path.suffix.lower() for path in self._others}))
-            told.append(f"other pictures left out: {len(self._others)} ({kinds}), make them JPEGs")
+            count = len(self._others)
+            told.append(f"other pictures left out of {self.name}: {count} ({kinds}), make JPEGs")
         self.warning = "; ".join(told) or None
 
 

@@ -244,7 +244,8 @@ def test_pictures_that_cannot_be_read_are_told(astronaut, tmp_path):
         (tmp_path / name).write_bytes(b"of another kind")
     with open_source(str(tmp_path)) as source:
         assert [Path(frame.source).name for frame in source] == ["a.jpg", "b.jfif"]
-    assert source.warning == "other pictures left out: 3 (.dng, .heic), make them JPEGs"
+    told = f"other pictures left out of {tmp_path}: 3 (.dng, .heic), make JPEGs"
+    assert source.warning == told
     with pytest.raises(UserError, match=r"c.HEIC is a picture of a kind that is not read"):
         open_source(str(tmp_path / "c.HEIC"))
 
