@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from av.error import FFmpegError
 
+from demo.decoding import reason
+
 JOIN_SECONDS = 2.0
 
 Picture = tuple[np.ndarray, float]  # (H, W, 3) uint8 BGR, and its time in seconds
@@ -29,7 +31,7 @@ class Feed:
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-        self.failure: str | None = None  # what broke the stream off, in FFmpeg's words
+        self.failure: str | None = None  # what broke the stream off
         self.dropped = 0
         self.ended = False  # the last picture was taken
 
@@ -66,7 +68,7 @@ class Feed:
                 if self._stopped.is_set():
                     break
         except (FFmpegError, OSError) as error:
-            self.failure = getattr(error, "strerror", None) or type(error).__name__
+            self.failure = reason(error)
         except BaseException as error:  # raised again in the main thread
             self._error = error
         del self._produce  # often a method of what holds the feed: a cycle, and its frames linger

@@ -9,22 +9,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Protocol, Self
 
 import av
 import cv2
 import numpy as np
-from av.error import ExitError, FFmpegError
+from av.error import FFmpegError
 
+from demo.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
 from demo.names import public_name
 
-OPEN_SECONDS = 10.0  # to answer at the start
 READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
 STALL_SECONDS = 3.0  # without a picture the viewer is told
 STUCK_SECONDS = 30.0  # a driver that does not return for so long is left to itself
+TRANSPORT = {"rtsp_transport": "tcp"}  # by UDP, a lost packet is a broken picture
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the first and the later attempts to reconnect
 TICK = 0.05  # seconds: how long the main loop waits for a picture before it looks at the keys
 
@@ -69,24 +71,31 @@ class Stream:
     """A network stream, by FFmpeg. What cannot be decoded is passed over."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError where no video answers within OPEN_SECONDS."""
+        """Raises UserError where no video answers within OPEN_SECONDS, or one too large."""
+        name = public_name(address)
         try:
             self._container = av.open(
                 address,
                 timeout=(OPEN_SECONDS, READ_SECONDS),
                 metadata_errors="replace",
-                options={"rtsp_transport": "tcp"},  # by UDP, a lost packet is a broken picture
+                options=TRANSPORT | BOUND,
             )
             stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError, ValueError) as error:
             raise UserError(
-                f"cannot open stream {public_name(address)} ({_reason(error)}): "
-                "is the address right?"
+                f"cannot open stream {name} ({reason(error)}): is the address right?"
             ) from None
+        bound(stream, name)
+        self._aspect = pixel_aspect(stream.sample_aspect_ratio)
         stream.thread_type = "SLICE"  # threads by frame would hold pictures back
         rate = stream.average_rate or stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self._pictures = self._decode(stream)
+        if not stream.width:  # none of its pictures could be decoded yet
+            first = self.read()
+            if first is None:
+                raise UserError(f"{name} {UNDECODABLE}")
+            self._pictures = chain([first], self._pictures)
 
     def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
         seen = time.monotonic()
@@ -94,7 +103,7 @@ class Stream:
             try:
                 for picture in packet.decode():
                     seen = time.monotonic()
-                    yield picture.to_ndarray(format="bgr24")
+                    yield bgr(picture, self._aspect)
             except (FFmpegError, ValueError):  # garbage: perhaps the next packet is a picture
                 if time.monotonic() - seen > READ_SECONDS:
                     return
@@ -108,15 +117,6 @@ class Stream:
 
     def release(self) -> None:
         self._container.close()
-
-
-def _reason(error: Exception) -> str:
-    """Without the address, which FFmpeg's own words repeat with its password."""
-    if isinstance(error, ExitError):
-        return f"no answer within {OPEN_SECONDS:.0f} s"
-    if isinstance(error, StopIteration):
-        return "no picture track that can be decoded"
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 class LiveSource:
@@ -210,15 +210,17 @@ class LiveSource:
         capture, self._capture = self._capture, None
         wait = FIRST_WAIT
         while not stopped.is_set():
+            count = 0
             if capture is not None:
                 for picture in self._pictures(capture):
-                    wait = FIRST_WAIT
+                    count, wait = count + 1, FIRST_WAIT
                     yield picture
-            self._lost = True
+            self._lost = count != 1  # a snapshot's address gives one each time
             stopped.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
             self._beat = time.monotonic()
             capture = None if stopped.is_set() else self._reconnected()
+            self._lost |= capture is None
 
     def _pictures(self, capture: Capture) -> Iterator[Picture]:
         try:

@@ -1,8 +1,8 @@
 """A photo or a folder of photos as a source of frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import cv2
 import numpy as np
@@ -11,20 +11,39 @@ from demo.errors import UserError
 from demo.frames import Frame
 from demo.live import TICK
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+PHOTO_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".avif", ".tif", ".tiff")
+}
+OTHER_SUFFIXES = {  # of pictures that are not read
+    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".gif"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+}
+PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "AVIF", "TIFF")
 MAX_PIXELS = 120_000_000  # of a photo: what phones take
-PHONE_FORMATS = {"JPEG", "PNG"}  # decoders of others take three times the memory
-MAX_BYTES = 128_000_000  # of a photo's file
+PHONE_FORMATS = {"JPEG", "MPO", "PNG"}  # decoders of others take three times the memory
+MAX_BYTES = 250_000_000  # of a photo's file: 40 million pixels of 16 bits
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """The photos of a folder by name. Raises UserError if there are none."""
-    photos = sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()
-    )
+def is_photo(path: Path) -> bool:
+    """Whether a file holds what is read as a photo, whatever its name."""
+    try:
+        with _header(path, PHOTO_FORMATS):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def photos_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The photos of a folder by name, and its pictures that are not read. Raises UserError if there
+    are no photos."""
+    shown = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    photos = [p for p in shown if p.suffix.lower() in PHOTO_SUFFIXES]
     if not photos:
         raise UserError(f"no photos in {folder}: it needs {', '.join(sorted(PHOTO_SUFFIXES))}")
-    return photos
+    return photos, [p for p in shown if p.suffix.lower() in OTHER_SUFFIXES]
 
 
 class PhotoSource:
@@ -32,8 +51,10 @@ class PhotoSource:
 
     live, photos, fps, dropped = False, True, None, 0
 
-    def __init__(self, name: str, paths: list[Path]) -> None:
+    def __init__(self, name: str, paths: list[Path], others: Sequence[Path] = ()) -> None:
+        """Read `paths`; of the `others` only their number is told."""
         self.name, self.paths, self.count = name, paths, len(paths)
+        self._others = others
         self.warning: str | None = None
 
     def __enter__(self) -> Self:
@@ -55,20 +76,29 @@ class PhotoSource:
                 refused, first = refused + 1, first or str(error)
         if refused == len(self.paths):
             raise UserError(first)
-        if refused:
-            self.warning = f"{refused} of {self.count} photos passed over: {first}"
+        told = [f"{refused} of {self.count} photos passed over: {first}"] if refused else []
+        if self._others:
+            kinds = ", ".join(sorted({path.suffix.lower() for path in self._others}))
+            count = len(self._others)
+            told.append(f"other pictures left out of {self.name}: {count} ({kinds}), make JPEGs")
+        self.warning = "; ".join(told) or None
+
+
+def _header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFile":
+    """A picture of which no pixel was decoded."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
+    return Image.open(path, formats=formats)
 
 
 def _read_photo(path: Path) -> np.ndarray:
     """A photo (H, W, 3) uint8 BGR. Raises UserError where it cannot be read, or is too large: its
     size is known before its pixels are decoded."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path} has more than {MAX_BYTES // 1_000_000} MB: make it smaller")
-        with Image.open(path) as header:
+        with _header(path) as header:
             (width, height), of_phones = header.size, header.format in PHONE_FORMATS
         most = MAX_PIXELS if of_phones else MAX_PIXELS // 3
         if width * height > most:

@@ -5,38 +5,40 @@ is the one function for all of them.
 """
 
 import math
-import os
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, Self
+from urllib.parse import unquote
 
 import av
-import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
 
 from demo.clock import Clock
+from demo.decoding import (
+    BOUND,
+    DECODERS,
+    OPEN_SECONDS,
+    UNDECODABLE,
+    bgr,
+    bound,
+    pixel_aspect,
+    reason,
+    taken_size,
+)
 from demo.errors import UserError
 from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
-from demo.live import OPEN_SECONDS, TICK, Camera, LiveSource, Stream
+from demo.live import TICK, Camera, LiveSource, Stream
 from demo.names import public_name
-from demo.photos import PHOTO_SUFFIXES, PhotoSource, photos_in
+from demo.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
 
-FILES = {  # by http, what else there is may be a camera's stream
+FILES = {  # videos; by http, what else there is may be a camera's stream
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
-CAMERA = re.compile(r"(?:/dev/video)?([0-9]+)")
-MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
-LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
-BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a file and after
-MOST_STREAMS = 8  # of a file, that are bound while it is opened
-DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
+CAMERA = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
 COMPLETE = 0.98  # of what the container announces
-WIDEST = 4  # heights, of a pixel that is believed
 SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
 
 
@@ -88,22 +90,29 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
 
     One that is live reconnects until `give_up` seconds have passed without a picture.
     """
-    if camera := CAMERA.fullmatch(spec):
+    if not spec:
+        raise UserError("-s names nothing: give a camera, a file, a folder or an address")
+    camera = CAMERA.fullmatch(spec)
+    if camera and not (Path(spec).is_file() or Path(spec).is_dir()):
         number = int(camera[1])
         return LiveSource(str(number), lambda: Camera(number), give_up)
-    spec = spec.removeprefix("file://")
-    if "://" in spec:
+    if spec.startswith("file://"):
+        spec = unquote(spec.removeprefix("file://"))
+    elif "://" in spec:
         file = Path(re.split("[?#]", spec)[0])
         if spec.lower().startswith("http") and file.suffix.lower() in FILES:
             return VideoSource(spec)
         return LiveSource(public_name(spec), lambda: Stream(spec), give_up)
     path = Path(spec)
     if path.is_dir():
-        return PhotoSource(spec, photos_in(path))
+        return PhotoSource(spec, *photos_in(path))
     if not path.exists():
         raise UserError(f"no such file or folder: {public_name(spec)}")
-    if path.suffix.lower() in PHOTO_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in PHOTO_SUFFIXES or (suffix not in FILES and path.is_file() and is_photo(path)):
         return PhotoSource(spec, [path])
+    if suffix in OTHER_SUFFIXES - FILES:
+        raise UserError(f"{spec} is a picture of a kind that is not read: make it a JPEG")
     return VideoSource(spec)
 
 
@@ -114,21 +123,28 @@ class VideoSource:
 
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
-        self.name = public_name(name) if "://" in name else name
+        remote = "://" in name
+        self.name = public_name(name) if remote else name
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
+        self._heard = 0.0  # seconds on the file's clock, up to which there was sound
         try:
-            self._container = _opened(name)
+            self._container = av.open(
+                name if remote else f"file:{name}",  # a colon in a path is no protocol's
+                timeout=OPEN_SECONDS if remote else None,
+                metadata_errors="replace",
+                options=BOUND,
+            )
             self._stream = next(s for s in self._container.streams.video if s.codec_context)
         except (FFmpegError, StopIteration, OSError) as error:
-            reason = getattr(error, "strerror", None) or "no picture track that can be decoded"
             raise UserError(
-                f"cannot read {self.name} as a video or photo ({reason}): is the file complete?"
+                f"cannot read {self.name} as a video or photo ({reason(error)}): is the file "
+                "complete?"
             ) from None
-        self._bound()
-        self._aspect = _aspect(self._stream.sample_aspect_ratio)
+        bound(self._stream, self.name)
+        self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
         size = self._stream.width, self._stream.height
-        taken = _taken(*size, self._aspect)
+        taken = taken_size(*size, self._aspect)
         self.scaled = taken[1] < size[1]  # then few frames are decoded at once
         self.taken = None if taken == size else f"{taken[0]}x{taken[1]}"  # where it is another size
         self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
@@ -137,17 +153,6 @@ class VideoSource:
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
         self._feed = Feed(lambda _: self._decode(), capacity=1 if self.scaled else 2)
-
-    def _bound(self) -> None:
-        """Refuse frames of more than MAX_VIDEO_PIXELS, the file's own and any that come later."""
-        width, height = self._stream.width, self._stream.height
-        if width * height > MAX_VIDEO_PIXELS:
-            self._container.close()
-            raise UserError(
-                f"{self.name} has {width}x{height} pixels a frame, more than "
-                f"{MAX_VIDEO_PIXELS // 1_000_000} million: scale it down first"
-            )
-        self._stream.codec_context.options = BOUND
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -179,10 +184,7 @@ class VideoSource:
             else:
                 yield Silence(seconds, "")
         if index < 0:
-            raise UserError(
-                f"{self.name} holds no frame that can be decoded: is it damaged, or are they "
-                f"larger than {MAX_VIDEO_PIXELS // 1_000_000} million pixels?"
-            )
+            raise UserError(f"{self.name} {UNDECODABLE}")
         if self._feed.failure:
             self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
         elif self._is_short(index + 1, seconds):
@@ -201,48 +203,32 @@ class VideoSource:
 
     def _told_seconds(self) -> float:
         """How long the file says that its picture lasts; if it tells only that, how long all does,
-        and the sound may last longer."""
+        unless it was the sound that lasted so long."""
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
         try:  # Matroska's, from the start of the file to the end of this track
             hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.start
         except (KeyError, ValueError):
-            return (self._container.duration or 0) / av.time_base
+            whole = (self._container.duration or 0) / av.time_base
+            begun = (self._container.start_time or 0) / av.time_base
+            return whole if self._heard - begun < COMPLETE * whole else 0.0
 
     def _decode(self) -> Iterator[Picture]:
         clock, length = Clock(), 1 / (self.fps or 25.0)
-        for index, picture in enumerate(self._container.decode(self._stream)):
+        for index, picture in enumerate(self._pictures()):
             told = picture.time if picture.time is not None else index * length
             seconds = clock(told, length)
             self.start = self.start if index else seconds
-            width, height = _taken(picture.width, picture.height, self._aspect)
-            image = picture.to_ndarray(format="bgr24", width=width, height=height, threads=DECODERS)
-            turns = round((picture.rotation or 0) / 90) % 4
-            yield (
-                (np.ascontiguousarray(np.rot90(image, turns)) if turns else image),
-                seconds - self.start,
-            )
+            yield bgr(picture, self._aspect), seconds - self.start
 
-
-def _taken(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
-    """Size at which frames of another are taken, whose pixels are `aspect` times as wide as high:
-    those beyond 4K, of which a decoder holds half a gigabyte, at a half, a third, …"""
-    width = max(round(width * aspect), 1)
-    parts = math.ceil(math.sqrt(width * height / TAKEN)) if width * height > LARGE else 1
-    return width // parts, height // parts
-
-
-def _aspect(ratio: Fraction | None) -> float:
-    """Width of a pixel in its heights, as a file tells it; 1 where that cannot be."""
-    return float(ratio) if ratio and 1 / WIDEST <= ratio <= WIDEST else 1.0
-
-
-def _opened(name: str) -> InputContainer:
-    """A file, its frames bound while it is opened where its format tells its streams before."""
-    timeout = OPEN_SECONDS if "://" in name else None
-    bounds: Any = [BOUND] * MOST_STREAMS
-    try:
-        return av.open(name, timeout=timeout, metadata_errors="replace", stream_options=bounds)
-    except ValueError:  # MPEG program and transport streams, and what is left of a damaged file
-        return av.open(name, timeout=timeout, metadata_errors="replace")
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """Decode the pictures and note how far the sound reaches."""
+        sounds = self._container.streams.audio
+        packets: Iterator[Any] = self._container.demux(self._stream, *sounds)
+        for packet in packets:
+            if packet.stream.index == self._stream.index:
+                yield from packet.decode()
+            elif packet.pts is not None:
+                end = packet.pts + (packet.duration or 0)
+                self._heard = max(self._heard, float(end * packet.time_base))

@@ -12,8 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from demo import sources
+from demo import decoding, photos
 from demo.errors import UserError
 from demo.sources import open_source
 
@@ -91,7 +92,25 @@ def test_formats_that_take_more_memory_may_have_fewer_pixels(tmp_path):
 def test_a_photo_file_of_any_size_is_not_read_whole(tmp_path, astronaut):
     cv2.imwrite(str(tmp_path / "a.jpg"), astronaut)
     os.truncate(tmp_path / "a.jpg", 10**12)  # sparse
-    assert refusal(tmp_path / "a.jpg").endswith("a.jpg has more than 128 MB: make it smaller")
+    assert refusal(tmp_path / "a.jpg").endswith("a.jpg has more than 250 MB: make it smaller")
+
+
+def test_a_phone_photo_with_a_preview_in_it_counts_as_the_jpeg_that_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(photos, "MAX_PIXELS", 4000)
+    picture = Image.new("RGB", (64, 48))
+    preview = picture.resize((16, 12))
+    picture.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
+    with open_source(str(tmp_path / "a.jpg")) as source:
+        assert [frame.image.shape for frame in source] == [(48, 64, 3)]
+
+
+def test_a_tiff_of_24_million_pixels_of_16_bits_is_read(tmp_path):
+    path = tmp_path / "a.tif"
+    cv2.imwrite(str(path), np.zeros((4000, 6000, 3), np.uint16), [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    assert path.stat().st_size > 6 * 24_000_000
+    with open_source(str(path)) as source:
+        assert [frame.image.shape for frame in source] == [(4000, 6000, 3)]
+    path.unlink()
 
 
 @needs_proc
@@ -106,7 +125,7 @@ def test_a_video_of_huge_frames_is_refused_and_takes_no_memory(tmp_path):
 def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_path, monkeypatch):
     path = tmp_path / "a.mkv"
     write_black(path, 2000, 1100)
-    monkeypatch.setattr(sources, "MAX_VIDEO_PIXELS", 2_000_000)
+    monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 2_000_000)
     with pytest.raises(UserError, match="2000x1100 pixels a frame, more than 2 million: scale"):
         open_source(str(path))
 
@@ -121,7 +140,7 @@ def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_p
     ],
 )
 def test_frames_beyond_4k_are_taken_at_a_fraction_of_their_size(size, taken):
-    assert sources._taken(*size) == taken
+    assert decoding.taken_size(*size) == taken
 
 
 @needs_proc
@@ -143,7 +162,7 @@ def test_a_video_whose_frames_are_larger_than_it_says_is_refused(tmp_path, monke
     lie = content.replace(b"\xb0\x82\x02\x80\xba\x82\x01\xe0", b"\xb0\x82\x00\x40\xba\x82\x00\x40")
     assert lie != content
     path.write_bytes(lie)
-    monkeypatch.setattr(sources, "BOUND", {"max_pixels": "100000"})
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "100000")
     assert "can be decoded" in refusal(path)
 
 

@@ -1,10 +1,12 @@
 """Live sources that fail, against streams served on loopback that are killed and come back."""
 
+import contextlib
 import io
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +21,7 @@ import pytest
 from conftest import NO_FACES, jpeg, write_clip
 
 import stream
-from demo import live
+from demo import decoding, live, sources
 from demo.errors import UserError
 from demo.frames import Frame, Silence
 from demo.live import LiveSource
@@ -192,6 +194,96 @@ def test_pictures_of_another_size_come_as_they_are(broadcast):
     with open_source(server.address()) as source:
         seen = until(source.watch(), lambda each: is_frame(each) and each.image.shape[0] == 240)
     assert not any(map(is_notice, seen))
+
+
+@pytest.mark.parametrize("density", [(1, 1), (2, 1)], ids=["square", "wide"])
+@pytest.mark.parametrize("large", [False, True])
+def test_pictures_of_a_stream_are_taken_as_those_of_a_file(broadcast, monkeypatch, density, large):
+    monkeypatch.setattr(decoding, "LARGE", 100_000)
+    monkeypatch.setattr(decoding, "TAKEN", 50_000)
+    height, width = (240, 520) if large else (120, 160)
+    picture = numbered(9, height, width)
+    at = picture.index(b"JFIF\0") + 7
+    picture = picture[:at] + struct.pack(">BHH", 0, *density) + picture[at + 5 :]
+    wide, parts = width * density[0], (3 if density[0] == 2 else 2) if large else 1
+    with open_source(broadcast(lambda k: picture).address()) as source:
+        (frame,) = filter(is_frame, until(source.watch(), is_frame))
+    assert frame.image.shape == (height // parts, wide // parts, 3)
+
+
+def test_a_stream_of_huge_frames_is_refused_when_it_is_opened(broadcast, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 10_000)
+    server = broadcast(numbered)
+    with pytest.raises(UserError, match=r"\*\*\*@.* has 160x120 pixels a frame, more than"):
+        open_source(server.address("me:pw@"))
+
+
+def test_a_stream_whose_frames_are_too_large_to_be_looked_at_is_refused(broadcast, monkeypatch):
+    monkeypatch.setattr(live, "READ_SECONDS", 0.5)
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "10000")
+    monkeypatch.setitem(live.TRANSPORT, "analyzeduration", "100000")
+    with pytest.raises(UserError, match=r"holds no frame that can be decoded: .* 36 million"):
+        open_source(broadcast(numbered).address())
+
+
+def test_frames_of_a_stream_that_become_huge_are_passed_over(broadcast, monkeypatch):
+    monkeypatch.setitem(decoding.BOUND, "max_pixels", "100000")
+    server = broadcast(lambda k: numbered(k, 480, 640) if k % 10 in (7, 8) else numbered(k))
+    with open_source(server.address()) as source:
+        seen = until(source.watch(), lambda each: is_frame(each) and each.index == 20)
+    assert {frame.image.shape for frame in seen if is_frame(frame)} == {(120, 160, 3)}
+
+
+def served(answer: Callable[[socket.socket], None]) -> tuple[socket.socket, str]:
+    """A server by http that answers every connection, and its address."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.recv(4096)
+                answer(connection)
+
+    in_background(serve)
+    return server, f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_address_that_gives_one_picture_each_time_is_not_lost(monkeypatch):
+    monkeypatch.setattr(live, "FIRST_WAIT", 0.2)
+    picture = numbered(9)
+
+    def answer(connection: socket.socket) -> None:
+        head = f"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}"
+        connection.sendall(head.encode() + b"\r\n\r\n" + picture)
+        connection.close()
+
+    server, address = served(answer)
+    with open_source(f"{address}/face.jpg") as source:
+        watched = source.watch()
+        seen = until(watched, lambda each: is_frame(each) and each.index == 4)
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        until(watched, is_notice)
+    assert not any(map(is_notice, seen))
+
+
+def test_a_video_whose_server_stalls_is_told_so(clip, monkeypatch):
+    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.5)
+    content, held = clip.read_bytes(), []
+
+    def answer(connection: socket.socket) -> None:
+        head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode() + content[: len(content) // 2])
+        held.append(connection)
+
+    server, address = served(answer)
+    with open_source(f"{address}/clip.mkv") as source:
+        frames = list(source)
+    assert source.warning == (
+        f"the video breaks off after frame {frames[-1].index}: no answer within 10 s"
+    )
+    server.close()
 
 
 def test_attempts_to_reconnect_come_with_growing_pauses(monkeypatch):

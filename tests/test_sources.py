@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 import av
 import cv2
@@ -147,6 +148,38 @@ def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
     assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
 
 
+@pytest.mark.parametrize("name", ["7", "2024"])
+def test_a_folder_or_file_whose_name_is_a_number_is_no_camera(
+    astronaut, clip, tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    cv2.imwrite(f"{name}/a.png", astronaut)
+    Path(f"1{name}").write_bytes(clip.read_bytes())
+    assert isinstance(open_source(name), PhotoSource)
+    assert isinstance(open_source(f"1{name}"), sources.VideoSource)
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [("20240101123000", "no such file or folder: 20240101123000"), ("", "-s names nothing")],
+)
+def test_a_long_number_and_no_name_at_all_are_refused(spec, complaint):
+    with pytest.raises(UserError, match=complaint):
+        open_source(spec)
+
+
+@pytest.mark.parametrize("prefix", ["", "file://{}/"])
+def test_any_sign_may_be_in_the_name_of_a_file(clip, tmp_path, monkeypatch, prefix):
+    monkeypatch.chdir(tmp_path)
+    name = "2024-01-01T12:30:00 %20 #1?.mkv"
+    Path(name).write_bytes(clip.read_bytes())
+    spec = prefix.format(tmp_path) + (quote(name) if prefix else name)
+    with open_source(spec) as source:
+        assert Path(source.name).name == name
+        assert len(list(source)) == 20
+
+
 def test_leaving_early_stops_the_reader(clip):
     before = set(threading.enumerate())
     with open_source(str(clip)) as source:
@@ -175,6 +208,46 @@ def test_a_photo_is_one_frame(astronaut, tmp_path):
         (frame,) = source
     assert (frame.image == astronaut).all()
     assert frame.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("me.jfif", ".jpg"),
+        ("me.JPE", ".jpg"),
+        ("me.avif", ".avif"),
+        ("me", ".jpg"),
+        ("me.2024", ".png"),
+        ("me.jpg!d", ".webp"),
+    ],
+)
+def test_a_photo_is_known_by_its_content_where_its_suffix_is_unknown(
+    astronaut, tmp_path, name, kind
+):
+    (tmp_path / name).write_bytes(cv2.imencode(kind, astronaut)[1].tobytes())
+    with open_source(str(tmp_path / name)) as source:
+        (frame,) = source
+    assert source.photos
+    assert np.abs(frame.image.astype(int) - astronaut).mean() < 5
+
+
+def test_a_video_is_known_by_its_content_where_its_suffix_is_unknown(clip, tmp_path):
+    (tmp_path / "clip").write_bytes(clip.read_bytes())
+    with open_source(str(tmp_path / "clip")) as source:
+        assert len(list(source)) == 20
+
+
+def test_pictures_that_cannot_be_read_are_told(astronaut, tmp_path):
+    for name in ("a.jpg", "b.jfif"):
+        (tmp_path / name).write_bytes(cv2.imencode(".jpg", astronaut)[1].tobytes())
+    for name in ("._a.jpg", ".DS_Store", "c.HEIC", "d.heic", "e.dng", "notes.txt"):
+        (tmp_path / name).write_bytes(b"of another kind")
+    with open_source(str(tmp_path)) as source:
+        assert [Path(frame.source).name for frame in source] == ["a.jpg", "b.jfif"]
+    told = f"other pictures left out of {tmp_path}: 3 (.dng, .heic), make JPEGs"
+    assert source.warning == told
+    with pytest.raises(UserError, match=r"c.HEIC is a picture of a kind that is not read"):
+        open_source(str(tmp_path / "c.HEIC"))
 
 
 @pytest.mark.parametrize(
