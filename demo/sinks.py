@@ -189,10 +189,12 @@ class PhotoRecorder:
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:
-    """Write a picture in the format of its suffix. Raises UserError where that fails."""
+    """Write a picture in the format of its suffix, as JPEG where it names none. Raises UserError
+    where that fails."""
     height, width = image.shape[:2]
     try:
-        done, code = cv2.imencode(path.suffix, image)
+        suffix = path.suffix if cv2.haveImageWriter(path.name) else ".jpg"
+        done, code = cv2.imencode(suffix, image)
         if not done:
             raise UserError(
                 f"cannot write {path}: its format does not take {width}x{height} pixels"

@@ -239,3 +239,9 @@ def test_a_disk_that_never_answers_is_told_when_the_recording_is_closed(
     with pytest.raises(UserError, match="the disk or the encoder does not answer"):
         recorder.__exit__(None, None, None)
     answer.set()
+
+
+@pytest.mark.parametrize("name", ["face.jfif", "face"])
+def test_a_photo_without_a_suffix_of_its_own_is_written_as_jpeg(tmp_path, astronaut, name):
+    save_picture(tmp_path / name, astronaut)
+    assert (tmp_path / name).read_bytes().startswith(b"\xff\xd8\xff")
