@@ -66,8 +66,8 @@ def _add_sources(what: argparse._ArgumentGroup) -> None:
         "--source",
         action="append",
         metavar="WHAT",
-        help="camera number, video file, photo, folder of photos, or rtsp:// or http:// address "
-        "(default: camera 0); give it again for several, shown as tiles",
+        help="camera number, video file, photo, folder of photos (./7 if its name is a number), or "
+        "rtsp:// or http:// address (default: camera 0); give it again for several, shown as tiles",
     )
     what.add_argument(
         "--give-up",

@@ -92,8 +92,7 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
     """
     if not spec:
         raise UserError("-s names nothing: give a camera, a file, a folder or an address")
-    camera = CAMERA.fullmatch(spec)
-    if camera and not (Path(spec).is_file() or Path(spec).is_dir()):
+    if camera := CAMERA.fullmatch(spec):  # a folder of that name is ./7
         number = int(camera[1])
         return LiveSource(str(number), lambda: Camera(number), give_up)
     if spec.startswith("file://"):
