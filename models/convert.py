@@ -231,12 +231,13 @@ def convert(args: argparse.Namespace) -> Manifest:
         return convert_faceres(first, args.name, args.out, args.licence or UNKNOWN)
     if len(args.source) > 2:
         raise ModelError(f"{len(args.source)} files: give one, or an age and a gender file")
-    others = [path for path in args.source if other_family(keras2_layers(path))]
+    families = {path: other_family(keras2_layers(path)) for path in args.source}
+    others = [path for path, family in families.items() if family]
     if others and len(args.source) > 1:
         raise ModelError(f"{others[0]} is no SSR-Net: convert it by itself")
     if others:
         _outputs(others, ["age"], args.output or [])
-        c3ae = other_family(keras2_layers(first)) == "c3ae"
+        c3ae = families[first] == "c3ae"
         _refuse(args, first, "male_is", "lambdas", *([] if c3ae else ["white_norm"]))
         return convert_age(first, args.name, args.out, args.white_norm, args.licence or UNKNOWN)
     _refuse(args, first, "white_norm")

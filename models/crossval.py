@@ -24,8 +24,8 @@ from models.datasets.chips import Chips, load_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
-from models.spec import ModelError, load_manifest
-from models.train import add_training, described, settings
+from models.spec import ModelError
+from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches
 from models.training.checkpoint import Weights
@@ -87,9 +87,7 @@ def refuse_known(training: Training, data: dict[str, Any]) -> None:
     that are to be tested."""
     tested = {about["sha256"]: name for name, about in data.items()}
     for model in (training.init, *training.teachers):
-        if model is None or model.endswith(".h5"):
-            continue
-        for about in load_manifest(model).data.values():
+        for about in known(model).values():
             if name := tested.get(about.get("sha256")):
                 raise ModelError(
                     f"{model} was trained on {name} and knows faces that are to be tested: leave "
@@ -101,6 +99,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     """All folds that the table has not yet; what it says in the end."""
     if args.k and args.protocol != "kfold":
         raise ModelError(f"--k is of kfold: {args.protocol} has its own folds")
+    k = args.k or PARTS
     training, name = settings(args), f"{args.network}-{args.protocol}"
     make_folder(args.out)
     if len(set(args.data)) < len(args.data):
@@ -109,7 +108,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]
-    table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": args.k or PARTS}
+    table, about = args.out / f"{name}.csv", {"limit": args.limit, "k": k}
     data = described(args.data)
     refuse_known(training, data)
     about["data"] = list(data.items())
@@ -118,7 +117,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     done = {row["fold"]: row["settings"] for row in ledger.read(table)}
     if set(done.values()) - set(run_as.values()):
         raise ModelError(f"{table} has folds of other settings: give the same, or another --out")
-    parts = list(folds(args.protocol, chips, rows, args.k or PARTS, args.seed))
+    parts = list(folds(args.protocol, chips, rows, k, args.seed))
     for number, fold in enumerate(parts, start=1):
         if fold.name in done:
             continue

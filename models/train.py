@@ -112,9 +112,10 @@ def described(paths: list[Path]) -> dict[str, Any]:
     return data
 
 
-def known(start: str | None) -> dict[str, Any]:
-    """The data sets that the weights of a start have seen, as its manifest says."""
-    return {} if start is None or start.endswith(".h5") else load_manifest(start).data
+def known(model: str | None) -> dict[str, Any]:
+    """The data sets that a model's weights have seen, as its manifest says; a file of weights, or
+    no model, tells none."""
+    return {} if model is None or model.endswith(".h5") else load_manifest(model).data
 
 
 def origin(training: Training, command: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.align import crop_faces
-from models.datasets.labels import MIN_FACE, Pictures, largest_face
+from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
 from models.mtcnn import Mtcnn
 from models.spec import CHIP, MEASURED, listed_sha256, sha256
 
@@ -44,6 +44,11 @@ class Chips:
 
     def __len__(self) -> int:
         return len(self.male)
+
+    @property
+    def age_known(self) -> np.ndarray:
+        """(N,) bool: whether the label tells anything of the age."""
+        return self.age_high - self.age_low < OLDEST
 
 
 class MappedImages:

@@ -120,9 +120,9 @@ def node_ranges(low: np.ndarray, high: np.ndarray, nodes: np.ndarray) -> tuple[n
 def age_chances(chips: Chips, rows: np.ndarray, power: float) -> np.ndarray:
     """Chance (M,) of each of these rows to be drawn: a band of five years that has few faces comes
     up more often, by its count to the power of -`power`; one of unknown age as the mean."""
-    low, high = chips.age_low[rows], chips.age_high[rows]
-    known = high - low < OLDEST
-    band = (np.minimum((low + high) / 2, 99) // 5).astype(int)
+    known = chips.age_known[rows]
+    middle = (chips.age_low + chips.age_high)[rows] / 2
+    band = (np.minimum(middle, 99) // 5).astype(int)
     weights = np.bincount(band[known], minlength=20)[band].clip(1).astype(float) ** -power
     weights[~known] = weights[known].mean() if known.any() else 1.0
     return np.asarray(weights / weights.sum())

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 
 from models.datasets.chips import Chips
-from models.datasets.labels import OLDEST
 from models.spec import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
@@ -242,10 +241,9 @@ def optimizer(recipe: Recipe, rate: Any) -> keras.optimizers.Optimizer:
 def watched(chips: Chips, rows: np.ndarray) -> np.ndarray:
     """The rows whose age is known exactly; where there are none, those that have a range. Raises
     ModelError where there are none of either."""
-    spans = (chips.age_high - chips.age_low)[rows]
-    for known in (spans == 0, spans < OLDEST):
-        if known.any():
-            return np.asarray(rows[known])
+    for known in (chips.age_high == chips.age_low, chips.age_known):
+        if known[rows].any():
+            return np.asarray(rows[known[rows]])
     raise ModelError("the val splits hold no face whose age is known: give data with such a split")
 
 
@@ -253,7 +251,7 @@ def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray 
     """Faces by class of ages, each shared between two; None for networks without classes."""
     if not network.nodes:
         return None
-    known = rows[chips.age_high[rows] - chips.age_low[rows] < OLDEST]
+    known = rows[chips.age_known[rows]]
     middle = (chips.age_low + chips.age_high)[known] / 2
     return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.nodes)).sum(axis=0))
 
