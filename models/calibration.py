@@ -14,6 +14,8 @@ KNOTS = np.arange(0.0, 101.0, 5.0)  # years, of estimated ages
 BANDWIDTH = 5.0  # years: estimates so near count as alike
 BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # of true ages, from these years on
 RARITY = 0.5  # power of a band's weight by which its faces weigh less
+NEED = 2.0  # times that those of a band weigh more, or less, for how much of it ranges hold
+ROUNDS, HASTE = 20, 4.0  # of finding that; change by a share that is missing, as a power of e
 LEAST = 1e-3  # probability: nothing is surer
 TEMPERATURES = np.geomspace(0.25, 4.0, 401)
 FOLDS = 5  # parts of the faces, each of which is judged by a table of the others
@@ -38,32 +40,47 @@ def fit_age_range(
     """Table of ranges that hold COVERAGE of the true `ages` (N,) by their `weights` (N,), given the
     estimates (N,).
 
-    The reaches to either side are quantiles of the error among faces of like estimate, those of
-    rare ages weighing more: else the ranges would hold nearly all of the commonest ages and too few
-    of the others. One factor widens or narrows all of them to COVERAGE, of one face more than there
-    are (split conformal prediction, Lei et al. 2018).
+    Faces of rare ages weigh more, and so do those of bands that the ranges hold less of, in a few
+    rounds: else they would hold nearly all of the commonest ages and too few of the others.
     """
+    order = np.argsort(ages - guesses, kind="stable")
+    guesses, ages, weights = guesses[order], ages[order], weights[order]
     errors = ages - guesses
-    band = np.searchsorted(BANDS, ages, side="right") - 1
-    rarer = np.bincount(band, weights)[band] ** -RARITY
-    near = weights * rarer * np.exp(-0.5 * ((guesses - KNOTS[:, None]) / BANDWIDTH) ** 2)
-    order = np.argsort(errors, kind="stable")
-    share = np.cumsum(near[:, order], axis=1)
+    band = np.unique(np.searchsorted(BANDS, ages, side="right"), return_inverse=True)[1]
+    total = np.bincount(band, weights)
+    need = np.ones(len(total))
+    for _ in range(ROUNDS):
+        reaches = _reaches(guesses, errors, weights, weights * (need * total**-RARITY)[band])
+        below, above = (np.interp(guesses, KNOTS, reach) for reach in reaches)
+        held = np.bincount(band, weights * ((-errors <= below) & (errors <= above))) / total
+        need = np.clip(need * np.exp(HASTE * (COVERAGE - held)), 1 / NEED, NEED)
+    below, above = reaches
+    return {
+        "age": KNOTS.tolist(),
+        "age_low": np.maximum(KNOTS - below, 0.0).round(2).tolist(),
+        "age_high": (KNOTS + above).round(2).tolist(),
+    }
+
+
+def _reaches(
+    guesses: np.ndarray, errors: np.ndarray, weights: np.ndarray, heeded: np.ndarray
+) -> np.ndarray:
+    """Years below and above (2, K) the KNOTS: quantiles of the ascending errors (N,) among faces of
+    like estimate, which are `heeded` (N,) so much. One factor widens or narrows all of them to
+    COVERAGE by the `weights`, of one face more than there are (split conformal prediction, Lei et
+    al. 2018)."""
+    near = heeded * np.exp(-0.5 * ((guesses - KNOTS[:, None]) / BANDWIDTH) ** 2)
+    share = np.cumsum(near, axis=1)
     share /= share[:, -1:]
     ends = [[np.searchsorted(s, (1 + c) / 2) for s in share] for c in (-COVERAGE, COVERAGE)]
-    low, high = errors[order][np.minimum(ends, len(ages) - 1)]
+    low, high = errors[np.minimum(ends, len(errors) - 1)]
     reaches = np.maximum([-low, high], MIN_REACH)
     below, above = (np.interp(guesses, KNOTS, reach) for reach in reaches)
     missed = np.maximum(-errors / below, errors / above)
     faces = weights.sum() ** 2 / (weights**2).sum()
     level = min(COVERAGE * (1 + 1 / faces), 1.0)
     factor = np.quantile(missed, level, weights=weights, method="inverted_cdf")
-    below, above = np.maximum(reaches * factor, MIN_REACH)
-    return {
-        "age": KNOTS.tolist(),
-        "age_low": np.maximum(KNOTS - below, 0.0).round(2).tolist(),
-        "age_high": (KNOTS + above).round(2).tolist(),
-    }
+    return np.maximum(reaches * factor, MIN_REACH)
 
 
 def tempered(table: Table, males: np.ndarray) -> np.ndarray:

@@ -57,6 +57,24 @@ def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
     assert (high - np.array([40, 90])).tolist() == pytest.approx([9, 9], abs=1.5)
 
 
+def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
+    rng = np.random.default_rng(0)
+    ages = np.concatenate([rng.uniform(26, 36, 1600), rng.uniform(36, 46, 400)])
+    guesses = np.concatenate([rng.normal(30, 3, 1600), rng.normal(33, 3, 400)])
+
+    def held():
+        low, high = age_range(fit_age_range(guesses, ages, np.ones(2000)), guesses)
+        inside = (ages >= low) & (ages <= high)
+        return inside.mean(), inside[1600:].mean()
+
+    even = held()
+    monkeypatch.setattr("models.calibration.NEED", 1.0)
+    uneven = held()
+    assert (even[0], uneven[0]) == pytest.approx((0.9, 0.9), abs=0.01)
+    assert even[1] == pytest.approx(0.9, abs=0.01)
+    assert uneven[1] < 0.84
+
+
 def test_few_faces_are_judged_by_one_more():
     errors = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     low, high = age_range(
