@@ -58,7 +58,7 @@ class InputSpec:
         return 9 if self.align == "context" else 3
 
 
-MEASURED = 2  # raised whenever detector or aligner put faces elsewhere: chips and figures are stale
+MEASURED = 3  # raised whenever detector or aligner put faces elsewhere: chips and figures are stale
 CHIP = InputSpec(size=128)  # what the cache of training holds: every network sees a part of it
 
 

@@ -132,6 +132,23 @@ def test_refine_answers_for_every_box_in_its_order(detector: Mtcnn, astronaut: n
     assert len(detector.refine(astronaut, np.zeros((0, 4)))) == 0
 
 
+def test_a_picture_in_which_no_face_is_found_is_searched_once_more(astronaut: np.ndarray) -> None:
+    ramp = (255 * (np.arange(256) / 255) ** 0.3).astype(np.uint8)
+    pale = cv2.LUT(astronaut[80:160, 190:260], ramp)
+    assert len(Mtcnn(20.0, video=True).detect(pale)) == 0
+    found = Mtcnn(20.0, video=False).detect(pale)
+    assert found.scores[0] > 0.99
+    np.testing.assert_allclose(found.points[0], np.array(REFERENCE_POINTS) - [190, 80], atol=5)
+    assert (found.boxes >= 0).all()
+    assert (found.boxes <= [70, 80, 70, 80]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 900, 3), (30, 20, 3)])
+def test_a_picture_without_a_face_has_none(shape: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert len(Mtcnn(None, video=False).detect(noise)) == 0
+
+
 def test_faces_settle_where_the_third_net_sees_them(detector: Mtcnn, astronaut: np.ndarray) -> None:
     found = detector.detect(astronaut)[:1]
     off = np.array([[4, -3, 4, -3], [-4, 3, -4, 3]], np.float32)
