@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,39 +81,49 @@ class Sound:
             self.failure = error.strerror or str(error)
             return None
 
-    def _recorded(self, part: Any, clock: Clock, length: float) -> int:
-        """The time stamp in the recording of a packet or frame of so many seconds."""
-        seconds = clock(float(part.pts * part.time_base), length)
-        stamp: int = round((seconds - self._start()) / part.time_base)
-        return stamp
-
     def _copies(self) -> Iterator[Any]:
         """The packets as they are, in the recording's time."""
         clock = Clock()
         for packet in self._input.demux(self._source):
             if packet.pts is not None:
                 length = float((packet.duration or 0) * packet.time_base)
-                packet.pts = self._recorded(packet, clock, length)
+                seconds = clock(float(packet.pts * packet.time_base), length) - self._start()
+                packet.pts = round(seconds / packet.time_base)
                 packet.dts = packet.pts
                 packet.stream = self._stream
                 yield packet
 
     def _encoded(self) -> Iterator[Any]:
         """The sound as AAC packets, in the recording's time."""
-        stream = self._stream
-        resampler = av.AudioResampler("fltp", stream.layout, stream.rate, AAC_SAMPLES)
-        clock, end = Clock(), 0
-        for frame in self._input.decode(self._source):
-            length = frame.samples / frame.sample_rate
-            if frame.pts is None:  # what WMA's decoder held back: it goes on
-                frame.pts = end
-            end = frame.pts + round(length / frame.time_base)
-            frame.pts = self._recorded(frame, clock, length)
-            for part in resampler.resample(frame):
-                yield from stream.encode(part)
-        for part in resampler.resample(None):
-            yield from stream.encode(part)
+        stream, whole = self._stream, self._resampler()
+        for part in chain(self._alike(), [None]):
+            for frame in whole.resample(part):
+                yield from stream.encode(frame)
         yield from stream.encode(None)
+
+    def _alike(self) -> Iterator[Any]:
+        """The frames in the recording's time, layout and rate, though a broadcast may change its
+        own at any time; one that ends there is shorter than the encoder takes."""
+        clock, end, kind, resampler = Clock(), 0.0, None, self._resampler()
+        for frame in self._input.decode(self._source):
+            if kind not in (None, _kind(frame)):
+                yield from resampler.resample(None)
+                resampler = self._resampler()
+            kind, length = _kind(frame), frame.samples / frame.sample_rate
+            told = end if frame.time is None else frame.time  # WMA's decoder holds the last back
+            end = told + length
+            frame.time_base = Fraction(1, frame.sample_rate)
+            frame.pts = round((clock(told, length) - self._start()) * frame.sample_rate)
+            yield from resampler.resample(frame)
+        yield from resampler.resample(None)
+
+    def _resampler(self) -> Any:
+        return av.AudioResampler("fltp", self._stream.layout, self._stream.rate, AAC_SAMPLES)
+
+
+def _kind(frame: Any) -> tuple[str, str, int]:
+    """What a resampler takes no change of."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def sound_of(source: str, start: Callable[[], float]) -> Sound | None:

@@ -1,6 +1,7 @@
 """A clip that beeps and flashes at the same moment, recorded: it still does."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -15,7 +16,13 @@ FPS, SECONDS, MOMENT = 25, 3, 2.0
 
 
 def write_beep(
-    path: Path, codec: str, rate: int, late: float = 0.0, heard: float = SECONDS, title: str = ""
+    path: Path,
+    codec: str,
+    rate: int,
+    late: float = 0.0,
+    heard: float = SECONDS,
+    title: str = "",
+    layout: str = "mono",
 ) -> None:
     """White from second MOMENT on, and a tone of 440 Hz; the picture starts `late` seconds after
     the sound, which ends after `heard` seconds."""
@@ -24,7 +31,7 @@ def write_beep(
         video = container.add_stream("h264", rate=FPS, options={"bf": "0"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(codec, rate=rate)
-        sound.layout, sound.bit_rate = "mono", 64_000
+        sound.layout, sound.bit_rate = layout, 64_000
         for k in range(SECONDS * FPS):
             image = np.full((48, 64, 3), 255 * (k >= MOMENT * FPS), np.uint8)
             picture = av.VideoFrame.from_ndarray(image, format="bgr24")
@@ -35,7 +42,7 @@ def write_beep(
         tone = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
         tone.sample_rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
         context = sound.codec_context
-        resampler = av.AudioResampler(context.format.name, "mono", rate, context.frame_size or 1024)
+        resampler = av.AudioResampler(context.format.name, layout, rate, context.frame_size or 1024)
         for part in resampler.resample(tone) + resampler.resample(None):
             container.mux(sound.encode(part))
         container.mux(sound.encode(None))
@@ -196,6 +203,31 @@ def test_sound_and_picture_go_on_together_where_the_clock_of_a_file_starts_anew(
     _, loud, end = beep(tmp_path / "out.mp4")
     assert loud == pytest.approx(MOMENT, abs=0.03)
     assert end == pytest.approx(2 * SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "kinds"),
+    [
+        ("mp2", [("mono", 48_000), ("stereo", 48_000), ("stereo", 44_100), ("mono", 44_100)]),
+        ("eac3", [("stereo", 48_000), ("5.1", 48_000), ("mono", 44_100)]),
+    ],
+)
+def test_sound_that_changes_channels_or_rate_midway_goes_on_in_time(tmp_path, codec, kinds):
+    joined, out = b"", tmp_path / "out.mp4"
+    for layout, rate in kinds:
+        write_beep(tmp_path / "a.ts", codec, rate, layout=layout)
+        joined += (tmp_path / "a.ts").read_bytes()
+    (tmp_path / "joined.ts").write_bytes(joined)
+    record(tmp_path / "joined.ts", out)
+    with av.open(str(out)) as container:
+        parts = [(part.time, part.to_ndarray()) for part in container.decode(audio=0)]
+    starts = [
+        time
+        for (_, before), (time, wave) in pairwise(parts)
+        if np.abs(before).max() < 0.05 <= np.abs(wave).max()
+    ]
+    assert starts == pytest.approx([k * SECONDS + MOMENT for k in range(len(kinds))], abs=0.05)
+    assert beep(out)[2] == pytest.approx(len(kinds) * SECONDS, abs=0.1)
 
 
 def test_a_title_in_another_code_is_no_mistake(tmp_path):
