@@ -113,7 +113,7 @@ def _add_files(out: argparse._ArgumentGroup) -> None:
         choices=["blur", "pixelate", "mask"],
         help="make every face unrecognisable, hair to chin, in window, recording, snapshots and "
         "photos; of a mask nothing is left, of the others a few coarse colours. Every frame is "
-        "searched; a face that the detector does not find is not covered",
+        "searched; a face that the detector does not find is not covered. Recordings have no sound",
     )
 
 
@@ -261,7 +261,9 @@ def start(args: argparse.Namespace) -> int:
         process = _pipeline(args, source, detector, estimator, spec, stopwatch)
         views.append(View(source, summary.timed(process)))
     _keep_apart(sources, args.output, args.log, args.summary)
-    recorder, sound = (None, None) if args.output is None else _recorder(args.output, sources)
+    recorder, sound = (
+        (None, None) if args.output is None else _recorder(args.output, sources, args.anonymize)
+    )
     log = None if args.log is None else Log(args.log)
     sinks: list[Sink] = [log, summary] if log else [summary]
     window = None if args.no_display else _window(f"AgeStream - {names}")
@@ -329,8 +331,11 @@ def _exit_code(result: "Result", views: "list[View]") -> int:
     return 2 if failures else 0
 
 
-def _recorder(output: Path, sources: list["Source"]) -> tuple["Recorder", "Sound | None"]:
-    """What records the sources, and the sound that a single video brings along."""
+def _recorder(
+    output: Path, sources: list["Source"], anonymize: str | None
+) -> tuple["Recorder", "Sound | None"]:
+    """What records the sources, and the sound that a single video brings along, unless
+    nobody may be recognised."""
     from demo.sinks import PhotoRecorder, VideoRecorder
     from demo.sound import sound_of
     from demo.sources import VideoSource
@@ -340,6 +345,10 @@ def _recorder(output: Path, sources: list["Source"]) -> tuple["Recorder", "Sound
     sound, only = None, sources[0] if len(sources) == 1 else None
     if isinstance(only, VideoSource):
         sound = sound_of(only.name, lambda: only.start)
+        if sound is not None and anonymize:
+            say(f"--anonymize: the sound of {only.name} is left out, for voices can be recognised")
+            sound.close()
+            sound = None
     fps = max((source.fps for source in sources if source.fps), default=None)
     return VideoRecorder(output, fps, sound), sound
 

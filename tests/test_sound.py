@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+import stream
 from demo.sinks import VideoRecorder
 from demo.sound import sound_of
 from demo.sources import open_source
@@ -236,6 +237,16 @@ def test_a_title_in_another_code_is_no_mistake(tmp_path):
     (tmp_path / "a.mp4").write_bytes(content.replace(b"Latin1", b"Lat\xefn1"))
     record(tmp_path / "a.mp4", tmp_path / "out.mp4")
     assert beep(tmp_path / "out.mp4")[1] == pytest.approx(MOMENT, abs=0.03)
+
+
+def test_with_faces_covered_voices_are_left_out_and_said_so(tmp_path, capsys):
+    source, target = tmp_path / "a.mp4", tmp_path / "out.mp4"
+    write_beep(source, "aac", 48_000)
+    assert stream.main(f"--no-display -s {source} -o {target} --anonymize mask".split()) == 0
+    line = f"the sound of {source} is left out, for voices can be recognised"
+    assert f"stream: --anonymize: {line}" in capsys.readouterr().err.splitlines()
+    with av.open(str(target)) as recording:
+        assert [each.type for each in recording.streams] == ["video"]
 
 
 def test_what_has_no_sound_is_recorded_without(tmp_path, clip):
