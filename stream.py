@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from models.arguments import INTERRUPTED, count, number
 
@@ -188,13 +188,40 @@ def _add_estimates(how: argparse._ArgumentGroup) -> None:
 
 
 def say(line: str) -> None:
-    """One line for the user, beside the progress bar, as long as the terminal is there."""
-    with suppress(OSError):
-        print(f"stream: {line}", file=sys.stderr, flush=True)
+    """One line for the user, beside the progress bar."""
+    print(f"stream: {line}", file=sys.stderr, flush=True)
+
+
+class _Lasting:
+    """Standard error, whose reader may go at any time: what is told then is lost, and only that."""
+
+    def __init__(self, told: TextIO) -> None:
+        self._told = told
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._told.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._told.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._told, name)
+
+
+def _keep_telling() -> None:
+    """Let nothing that is told end the run."""
+    if sys.stderr is None:  # closed at the start: the next file that is opened must not become it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+    sys.stderr = cast("TextIO", _Lasting(sys.stderr))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 when done, 2 after bad input, 130 after Ctrl-C, SIGTERM or the terminal's end."""
+    _keep_telling()
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup

@@ -118,6 +118,19 @@ def fill_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
 
 
+def close_standard_error() -> None:
+    """As `2>&-` in a shell."""
+    os.close(2)
+    sys.stderr = None
+
+
+def break_standard_error() -> None:
+    """As `2>&1 | head -1`, whose reader has gone."""
+    read, write = os.pipe()
+    os.dup2(write, 2)
+    os.close(read)
+
+
 def be_nobody() -> None:
     """Root writes where it likes, until this process has lost that right."""
     if sys.platform.startswith("linux"):
@@ -221,6 +234,15 @@ def test_a_folder_that_is_read_only_is_refused_before_the_run(tmp_path, clip, as
         assert str(folder) in line
         assert line.endswith(("is not writable", "Permission denied"))
     assert not list(folder.iterdir())
+
+
+@posix
+@pytest.mark.parametrize("lose", [close_standard_error, break_standard_error])
+def test_without_standard_error_everything_is_complete(tmp_path, clip, command, lose):
+    log, video = tmp_path / "a.jsonl", tmp_path / "a.mp4"
+    assert ending(command("-s", clip, "--log", log, "-o", video, before=lose)) == (0, [])
+    assert [entry["frame"] for entry in logged(log)] == list(range(20))
+    assert len(times(video)) == 20
 
 
 @pytest.fixture
