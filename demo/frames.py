@@ -13,7 +13,7 @@ class Frame:
 
     image: np.ndarray  # (H, W, 3) uint8, BGR
     index: int  # from 0
-    time: float  # seconds since the start of the source
+    time: float  # seconds since the start of the source; beside live ones, of the run
     source: str  # its public name, without passwords; of a folder of photos, the photo's path
 
 

@@ -138,7 +138,7 @@ class LiveSource:
         self._capture: Capture | None = self._first_connection()
         claimed = self._capture.fps
         self.fps: float | None = claimed if claimed and 1 <= claimed <= 240 else None
-        self.started = time.monotonic()  # of the first frame: its `Frame.time` is 0
+        self.started = time.monotonic()  # when `Frame.time` is 0: at the first frame, if not told
         self._begun = self._lost = False
         self._beat = self.started  # when the reader last came back from the driver
         self._stuck_after = STUCK_SECONDS
@@ -150,8 +150,12 @@ class LiveSource:
         """Frames that were never seen because a newer one came first."""
         return self._dropped_before + self._feed.dropped
 
+    def count_from(self, moment: float) -> None:
+        """Let `Frame.time` be 0 at this moment, by time.monotonic, for all sources of a run."""
+        self.started, self._begun = moment, True
+
     def __enter__(self) -> Self:
-        self._beat = time.monotonic()
+        self._beat = self.started = time.monotonic()
         self._feed.start()
         return self
 
@@ -169,7 +173,10 @@ class LiveSource:
             now = time.monotonic()
             if picture is not None:
                 last = now
-                yield Frame(picture[0], index, picture[1], self.name)
+                if not self._begun:
+                    self.count_from(picture[1])
+                seconds = max(picture[1] - self.started, 0.0)
+                yield Frame(picture[0], index, seconds, self.name)
                 index += 1
                 continue
             silent = now - last
@@ -206,7 +213,7 @@ class LiveSource:
         return capture
 
     def _read(self, stopped: threading.Event) -> Iterator[Picture]:
-        """Pictures of one connection after the other."""
+        """Pictures of one connection after the other, with the moments of their capture."""
         capture, self._capture = self._capture, None
         wait = FIRST_WAIT
         while not stopped.is_set():
@@ -225,11 +232,9 @@ class LiveSource:
     def _pictures(self, capture: Capture) -> Iterator[Picture]:
         try:
             while (image := self._next(capture)) is not None:
-                now = self._beat = time.monotonic()
-                if not self._begun:
-                    self.started, self._begun = now, True
+                self._beat = time.monotonic()
                 self._lost = False
-                yield image, now - self.started
+                yield image, self._beat
         finally:
             capture.release()
 

@@ -9,7 +9,7 @@ import numpy as np
 from demo.draw import draw, draw_notice
 from demo.errors import UserError
 from demo.frames import Faces, Frame, Silence
-from demo.live import TICK
+from demo.live import TICK, LiveSource
 from demo.sources import Source
 from demo.tiles import fit, fit_faces, grid, tile_shape
 
@@ -29,7 +29,7 @@ class View:
         self.notice = ""  # what is wrong now
         self.news: list[str] = []  # what went wrong or well since somebody asked
         self.waiting: Frame | None = None  # read, and not due yet
-        self.time = 0.0  # seconds since the start of the source
+        self.time = 0.0  # seconds, as in its frames
         name = source.name
         self._title = name if "://" in name else Path(name).name  # of its tile
         self._last = Frame(np.zeros((0, 0, 3), np.uint8), -1, 0.0, name)  # as it was drawn
@@ -102,6 +102,8 @@ class Wall:
                 0.0 if self._several and self.live else TICK,
                 tile_shape(len(views)) if self._several else None,
             )
+            if self._several and isinstance(view.source, LiveSource):
+                view.source.count_from(self._start)
 
     @property
     def running(self) -> bool:

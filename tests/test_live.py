@@ -29,7 +29,7 @@ from demo.names import public_name
 from demo.session import run
 from demo.sources import open_source
 from demo.timing import Stopwatch
-from demo.views import View
+from demo.views import View, Wall
 from demo.window import QUIT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,16 +70,20 @@ def is_notice(seen: Frame | Silence) -> bool:
 
 
 class Pictures:
-    """A camera of a few pictures, at 50 frames a second, that then behaves as `after` says."""
+    """A camera of a few pictures, at 50 frames a second, the first of them `late` seconds later,
+    that then behaves as `after` says."""
 
     fps = 50.0
 
-    def __init__(self, count: float, after: Callable[[], None] = lambda: None) -> None:
-        self._left, self._after = count, after
+    def __init__(
+        self, count: float, after: Callable[[], None] = lambda: None, late: float = 0.0
+    ) -> None:
+        self._left, self._after, self._late = count, after, late
         self.released = False
 
     def read(self) -> np.ndarray | None:
-        time.sleep(1 / self.fps)
+        time.sleep(self._late + 1 / self.fps)
+        self._late = 0.0
         if self._left <= 0:
             self._after()
             return None
@@ -529,6 +533,19 @@ def test_one_of_several_sources_that_fails_does_not_stop_the_others(
     assert tiles.shape == (540, 1920, 3)
     assert tiles[300, 960 - 100] == pytest.approx([90] * 3, abs=8)
     assert tiles[300, 1920 - 100] == pytest.approx([45] * 3, abs=8)  # dark, under a notice
+
+
+def test_of_several_cameras_one_that_starts_late_has_the_time_of_the_others(monkeypatch):
+    monkeypatch.setattr(live, "STALL_SECONDS", 0.3)
+    cameras = [LiveSource(str(k), connections(Pictures(1000, late=k))) for k in (0, 1)]
+    seen, news = {}, []
+    with cameras[0], cameras[1]:
+        wall = Wall([View(camera, lambda frame: NO_FACES) for camera in cameras])
+        while wall.time < 1.3:
+            seen |= {frame.source: frame.time for _, frame in wall.turn()}
+            news += wall.news()
+    assert seen == pytest.approx({"0": wall.time, "1": wall.time}, abs=0.5)
+    assert news == ["1: camera lost, reconnecting (0 s)", "1: back after 1 s"]
 
 
 def test_several_files_are_annotated_in_step_and_none_loses_a_frame(clip, tmp_path):
