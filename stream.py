@@ -348,13 +348,14 @@ def _pipeline(
 
 
 def _exit_code(result: "Result", views: "list[View]") -> int:
-    """Of a run that has ended; why it did is told."""
+    """Of a run that has ended; why it did is told, of several sources in its midst."""
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
     failures = [] if result.quit else [view.failure for view in views if view.failure]
-    for failure in failures:
-        say(failure)
+    if len(views) == 1:
+        for failure in failures:
+            say(failure)
     return 2 if failures else 0
 
 

@@ -185,10 +185,10 @@ class VideoSource:
         if index < 0:
             raise UserError(f"{self.name} {UNDECODABLE}")
         if self._feed.failure:
-            self.warning = f"the video breaks off after frame {index}: {self._feed.failure}"
+            self.warning = f"{self.name} breaks off after frame {index}: {self._feed.failure}"
         elif self._is_short(index + 1, seconds):
             self.warning = (
-                f"the video breaks off after frame {index}, second {seconds:.1f}: the file is "
+                f"{self.name} breaks off after frame {index}, second {seconds:.1f}: the file is "
                 "truncated or damaged"
             )
 

@@ -285,7 +285,7 @@ def test_a_video_whose_server_stalls_is_told_so(clip, monkeypatch):
     with open_source(f"{address}/clip.mkv") as source:
         frames = list(source)
     assert source.warning == (
-        f"the video breaks off after frame {frames[-1].index}: no answer within 10 s"
+        f"{address}/clip.mkv breaks off after frame {frames[-1].index}: no answer within 10 s"
     )
     server.close()
 
@@ -516,7 +516,7 @@ def test_one_of_several_sources_that_fails_does_not_stop_the_others(
     arguments += f"-s {steady.address()} -s {failing.address()}"
     assert stream.main(arguments.split()) == 2
     lines = lines_of(capsys)
-    assert lines.count(f"stream {failing.address()} gave no picture for 1 s: gave up") == 2
+    assert lines.count(f"stream {failing.address()} gave no picture for 1 s: gave up") == 1
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     of = {
         server: [entry for entry in entries if entry["source"] == server.address()]
@@ -556,6 +556,14 @@ def test_several_files_are_annotated_in_step_and_none_loses_a_frame(clip, tmp_pa
     assert [e["frame"] for e in entries if e["source"] == str(clip)] == list(range(20))
     assert [e["frame"] for e in entries if e["source"] != str(clip)] == list(range(40))
     assert times(video) == pytest.approx([k / 25 for k in range(40)], abs=2e-3)
+
+
+def test_of_several_files_the_one_that_breaks_off_is_named_once(clip, tmp_path, capsys):
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
+    assert stream.main(["--no-display", "-s", str(clip), "-s", str(cut)]) == 2
+    (line,) = [line for line in lines_of(capsys) if "breaks off" in line]
+    assert line.startswith(f"{cut} breaks off after frame ")
 
 
 def test_each_of_several_files_is_annotated_as_it_is_alone(clip, two_people, tmp_path):

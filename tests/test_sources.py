@@ -45,7 +45,7 @@ def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
     with open_source(str(cut)) as source:
         count = sum(1 for _ in source)
     assert 5 <= count < 20
-    assert source.warning.startswith(f"the video breaks off after frame {count - 1}")
+    assert source.warning.startswith(f"{cut} breaks off after frame {count - 1}")
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".ts", ".mp4"])
