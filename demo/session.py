@@ -133,9 +133,8 @@ class _Show:
     """The window as a viewer uses it: files play at their own rate, keys pause, save and quit."""
 
     def __init__(self, window: Window, wall: Wall, notify: Callable[[str], None]) -> None:
-        self._window, self._notify = window, notify
+        self._window, self._wall, self._notify = window, wall, notify
         self._photos = any(view.source.photos for view in wall.views)
-        self._live = wall.live
         self._seen: Frame | None = None
         self._due = time.monotonic()
 
@@ -151,8 +150,10 @@ class _Show:
                 self._notify(_snapshot(self._seen))
             if command == PAUSE:
                 paused = not paused
-            left = max(end - time.monotonic(), 0.0)
-            command = self._window.command(KEY_SECONDS if paused else left)
+            now = time.monotonic()
+            command = self._window.command(KEY_SECONDS if paused else max(end - now, 0.0))
+            if paused:
+                self._wall.hold(time.monotonic() - now)
         return None
 
     def _shown(self, seen: Frame) -> float:
@@ -162,7 +163,7 @@ class _Show:
         if self._photos:
             return PHOTO_SECONDS
         now = time.monotonic()
-        interval = seen.time - last.time if last and not self._live else 0.0
+        interval = seen.time - last.time if last and not self._wall.live else 0.0
         self._due = max(self._due + interval, now)
         return self._due - now
 

@@ -90,6 +90,7 @@ class Wall:
         self.views = views
         self.live = any(view.source.live for view in views)
         self.time = 0.0  # seconds, of the source; of several that are live, since the start
+        self._held = 0.0  # seconds that files waited for the viewer
         self._several = len(views) > 1
         self._start = self._turn = time.monotonic()
         self._turns = 0
@@ -138,11 +139,15 @@ class Wall:
         due = [
             (view, frame)
             for view, frame in waiting
-            if view.source.live or frame.time <= self.time + SAME_MOMENT
+            if view.source.live or frame.time <= self.time - self._held + SAME_MOMENT
         ]
         for view, _ in due:
             view.waiting = None
         return due
+
+    def hold(self, seconds: float) -> None:
+        """Go on after a pause, in which live sources did not wait for files."""
+        self._held += seconds if self.live else 0.0
 
     def seen(self) -> Frame | None:
         """The picture of the only source, or tiles; None before there is one."""

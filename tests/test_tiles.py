@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from conftest import NO_FACES
 
+from demo import session, views
 from demo.draw import draw_notice
 from demo.frames import Faces, Frame, Silence
 from demo.tiles import LINE, fit, fit_faces, grid, tile_shape
+from demo.timing import Stopwatch
 from demo.views import View, Wall
+from demo.window import PAUSE
 
 
 @pytest.mark.parametrize(
@@ -52,16 +55,22 @@ def test_a_notice_is_in_the_middle_of_a_darkened_picture_of_any_size(width):
 
 
 class Beside:
-    """A source of one picture, live and silent from then on, or a file of 30 frames at 60 fps."""
+    """A source of one picture, live and silent from then on, or a file of 30 frames."""
 
     photos, dropped, count, warning = False, 0, None, None
 
-    def __init__(self, live: bool) -> None:
-        self.live, self.fps, self.name = live, None if live else 60.0, "camera" if live else "file"
+    def __init__(self, live: bool, fps: float = 60.0) -> None:
+        self.live, self.fps, self.name = live, None if live else fps, "camera" if live else "file"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
 
     def watch(self, patience: float):
         for k in range(1 if self.live else 30):
-            yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / 60, self.name)
+            yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
         while self.live:
             yield Silence(0.0, "")
 
@@ -73,3 +82,51 @@ def test_a_file_beside_a_camera_plays_at_its_own_rate():
         seen += [frame.time for view, frame in wall.turn() if not view.source.live]
     assert len(seen) == 30
     assert 0.45 <= time.monotonic() - start < 0.8  # at 30 turns a second: 1.0
+
+
+class PausingWindow:
+    """A window in which a pause of two seconds begins with the twentieth look at the keys."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock, self._looks = clock, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, image: np.ndarray) -> None:
+        pass
+
+    def command(self, wait: float) -> str | None:
+        self._looks += 1
+        self._clock.now += 1.0 if self._looks in (21, 22) else 0.0
+        return PAUSE if self._looks in (20, 22) else None
+
+
+class Clock:
+    """Plays `time`, which passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_file_beside_a_camera_waits_while_the_viewer_pauses(monkeypatch):
+    clock, seen = Clock(), []
+    monkeypatch.setattr(views, "time", clock)
+    monkeypatch.setattr(session, "time", clock)
+
+    def noted(frame: Frame) -> Faces:
+        seen.append(clock.now)
+        return NO_FACES
+
+    beside = [View(Beside(True), lambda frame: NO_FACES), View(Beside(False, fps=10.0), noted)]
+    session.run(beside, [], None, PausingWindow(clock), Stopwatch(), 31, lambda line: None)
+    assert seen == pytest.approx([k / 10 + 2 * (k > 6) for k in range(30)], abs=0.035)
