@@ -46,7 +46,8 @@ class View:
         match next(self._watched, None):
             case Frame() as frame:
                 if self.notice:
-                    gap = frame.time - self._last.time
+                    begun = self._last.index >= 0  # before that, its time was the silence's
+                    gap = frame.time - self._last.time if begun else self.time
                     self.news.append(f"{self.source.name}: back after {gap:.0f} s")
                 self.waiting, self.time, self.notice = frame, frame.time, ""
             case Silence(seconds, notice):

@@ -548,6 +548,14 @@ def test_of_several_cameras_one_that_starts_late_has_the_time_of_the_others(monk
     assert news == ["1: camera lost, reconnecting (0 s)", "1: back after 1 s"]
 
 
+def test_of_a_camera_that_starts_late_it_is_told_how_long_it_was_silent(monkeypatch):
+    monkeypatch.setattr(live, "STALL_SECONDS", 0.3)
+    told: list[str] = []
+    view = View(LiveSource("0", connections(Pictures(10, late=1.0))), lambda frame: NO_FACES)
+    assert run([view], [], None, None, Stopwatch(), 1, told.append).frames == 1
+    assert told == ["0: camera lost, reconnecting (0 s)", "0: back after 1 s"]
+
+
 def test_several_files_are_annotated_in_step_and_none_loses_a_frame(clip, tmp_path):
     log, video = tmp_path / "a.jsonl", tmp_path / "a.mp4"
     arguments = f"--no-display --log {log} -o {video} -s {clip} -s {ROOT / 'assets/demo.mp4'}"
