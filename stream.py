@@ -282,16 +282,14 @@ def start(args: argparse.Namespace) -> int:
     names, photos = ", ".join(source.name for source in sources), sources[0].photos
     detector = DETECTORS[args.detector](args.min_face, not photos)
     estimator, stopwatch = Estimator(manifest, choose_device(args.device)), Stopwatch()
-    summary = Summary(args.summary, names, photos, lambda: sum(s.dropped for s in sources))
-    views = []
-    for source in sources:
-        process = _pipeline(args, source, detector, estimator, spec, stopwatch)
-        views.append(View(source, summary.timed(process)))
+    processes = [_pipeline(args, s, detector, estimator, spec, stopwatch) for s in sources]
     _keep_apart(sources, args.output, args.log, args.summary)
     recorder, sound = (
         (None, None) if args.output is None else _recorder(args.output, sources, args.anonymize)
     )
-    log = None if args.log is None else Log(args.log)
+    log = None if args.log is None else Log(args.log)  # perhaps in the folder of photos just made
+    summary = Summary(args.summary, names, photos, lambda: sum(s.dropped for s in sources))
+    views = [View(s, summary.timed(p)) for s, p in zip(sources, processes, strict=True)]
     sinks: list[Sink] = [log, summary] if log else [summary]
     window = None if args.no_display else _window(f"AgeStream - {names}")
     device = estimator.device

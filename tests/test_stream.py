@@ -116,10 +116,10 @@ def test_photos_are_annotated_into_a_folder_each_for_itself(tmp_path, capsys, as
     photos.mkdir()
     for name in ("a.png", "b.jpg"):
         cv2.imwrite(str(photos / name), astronaut)
-    code, _ = run(capsys, "-s", photos, "-o", tmp_path / "out", "--log", tmp_path / "log.jsonl")
-    assert code == 0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg"]
-    log = read_log(tmp_path / "log.jsonl")
+    out, log = tmp_path / "out", tmp_path / "out" / "log.jsonl"
+    assert run(capsys, "-s", photos, "-o", out, "--log", log, "--summary", out / "s.json")[0] == 0
+    assert sorted(p.name for p in out.iterdir()) == ["a.png", "b.jpg", "log.jsonl", "s.json"]
+    log = read_log(log)
     assert [Path(entry["source"]).name for entry in log] == ["a.png", "b.jpg"]
     for entry in log:
         (face,) = entry["faces"]
