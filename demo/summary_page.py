@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.summary import AGES, GENDERS, clock
 
-MOST_ROWS = 60  # people with a bar of their own: those longest in view
+MOST_BARS = 60  # people with a bar of their own: those longest in view; a table lists all
 LEFT, RIGHT, WIDTH = 120, 34, 960  # pixels, of every plot
 ROW, AXIS, HEIGHT = 22, 26, 180
 TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
@@ -43,7 +43,7 @@ td, th { font-variant-numeric: tabular-nums }
 def page(record: dict[str, Any]) -> str:
     """The page for what `Summary.record` tells."""
     people, seconds = record["people"], record["seconds"]
-    longest = sorted(people, key=lambda person: -person["seconds"])[:MOST_ROWS]
+    longest = sorted(people, key=lambda person: -person["seconds"])[:MOST_BARS]
     shown = [person for person in people if person in longest]
     sections = [_section(f"Ages{_key()}", _histogram(record["ages"]))] if _any(record) else []
     if seconds:
@@ -55,8 +55,9 @@ def page(record: dict[str, Any]) -> str:
         for place, (source, theirs) in enumerate(_by_source(shown)):
             title = f"Who was in view when{source}{some}{_key()}"
             sections.insert(place, _section(title, _bars(theirs, seconds)))
-        for source, theirs in _by_source(shown):
-            sections.append(_section(f"People{source}", _table(theirs)))
+        some = _note(f"the {len(people)} longest") if record["people_seen"] > len(people) else ""
+        for source, theirs in _by_source(people):
+            sections.append(_section(f"People{source}{some}", _table(theirs)))
     name = escape(record["source"])
     started = escape(record["started"].replace("T", " "))
     return (

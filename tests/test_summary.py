@@ -184,6 +184,16 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
     assert sum(float(r.get("height")) > 0 for r in ages.iter("rect")) == 2
 
 
+def test_the_page_lists_everyone_and_has_bars_for_the_sixty_longest_in_view(tmp_path):
+    frames = [(k / 10, faces(*((i, 30, 0.2) for i in range(1, 71 - k)))) for k in range(3)]
+    told(frames, tmp_path / "s.html")
+    page = (tmp_path / "s.html").read_text()
+    assert re.findall(r"<tr><td>(\d+)", page) == [str(i) for i in range(1, 71)]
+    assert re.findall(r"<title>(\d+):", page) == [str(i) for i in range(1, 61)]
+    assert page.count("the 60 longest") == 1
+    assert "the 70 longest" not in page
+
+
 def test_it_is_written_however_the_session_ends(tmp_path):
     path = tmp_path / "s.json"
     with pytest.raises(RuntimeError), Summary(path, "clip", False, lambda: 0) as summary:  # noqa: PT012
