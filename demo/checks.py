@@ -31,6 +31,7 @@ OPTIONAL = {
     "dlib-bin": "without it there is no --detector dlib",
     "tensorflow": "needed for training only",
 }
+USED = {"mtcnn", "ssrnet-joint"}  # networks of the demo, unless it is told otherwise
 PROBED_INDICES = 4  # cameras looked for where the system has no list of them
 MODES = ((640, 480), (1280, 720), (1920, 1080))  # pixels, what webcams offer
 
@@ -152,7 +153,7 @@ def weights() -> Iterator[Finding]:
             manifest = load_manifest(name)
             files = [manifest.file(kind).name for kind in manifest.files]
         except ModelError as error:
-            yield Finding(f"weights {name}", BAD, str(error))
+            yield Finding(f"weights {name}", BAD if name in USED else NOTE, str(error))
         else:
             yield Finding(f"weights {name}", OK, f"{len(files)} files as in the manifest")
 

@@ -104,14 +104,19 @@ def test_no_camera_is_a_note_not_a_fault(tmp_path):
     assert finding.text.startswith("none found")
 
 
-def test_damaged_weights_are_found(tmp_path, monkeypatch):
+def test_damaged_weights_are_found_and_bad_where_the_demo_needs_them(tmp_path, monkeypatch):
     for path in spec.WEIGHTS.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "mtcnn-onet.onnx").write_bytes(b"damaged")
+    for name in ("mtcnn-onet", "ssrnet-joint", "faceres"):
+        (tmp_path / f"{name}.onnx").write_bytes(b"damaged")
     monkeypatch.setattr(spec, "WEIGHTS", tmp_path)
-    states = {f.what: f for f in weights()}
-    assert states["weights mtcnn"].state == BAD
-    assert "differs from its manifest" in states["weights mtcnn"].text
+    found = {f.what.removeprefix("weights "): f for f in weights() if f.state != OK}
+    assert {name: f.state for name, f in found.items()} == {
+        "mtcnn": BAD,
+        "ssrnet-joint": BAD,
+        "faceres": NOTE,
+    }
+    assert all("differs from its manifest" in f.text for f in found.values())
 
 
 def test_a_check_that_breaks_is_a_finding_and_the_exit_code_1(monkeypatch, capsys):
