@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -254,28 +255,34 @@ def compare_every_frame(args: argparse.Namespace) -> Comparison:
 
 
 def first_frame_seconds(args: argparse.Namespace) -> float:
-    """From the start of the process to its end after one annotated frame. Raises UserError with
-    what it says where it fails."""
+    """From the start of the process to its end after one annotated frame. Raises UserError where
+    it fails."""
     start = time.perf_counter()
     command = [*_stream(args), "--max-frames", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
+    _check(done.returncode, done.stderr)
     return time.perf_counter() - start
 
 
 def streaming_rss(args: argparse.Namespace) -> float | None:
     """Greatest resident memory in MB of `stream.py` on the clip, as a user runs it; None where the
     system does not tell. Linux counts what the parent held at the start: call it while that is
-    little."""
+    little. Raises UserError where it fails."""
     if not hasattr(os, "wait4"):
         return None
-    process = subprocess.Popen(_stream(args), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(_stream(args), stdout=subprocess.DEVNULL, stderr=told)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        _check(process.returncode, told.read())
     return float(usage.ru_maxrss) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _check(code: int, told: str) -> None:
+    """Raise UserError with what stream.py said last where it failed."""
+    if code:
+        raise UserError((told.strip().splitlines() or [f"stream.py ended with {code}"])[-1])
 
 
 def _stream(args: argparse.Namespace) -> list[str]:

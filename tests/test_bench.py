@@ -34,3 +34,12 @@ def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):
         assert bench.main([str(tmp_path / "none.mp4"), *options]) == 2
         told = capsys.readouterr().err
         assert told == f"demo.bench: no such file or folder: {tmp_path}/none.mp4\n"
+
+
+def test_a_clip_that_breaks_off_is_one_line(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "first_frame_seconds", lambda args: 1.0)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
+    assert bench.main([str(cut)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"demo.bench: stream: {cut} breaks off after frame ")

@@ -364,6 +364,24 @@ def test_the_command_names_the_file_it_cannot_read(
     assert output.err.startswith(f"cannot read {tmp_path / 'TUD-Campus' / 'gt.txt'}: No such")
 
 
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("1,1,100,100,40,50,1\n2,1,x,100,40,50,1\n", "could not convert string 'x' to float64"),
+        ("1,1,100\n", "invalid column index 3"),
+        ("", "no rows"),
+    ],
+)
+def test_the_command_names_the_file_that_is_garbled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, complaint: str
+) -> None:
+    (tmp_path / "TUD-Campus").mkdir()
+    (tmp_path / "TUD-Campus" / "gt.txt").write_text(rows)
+    assert evaluate.main([str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cannot read {tmp_path / 'TUD-Campus' / 'gt.txt'}: {complaint}")
+
+
 def test_the_command_says_in_one_line_that_trackeval_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ MOT15_DIR holds SEQUENCE/det.txt and SEQUENCE/gt.txt with rows frame, id, x, y, 
 """
 
 import argparse
+import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _read_rows(path: Path) -> np.ndarray:
-    with path.open() as lines:
-        return np.loadtxt(lines, delimiter=",", ndmin=2)
+    """The columns that count (N, 7). Raises OSError where there are none."""
+    try:
+        if not (lines := path.read_text().splitlines()):
+            raise ValueError("no rows")
+        return np.loadtxt(lines, delimiter=",", usecols=range(7), ndmin=2)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
 
 
 def _observations(rows: np.ndarray) -> Observations:
