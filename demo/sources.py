@@ -7,6 +7,7 @@ is the one function for all of them.
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote
@@ -145,13 +146,21 @@ class VideoSource:
         size = self._stream.width, self._stream.height
         taken = taken_size(*size, self._aspect)
         self.scaled = taken[1] < size[1]  # then few frames are decoded at once
-        self.taken = None if taken == size else f"{taken[0]}x{taken[1]}"  # where it is another size
         self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
         self._stream.codec_context.thread_count = DECODERS
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.count: int | None = self._expected_count()
-        self._feed = Feed(lambda _: self._decode(), capacity=1 if self.scaled else 2)
+        self.taken: str | None = None  # size of the frames, where it is not the file's
+        pictures = self._pictures()
+        if taken != size:
+            first = self._first(pictures)
+            height, width, _ = bgr(
+                first, self._aspect
+            ).shape  # only a picture tells if it is turned
+            self.taken = f"{width}x{height}"
+            pictures = chain([first], pictures)
+        self._feed = Feed(lambda _: self._decode(pictures), capacity=1 if self.scaled else 2)
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -213,9 +222,15 @@ class VideoSource:
             begun = (self._container.start_time or 0) / av.time_base
             return whole if self._heard - begun < COMPLETE * whole else 0.0
 
-    def _decode(self) -> Iterator[Picture]:
+    def _first(self, pictures: Iterator[av.VideoFrame]) -> av.VideoFrame:
+        try:
+            return next(pictures)
+        except (FFmpegError, StopIteration, OSError):
+            raise UserError(f"{self.name} {UNDECODABLE}") from None
+
+    def _decode(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Picture]:
         clock, length = Clock(), 1 / (self.fps or 25.0)
-        for index, picture in enumerate(self._pictures()):
+        for index, picture in enumerate(pictures):
             told = picture.time if picture.time is not None else index * length
             seconds = clock(told, length)
             self.start = self.start if index else seconds

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from demo import sources
+from demo import decoding, sources
 from demo.errors import UserError
 from demo.photos import PhotoSource
 from demo.sources import open_source
@@ -104,6 +104,18 @@ def test_pixels_that_are_not_square_become_so(clip, tmp_path):
     assert open_source(str(clip)).taken is None
 
 
+def turned_clip(path: Path, image: np.ndarray, turn: tuple[int, int, int, int]) -> Path:
+    """A picture as a phone films it that is held otherwise: players turn it."""
+
+    def matrix(a: int, b: int, c: int, d: int) -> bytes:
+        return struct.pack(">9i", *(part << 16 for part in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+
+    write_clip(path, [image])
+    head, tkhd, track = path.read_bytes().partition(b"tkhd")
+    path.write_bytes(head + tkhd + track.replace(matrix(1, 0, 0, 1), matrix(*turn), 1))
+    return path
+
+
 @pytest.mark.parametrize(
     ("turn", "shape", "corner"),
     [
@@ -114,19 +126,28 @@ def test_pixels_that_are_not_square_become_so(clip, tmp_path):
     ids=["a quarter to the right", "a half", "a quarter to the left"],
 )
 def test_the_video_of_a_phone_is_upright(tmp_path, turn, shape, corner):
-    def matrix(a: int, b: int, c: int, d: int) -> bytes:
-        return struct.pack(">9i", *(part << 16 for part in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
-
-    path, image = tmp_path / "phone.mp4", np.zeros((48, 96, 3), np.uint8)
+    image = np.zeros((48, 96, 3), np.uint8)
     image[:16, :32] = 255
-    write_clip(path, [image])
-    head, tkhd, track = path.read_bytes().partition(b"tkhd")
-    path.write_bytes(head + tkhd + track.replace(matrix(1, 0, 0, 1), matrix(*turn), 1))
-    with open_source(str(path)) as source:
+    with open_source(str(turned_clip(tmp_path / "phone.mp4", image, turn))) as source:
         (frame,) = source
     assert frame.image.shape == shape
     corners = {(y, x) for y in (0, -1) for x in (0, -1) if frame.image[y, x].mean() > 128}
     assert corners == {corner}
+
+
+@pytest.mark.parametrize(
+    ("turn", "taken"),
+    [((1, 0, 0, 1), "48x24"), ((0, 1, -1, 0), "24x48"), ((-1, 0, 0, -1), "48x24")],
+)
+def test_the_size_at_which_large_frames_are_taken_is_told_upright(
+    tmp_path, monkeypatch, turn, taken
+):
+    monkeypatch.setattr(decoding, "LARGE", 4000)
+    monkeypatch.setattr(decoding, "TAKEN", 2000)
+    path = turned_clip(tmp_path / "phone.mp4", np.zeros((48, 96, 3), np.uint8), turn)
+    with open_source(str(path)) as source:
+        (frame,) = source
+    assert f"{frame.image.shape[1]}x{frame.image.shape[0]}" == source.taken == taken
 
 
 @pytest.mark.parametrize(
@@ -281,7 +302,7 @@ def test_an_absent_camera_is_one_clear_line():
 
 
 def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatch):
-    def broken(self):
+    def broken(self, pictures):
         raise RuntimeError("our bug")
         yield
 
