@@ -269,7 +269,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.detectors import DETECTORS
     from demo.log import Log
     from demo.session import prepare_process, run
-    from demo.summary import Summary
+    from demo.summary import Summary, some
     from demo.timing import Stopwatch
     from demo.views import View
     from models.runtime import Estimator, choose_device
@@ -306,7 +306,7 @@ def start(args: argparse.Namespace) -> int:
     for line in summary.lines():
         say(line)
     unit = "photo" if photos else "frame"
-    say(f"{result.frames} {unit}{'' if result.frames == 1 else 's'}, {stopwatch.summary()}")
+    say(", ".join(filter(None, (some(result.frames, unit), stopwatch.summary()))))
     return _exit_code(result, views)
 
 

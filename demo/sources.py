@@ -155,9 +155,7 @@ class VideoSource:
         pictures = self._pictures()
         if taken != size:
             first = self._first(pictures)
-            height, width, _ = bgr(
-                first, self._aspect
-            ).shape  # only a picture tells if it is turned
+            height, width = bgr(first, self._aspect).shape[:2]  # only a picture tells its rotation
             self.taken = f"{width}x{height}"
             pictures = chain([first], pictures)
         self._feed = Feed(lambda _: self._decode(pictures), capacity=1 if self.scaled else 2)

@@ -153,6 +153,7 @@ class Summary:
         ages = self.ages()
         return {
             "source": self._source,
+            "photos": self._photos,
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round(self.duration, 3),
             "frames": self.frames,
@@ -219,8 +220,12 @@ def clock(seconds: float) -> str:
 
 def some(number: int, thing: str) -> str:
     """ "3 faces", "no people"."""
-    many = {"person": "people"}.get(thing, f"{thing}s")
-    return f"{number or 'no'} {thing if number == 1 else many}"
+    return f"{number or 'no'} {named(number, thing)}"
+
+
+def named(number: int, thing: str) -> str:
+    """ "faces", or "face" where it is one."""
+    return thing if number == 1 else {"person": "people"}.get(thing, f"{thing}s")
 
 
 def person_text(person: Person) -> str:

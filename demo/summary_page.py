@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from demo.summary import AGES, GENDERS, clock
+from demo.summary import AGES, GENDERS, clock, named
 
 MOST_BARS = 60  # people with a bar of their own: those longest in view; a table lists all
 LEFT, RIGHT, WIDTH = 120, 34, 960  # pixels, of every plot
@@ -84,14 +84,16 @@ def _by_source(people: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, A
 
 def _cards(record: dict[str, Any]) -> str:
     delays = record["delay_ms"]
-    figures = [(str(record["people_seen"]), "people seen")]
+    figures = [(str(record["people_seen"]), f"{named(record['people_seen'], 'person')} seen")]
     if record["seconds"]:
         figures += [(clock(record["seconds"]), "watched")]
     if record["busiest"]:
         first = record["busiest"][0]
         moment = f"most at once, at {clock(first['from'])}"
         figures += [(str(first["faces"]), moment)]
-    seen = f"frames, {record['dropped'] or 'none'} dropped" if record["seconds"] else "photos"
+    seen = named(record["frames"], "photo" if record["photos"] else "frame")
+    if not record["photos"]:
+        seen += f", {record['dropped'] or 'none'} dropped"
     figures += [
         (str(record["frames"]), seen),
         (f"{delays['p50']:.0f} ms", f"delay, 95 % within {delays['p95']:.0f} ms"),

@@ -12,11 +12,13 @@ REFRESH = 10  # frames between two new lines: one that flickers is not read
 
 
 class Stopwatch:
-    """Milliseconds a stage, over the last `window` frames, and the rate of finished frames."""
+    """Milliseconds a stage and the rate of finished frames, over the last ones and over all."""
 
     def __init__(self, window: int | None = WINDOW) -> None:
         self._stages: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=window))
+        self._sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))  # milliseconds, times
         self._finished: deque[float] = deque(maxlen=WINDOW)
+        self._first = 0.0  # when the first frame was finished
         self._frames = 0
         self._line = ""
 
@@ -27,36 +29,38 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._stages[name].append((time.perf_counter() - start) * 1e3)
+            milliseconds = (time.perf_counter() - start) * 1e3
+            self._stages[name].append(milliseconds)
+            self._sums[name] += (milliseconds, 1)
 
     def frame_done(self) -> None:
         """Count one frame."""
         self._finished.append(time.perf_counter())
+        self._first = self._first if self._frames else self._finished[0]
         self._frames += 1
         if self._frames % REFRESH == 0:
-            self._line = self.summary()
-
-    @property
-    def fps(self) -> float:
-        """Finished frames a second; 0 before the second frame."""
-        if len(self._finished) < 2:
-            return 0.0
-        return (len(self._finished) - 1) / (self._finished[-1] - self._finished[0])
+            seconds = self._finished[-1] - self._finished[0]
+            means = {name: float(np.mean(times)) for name, times in self._stages.items()}
+            self._line = _text(len(self._finished), seconds, means)
 
     @property
     def line(self) -> str:
-        """The summary of a moment ago, the same for some frames."""
+        """The last frames' rate and means as of a moment ago, the same for some frames."""
         return self._line
 
     def summary(self) -> str:
-        """ "24.9 fps · detect 12.0 · estimate 3.1 ms"."""
-        stages = " · ".join(f"{name} {ms:.1f}" for name, ms in self.means().items())
-        return f"{self.fps:.1f} fps · {stages} ms" if stages else f"{self.fps:.1f} fps"
-
-    def means(self) -> dict[str, float]:
-        """Mean milliseconds of every stage, in the order of their first run."""
-        return {name: float(np.mean(times)) for name, times in self._stages.items()}
+        """All frames' rate and means."""
+        seconds = self._finished[-1] - self._first if self._frames else 0.0
+        means = {name: total / times for name, (total, times) in self._sums.items()}
+        return _text(self._frames, seconds, means)
 
     def times(self) -> dict[str, list[float]]:
         """Milliseconds of every stage in each frame of the window (None: of all)."""
         return {name: list(times) for name, times in self._stages.items()}
+
+
+def _text(frames: int, seconds: float, means: dict[str, float]) -> str:
+    """ "24.9 fps · detect 12.0 · estimate 3.1 ms"; of fewer than two frames without a rate."""
+    rate = f"{(frames - 1) / seconds:.1f} fps" if frames > 1 else ""
+    stages = " · ".join(f"{name} {ms:.1f}" for name, ms in means.items())
+    return " · ".join(filter(None, (rate, stages and f"{stages} ms")))

@@ -14,7 +14,7 @@ import pytest
 from conftest import NO_FACES
 
 import stream
-from demo import session
+from demo import session, timing
 from demo.sinks import PhotoRecorder
 from demo.sources import open_source
 from demo.timing import Stopwatch
@@ -136,6 +136,20 @@ def test_figures_of_speed_are_not_drawn_on_photos(tmp_path):
     recorder = PhotoRecorder(out, single=False)
     assert session.run([view], [], recorder, None, Stopwatch(), None, print).frames == 12
     assert {tuple(np.unique(cv2.imread(str(path)))) for path in out.iterdir()} == {(90,)}
+
+
+def test_the_last_line_tells_of_all_frames_and_the_overlay_of_the_last_sixty(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    stopwatch, told = Stopwatch(), []
+    for k in range(121):
+        told.append(stopwatch.summary())
+        with stopwatch.stage("detect"):
+            now[0] += 0.1 if k < 41 else 0.05
+        stopwatch.frame_done()
+    assert told[:3] == ["", "detect 100.0 ms", "10.0 fps · detect 100.0 ms"]
+    assert stopwatch.summary() == "15.0 fps · detect 66.9 ms"  # 120 in 8 s
+    assert stopwatch.line == "20.0 fps · detect 50.0 ms"
 
 
 def test_two_sources_of_one_name_are_told_apart(tmp_path, capsys):

@@ -94,6 +94,16 @@ def test_in_photos_every_face_is_another_person(tmp_path):
     assert "photos" in (tmp_path / "s.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("photos", "words"), [(True, ["person seen", "photo"]), (False, ["frame, none dropped"])]
+)
+def test_one_is_not_many_and_a_frame_no_photo(tmp_path, photos, words):
+    told([(0.0, faces((1, 8, 0.9)))], tmp_path / "s.html", photos)
+    page = (tmp_path / "s.html").read_text()
+    for word in words:
+        assert f'<b>1</b><span class="soft">{word}</span>' in page
+
+
 def test_equal_ids_of_two_sources_are_two_people_in_view_at_once(tmp_path):
     frames = [(k / 10, faces((1, 20, 0.2)), source) for k in range(10) for source in "ab"]
     summary = told(frames, tmp_path / "s.html")
