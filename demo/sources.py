@@ -5,6 +5,7 @@ is the one function for all of them.
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -93,7 +94,8 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
     """
     if not spec:
         raise UserError("-s names nothing: give a camera, a file, a folder or an address")
-    if camera := CAMERA.fullmatch(spec):  # a folder of that name is ./7
+    device = os.path.realpath(spec)  # udev names cameras in /dev/v4l/by-id
+    if camera := CAMERA.fullmatch(spec) or CAMERA.fullmatch(device):  # a folder 7 is ./7
         number = int(camera[1])
         return LiveSource(str(number), lambda: Camera(number), give_up)
     if spec.startswith("file://"):
@@ -136,6 +138,8 @@ class VideoSource:
                 options=BOUND,
             )
             self._stream = next(s for s in self._container.streams.video if s.codec_context)
+        except InterruptedError:  # PyAV has lost what the signal raised, as where a pipe is empty
+            raise KeyboardInterrupt from None
         except (FFmpegError, StopIteration, OSError) as error:
             raise UserError(
                 f"cannot read {self.name} as a video or photo ({reason(error)}): is the file "

@@ -21,9 +21,10 @@ def number(low: float, high: float = math.inf, kind: type = float) -> Callable[[
     def converted(text: str) -> Any:
         try:
             value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not (low <= value <= high and value < math.inf):
+            fits = low <= value <= high and math.isfinite(value)
+        except (ValueError, OverflowError):  # a whole number may have any length
+            fits = False
+        if not fits:
             what = "whole number" if kind is int else "number"
             raise argparse.ArgumentTypeError(f"{text!r} is not a {what} {within}")
         return value

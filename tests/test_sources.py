@@ -1,4 +1,6 @@
 import gc
+import os
+import signal
 import struct
 import threading
 import weakref
@@ -167,6 +169,22 @@ def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
     monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: opener())
     open_source(spec)
     assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
+
+
+def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
+    (tmp_path / "usb-Webcam-index0").symlink_to("/dev/video12")
+    monkeypatch.setattr(sources, "Camera", lambda number: number)
+    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: (name, opener()))
+    assert open_source(str(tmp_path / "usb-Webcam-index0")) == ("12", 12)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes of POSIX")
+def test_a_signal_is_heard_while_nobody_writes_into_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    main = threading.main_thread().ident
+    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        open_source(str(tmp_path / "a.mp4"))
 
 
 @pytest.mark.parametrize("name", ["./7", "2024"])

@@ -211,6 +211,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, complaint):
     assert complaint in lines[0]
 
 
+def test_a_number_larger_than_any_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        stream.main(["--min-face", "9" * 400])
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_without_camera_a_newcomer_is_told_the_command_that_works(capsys):
     if cv2.VideoCapture(0).isOpened():
         pytest.skip("this machine has a camera")
