@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import command_line, count, guarded, make_folder
-from models.datasets.chips import Chips, load_chips
+from models.datasets.chips import Chips, different_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     make_folder(args.out)
     if len(set(args.data)) < len(args.data):
         raise ModelError("--data names a data set twice: its faces would be in two folds")
-    chips = load_chips(args.data)
+    chips = different_chips(args.data)
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]

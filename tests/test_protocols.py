@@ -98,7 +98,7 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(crossval, "load_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "different_chips", lambda paths: faces)
     about = {"faces": {"sha256": "0", "faces": {}}}
     monkeypatch.setattr(crossval, "described", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]

@@ -75,14 +75,15 @@ def test_a_start_that_does_not_fit_is_refused():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, astronaut):
-    """A data set of one face, both its train and its val split."""
+    """A data set of two faces, its train and its val split."""
     folder = tmp_path_factory.mktemp("faces")
     (folder / "images").mkdir()
-    cv2.imwrite(str(folder / "images" / "face.png"), astronaut[0:256, 96:352])
+    for split, left in (("train", 96), ("val", 90)):
+        cv2.imwrite(str(folder / "images" / f"{split}.png"), astronaut[0:256, left:352])
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "split", "age", "gender"])
-        rows.writerows([["face.png", split, 34, "female"] for split in ("train", "val")])
+        rows.writerows([[f"{split}.png", split, 34, "female"] for split in ("train", "val")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AGESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield folder
