@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import command_line, count, guarded, make_folder
-from models.datasets.chips import Chips, different_chips
+from models.datasets.chips import Chips, by_digest, different_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace, command: str) -> str:
     k = args.k or PARTS
     training, name = settings(args), f"{args.network}-{args.protocol}"
     make_folder(args.out)
-    if len(set(args.data)) < len(args.data):
+    if len(by_digest(args.data)) < len(args.data):
         raise ModelError("--data names a data set twice: its faces would be in two folds")
     chips = different_chips(args.data)
     rows = np.arange(len(chips))

@@ -99,6 +99,7 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr(crossval, "different_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "by_digest", lambda paths: {"0": paths[0]})
     about = {"faces": {"sha256": "0", "faces": {}}}
     monkeypatch.setattr(crossval, "described", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
@@ -136,18 +137,22 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ("a.zip a.zip --protocol kfold", "--data names a data set twice"),
-        ("a.zip --protocol lopo --k 5", "--k is of kfold: lopo has its own folds"),
-    ],
-)
-def test_what_means_nothing_or_leaks_is_refused(
-    options: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("again", ["a", "./b/../a", "copy"])
+def test_a_data_set_that_is_named_twice_is_refused_however_it_is_spelled(
+    again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert crossval.main(["ssrnet", "--out", str(tmp_path), "--data", *options.split()]) == 2
-    assert complaint in capsys.readouterr().err
+    for name in ("a", "b", "copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.csv").write_text("file,split\na.jpg,test\n")
+    monkeypatch.chdir(tmp_path)
+    assert crossval.main(["ssrnet", "--data", "a", again, "--protocol", "kfold"]) == 2
+    assert "--data names a data set twice" in capsys.readouterr().err
+
+
+def test_what_means_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = "--data a.zip --protocol lopo --k 5 --out".split()
+    assert crossval.main(["ssrnet", *options, str(tmp_path)]) == 2
+    assert "--k is of kfold: lopo has its own folds" in capsys.readouterr().err
 
 
 def test_a_person_in_two_folds_is_named(faces: Chips) -> None:

@@ -1,7 +1,9 @@
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import keras
@@ -256,7 +258,7 @@ def test_what_no_loss_weighs_is_not_promised(tiny, data, tmp_path, capsys):
 
 
 def test_a_data_set_that_is_named_twice_is_trained_on_twice_and_watched_once(data):
-    chips = training_chips([data, data, data])
+    chips = training_chips([data, data, Path(os.path.relpath(data))])
     assert chips.splits.tolist() == ["train"] * 3 + ["val"]
     assert len(chips.images) == 4
 

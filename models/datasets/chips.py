@@ -82,7 +82,7 @@ def training_chips(paths: Sequence[Path]) -> Chips:
     """The faces to train on, those of a data set that is named twice twice, then the faces to
     watch, each once; without those whose picture a later split of their data set holds too, byte
     for byte."""
-    watched = [(path, ("val",)) for path in dict.fromkeys(paths)]
+    watched = [(path, ("val",)) for path in by_digest(paths).values()]
 
     def kept(labels: Columns) -> np.ndarray:
         columns = (labels[name].tolist() for name in ("splits", "digests"))
@@ -150,8 +150,14 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of what a data set is made of."""
-    return listed_sha256(path, _files(Pictures(path))) if path.is_dir() else sha256(path)
+    """The sha256 of what a data set is made of. Raises ModelError where it is none."""
+    pictures = Pictures(path)
+    return listed_sha256(path, _files(pictures)) if path.is_dir() else sha256(path)
+
+
+def by_digest(paths: Sequence[Path]) -> dict[str, Path]:
+    """The data sets, each once, however its path is spelled and however many copies there are."""
+    return {digest(path): path for path in paths}
 
 
 def cache_folder() -> Path:
