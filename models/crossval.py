@@ -29,7 +29,7 @@ from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches
 from models.training.checkpoint import Weights
-from models.training.fit import Training, fit
+from models.training.fit import Training, fit, learnt
 from models.training.protocols import PROTOCOLS, Fold, folds
 
 PARTS = 10  # of kfold
@@ -47,11 +47,13 @@ FIGURES = {
 
 
 def test(
-    training: Training, weights: Weights, chips: Chips, rows: np.ndarray
+    training: Training, weights: Weights, chips: Chips, rows: np.ndarray, told: set[str]
 ) -> dict[str, float | None]:
-    """FIGURES of a trained network on these rows; None for what labels or outputs do not tell."""
+    """FIGURES of a trained network on these rows, of the outputs `told`; None for what labels or
+    outputs do not tell."""
     crops = Batches(chips, rows, training.input, 64, NONE, training.seed, targets={})
     answers = training.build(weights).predict(crops, verbose=0)
+    answers = {output: values for output, values in answers.items() if output in told}
     unknown = np.full(len(rows), np.nan)
     ages, males = answers.get("age", unknown), answers.get("male", unknown)
     low, high, labelled = (column[rows] for column in (chips.age_low, chips.age_high, chips.male))
@@ -70,6 +72,7 @@ def run_fold(
 ) -> list[dict[str, Any]]:
     """Train and test a fold; a row for the last and for the best epoch."""
     checkpoint = fit(training, chips, fold.train, fold.val, folder, resume=True, data=about)
+    told = learnt(training, chips, fold.train)
     counted = {"train": len(fold.train), "val": len(fold.val), "test": len(fold.test)}
     epochs = {
         "last": (checkpoint.last, checkpoint.rows[-1]),
@@ -77,7 +80,7 @@ def run_fold(
     }
     return [
         {"weights": kind, "epoch": int(row["epoch"]), **counted}
-        | test(training, weights, chips, fold.test)
+        | test(training, weights, chips, fold.test, told)
         for kind, (weights, row) in epochs.items()
     ]
 

@@ -19,10 +19,10 @@ import numpy as np
 from models.arguments import command_line, guarded, make_folder, number, seed
 from models.datasets.chips import describe, training_chips
 from models.exporting.weights import write_model
-from models.spec import ModelError, load_manifest
-from models.training.checkpoint import Checkpoint, error, gender_accuracy
+from models.spec import MEANINGS, ModelError, load_manifest
+from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
 from models.training.curves import save_curves
-from models.training.fit import Training, digest_of, fit
+from models.training.fit import Training, digest_of, fit, learnt
 from models.training.recipes import add_options, chosen
 from models.zoo import NETWORKS
 
@@ -93,7 +93,7 @@ def metrics(checkpoint: Checkpoint, keep: str) -> dict[str, float | str]:
     rows = [("", best if keep == "best" else last), ("_best", best), ("_last", last)]
     for suffix, row in rows:
         figures = {
-            "val_mae": round(error(row), 3),
+            "val_mae": round(age_error(row), 3),
             "val_gender_accuracy": round(gender_accuracy(row), 4),
             "epoch": int(row["epoch"]),
         }
@@ -136,15 +136,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     rows, checks = (np.flatnonzero(chips.splits == split) for split in ("train", "val"))
     if not len(rows):
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
-    recipe = training.recipe
-    gendered = training.teachers or np.isfinite(chips.male[rows]).any()
-    learnt = {
-        "age": recipe.age_weight or recipe.nodes_weight,
-        "male": gendered and recipe.gender_weight,
-        "nodes": recipe.nodes_weight,
-    }
-    if not any(learnt.values()):
-        raise ModelError("nothing would be learnt: no gender is labelled, or all weights are 0")
+    told = learnt(training, chips, rows)
     data = described(args.data)
     came_from = origin(training, command)
     named = [(path.name, data[path.name]) for path in args.data]
@@ -163,7 +155,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         data=known(training.init) | data,
         metrics=found,
         mirror=True,
-        untold=tuple(output for output, weight in learnt.items() if not weight),
+        untold=MEANINGS.keys() - told,
     )
     return found
 

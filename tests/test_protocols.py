@@ -12,7 +12,9 @@ from models.datasets.labels import Pictures
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.spec import ModelError, load_manifest
+from models.training.fit import Training
 from models.training.protocols import folds, watched_tenth
+from models.training.recipes import Recipe
 
 ROWS = np.arange(40)
 nan = float("nan")
@@ -135,6 +137,16 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     about["faces"]["sha256"] = load_manifest("faceres").data["utkface.zip"]["sha256"]
     assert crossval.main([*arguments, "--teachers", "faceres"]) == 2
     assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
+
+
+def test_heads_that_were_not_trained_have_no_figures(tiny: str, faces: Chips) -> None:
+    training = Training(tiny, Recipe())
+    weights = training.build().get_weights()
+    every, male = (
+        crossval.test(training, weights, faces, ROWS, told) for told in ({"age", "male"}, {"male"})
+    )
+    assert None not in (every["mae"], every["cs7"], every["gender_accuracy"])
+    assert male == {**dict.fromkeys(every), "gender_accuracy": every["gender_accuracy"]}
 
 
 @pytest.mark.parametrize("again", ["a", "./b/../a", "copy"])

@@ -252,6 +252,9 @@ def test_what_no_loss_weighs_is_not_promised(tiny, data, tmp_path, capsys):
     aged = trained(tmp_path / "ages", tiny, *arguments, *no_gender)
     gendered = trained(tmp_path / "males", tiny, *arguments, *no_age)
     assert (list(aged.outputs), list(gendered.outputs)) == (["age", "nodes"], ["male"])
+    for manifest, figure in ((aged, "val_mae"), (gendered, "val_gender_accuracy")):
+        told = {name for name in manifest.metrics if name.startswith("val_")}
+        assert told == {figure, f"{figure}_best", f"{figure}_last"}
     nothing = [tiny, *arguments, *no_age, *no_gender, "--out", tmp_path]
     assert main([str(a) for a in nothing]) == 2
     assert "nothing would be learnt" in capsys.readouterr().err

@@ -120,16 +120,24 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def error(row: dict[str, float]) -> float:
-    """Years off on the val faces; for networks without an age, the share of wrong genders."""
-    named = {name: value for name, value in row.items() if name.startswith("val_")}
-    years = [value for name, value in named.items() if name.endswith("years_outside")]
-    return years[0] if years else 1 - gender_accuracy(named)
+    """Years off on the val faces; where no age is learnt, the share of wrong genders."""
+    aged = any(name.endswith("years_outside") for name in row)
+    return age_error(row) if aged else 1 - gender_accuracy(row)
+
+
+def age_error(row: dict[str, float]) -> float:
+    """Years off on the val faces; nan where no age is learnt."""
+    return _of_val(row, "years_outside")
 
 
 def gender_accuracy(row: dict[str, float]) -> float:
-    """Of the val faces; nan for networks without a gender."""
-    right = [v for name, v in row.items() if "val_" in name and name.endswith("gender_accuracy")]
-    return right[0] if right else float("nan")
+    """Of the val faces; nan where no gender is learnt."""
+    return _of_val(row, "gender_accuracy")
+
+
+def _of_val(row: dict[str, float], metric: str) -> float:
+    named = (v for name, v in row.items() if name.startswith("val_") and name.endswith(metric))
+    return next(named, float("nan"))
 
 
 def averaged_weights(model: keras.Model) -> Weights:
