@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_what_a_later_split_holds_is_not_trained_on_nor_watched(twins: Path) -> 
     assert found.splits.tolist() == ["train"] * 4 + ["val"]
     assert different_chips([twins]).age_low.tolist() == [1, 4, 6]
     assert load_chips([twins]).age_low.tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_people_of_two_data_sets_are_not_taken_for_each_other(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,split,subject\na.png,train,001\nb.png,val,\n")
+    shutil.copy(folder / "images" / "a.png", folder / "images" / "b.png")
+    shutil.copytree(folder, folder.parent / "other")
+    assert load_chips([folder]).subjects.tolist() == ["001", ""]
+    both = load_chips([folder, folder.parent / "other"])
+    assert both.subjects.tolist() == ["set-001", "", "other-001", ""]
 
 
 def test_pictures_of_a_split_that_others_hold_are_counted(twins: Path) -> None:

@@ -106,10 +106,17 @@ def _loaded(
     parts: Sequence[tuple[Path, tuple[str, ...]]],
     kept: Callable[[Columns], np.ndarray] | None = None,
 ) -> Chips:
-    """The faces of these splits, or of all, and of those the ones that are `kept`: a mask (N,)."""
+    """The faces of these splits, or of all, and of those the ones that are `kept`: a mask (N,). Of
+    several data sets a known subject is named "SET-SUBJECT"."""
     images, columns = [], []
+    several = len({path for path, _ in parts}) > 1
     for path, splits in parts:
         chips, labels = cached_chips(path)
+        if several:
+            people, name = labels["subjects"], path.resolve().name
+            labels["subjects"] = np.array(
+                [f"{name}-{p}" if p else "" for p in people.tolist()], str
+            )
         wanted = np.isin(labels["splits"], splits or labels["splits"])
         rows = np.flatnonzero(wanted & kept(labels) if kept else wanted)
         images.append((chips, rows))
