@@ -92,6 +92,15 @@ def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused
         fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
 
 
+def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path: Path) -> None:
+    training, found = Training(tiny, replace(RECIPE, epochs=1)), []
+    for _ in range(2):
+        fit(training, faces, TRAIN, VAL, tmp_path)
+        found.append([path.name for path in (tmp_path / "events" / tiny).iterdir()])
+    assert [len(names) for names in found] == [1, 1]
+    assert found[0] != found[1]
+
+
 def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, "net", {})
     errors = [6.0, 5.0, 5.0, 7.0]

@@ -3,6 +3,7 @@ after it was stopped."""
 
 import csv
 import json
+import shutil
 import zipfile
 import zlib
 from importlib.util import find_spec
@@ -104,7 +105,10 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
 
     def _write_events(self, values: dict[str, float]) -> None:
-        """Scalars for TensorBoard, without that package, which Keras' own callback needs."""
+        """Scalars for TensorBoard, without that package, which Keras' own callback needs; the first
+        epoch's in the place of a former training's."""
+        if len(self.rows) == 1:
+            shutil.rmtree(self._events, ignore_errors=True)
         if find_spec("tensorflow") is None:
             return
         import tensorflow as tf
