@@ -19,7 +19,7 @@ import numpy as np
 from models.arguments import command_line, guarded, make_folder, number, seed
 from models.datasets.chips import describe, training_chips
 from models.exporting.weights import write_model
-from models.spec import MEANINGS, ModelError, load_manifest
+from models.spec import MEANINGS, SUFFIXES, ModelError, load_manifest, load_weights
 from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
 from models.training.curves import save_curves
 from models.training.fit import Training, digest_of, fit, learnt
@@ -106,16 +106,32 @@ def described(paths: list[Path]) -> dict[str, Any]:
     ModelError where two of one name differ."""
     data: dict[str, Any] = {}
     for path in paths:
-        about = describe(path)
-        if data.setdefault(path.name, about) != about:
-            raise ModelError(f"--data: two data sets are named {path.name}: rename one")
+        about, name = describe(path), path.resolve().name
+        if data.setdefault(name, about) != about:
+            raise ModelError(f"--data: two data sets are named {name}: rename one")
     return data
 
 
 def known(model: str | None) -> dict[str, Any]:
-    """The data sets that a model's weights have seen, as its manifest says; a file of weights, or
-    no model, tells none."""
-    return {} if model is None or model.endswith(".h5") else load_manifest(model).data
+    """The data sets that a model's weights have seen, as its manifest says, or the one beside a
+    file of weights; a file without one, or no model, tells none."""
+    if model is None:
+        return {}
+    if not model.endswith(".h5"):
+        return load_manifest(model).data
+    path = Path(model).resolve()
+    beside = path.with_name(f"{path.name.removesuffix(SUFFIXES['keras'])}.json")
+    return load_weights(path).data if beside.is_file() else {}
+
+
+def seen(init: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    """The data sets that the start has seen, and these. Raises ModelError where two of one name
+    differ."""
+    before = known(init)
+    for name in before.keys() & data.keys():
+        if before[name].get("sha256") != data[name]["sha256"]:
+            raise ModelError(f"--data: {init} was trained on another {name}: rename this one")
+    return before | data
 
 
 def origin(training: Training, command: str) -> str:
@@ -138,8 +154,9 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
     told = learnt(training, chips, rows)
     data = described(args.data)
-    came_from = origin(training, command)
-    named = [(path.name, data[path.name]) for path in args.data]
+    came_from, all_seen = origin(training, command), seen(training.init, data)
+    names = [path.resolve().name for path in args.data]
+    named = [(name, data[name]) for name in names]
     checkpoint = fit(training, chips, rows, checks, args.out, args.resume, named)
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
@@ -152,7 +169,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         folder=args.out,
         origin=came_from,
         licence=args.licence,
-        data=known(training.init) | data,
+        data=all_seen,
         metrics=found,
         mirror=True,
         untold=MEANINGS.keys() - told,

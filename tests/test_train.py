@@ -15,7 +15,7 @@ from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
-from models.train import main
+from models.train import known, main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach
 from models.training.fit import start, start_from
@@ -273,13 +273,27 @@ def test_how_often_data_are_named_is_a_setting(tiny, data, tmp_path, capsys):
     assert "was trained with data = " in capsys.readouterr().err
 
 
-def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path):
+@pytest.mark.parametrize("file", ["tiny.json", "tiny.weights.h5"])
+def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path, monkeypatch, capsys, file):
     other = tmp_path / "other"
     shutil.copytree(data, other)
-    trained(tmp_path / "first", tiny, "--data", other, "--epochs", 1)
-    start = ["--init", tmp_path / "first" / "tiny.json"]
+    monkeypatch.chdir(other)
+    first = trained(tmp_path / "first", tiny, "--data", ".", "--epochs", 1)
+    assert list(first.data) == ["other"]
+    start = ["--init", tmp_path / "first" / file]
     second = trained(tmp_path / "second", tiny, "--data", data, "--epochs", 1, *start)
     assert set(second.data) == {"other", data.name}
+    assert second.data["other"] == first.data["other"]
+    (other / "labels.csv").write_text((data / "labels.csv").read_text().replace("34", "35"))
+    assert main([str(a) for a in (tiny, "--data", other, *start, "--out", tmp_path)]) == 2
+    assert f"{start[1]} was trained on another other: rename this one" in capsys.readouterr().err
+
+
+def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
+    assert known(None) == known(str(tmp_path / "mobilenet_v2.h5")) == {}
+    (tmp_path / "tiny.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"no such weights file"):
+        known(str(tmp_path / "tiny.weights.h5"))
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
