@@ -13,6 +13,7 @@ import numpy as np
 
 from models.arguments import add_model, guarded, make_folder
 from models.calibration import fit_age_range, fit_temperature, judged
+from models.datasets.chips import by_digest
 from models.datasets.labels import MIN_FACE, Pictures
 from models.evaluate import chosen_samples, evaluate
 from models.evaluation.metrics import Results, fairness
@@ -23,11 +24,15 @@ from models.spec import Manifest, ModelError, load_manifest
 FEWEST = 100  # faces of known age, or of known gender
 
 
-def calibrate(manifest: Manifest, data: list[Path], split: str) -> tuple[Manifest, list[Results]]:
-    """The manifest with the table of `models.calibration`, fitted on a split of all data sets, each
-    weighing the same, whose pictures go through the live detector and aligner; and the faces of
-    known age of each data set with the ranges that tables of other faces give them. Nothing is
-    fitted for what the network does not tell."""
+def calibrate(
+    manifest: Manifest, data: list[Path], split: str
+) -> tuple[dict[str, list[float]], list[Results]]:
+    """The table of `models.calibration`, fitted on a split of all data sets, each weighing the
+    same, whose pictures go through the live detector and aligner; and the faces of known age of
+    each data set with the ranges that tables of other faces give them. Nothing is fitted for what
+    the network does not tell, and no temperature on too few faces of known gender."""
+    if len(by_digest(data)) < len(data):
+        raise ModelError("--data names a data set twice: its faces would weigh twice")
     raw = Estimator(replace(manifest, calibration={}), choose_device("auto"))
     detector = Mtcnn(MIN_FACE, video=False)
     found = []
@@ -54,7 +59,7 @@ def calibrate(manifest: Manifest, data: list[Path], split: str) -> tuple[Manifes
             table["temperature"] = [fit_temperature(guesses, males, weights)]
         elif not table:
             raise _too_few(manifest, split, len(males), "gender")
-    return replace(manifest, calibration=table), ranged
+    return table, ranged
 
 
 def _joined(found: list[Results], guess: str, truth: str) -> tuple[np.ndarray, ...]:
@@ -95,10 +100,12 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         manifest = load_manifest(args.name)
         make_folder(manifest.folder)
-        calibrated, ranged = calibrate(manifest, args.data, args.split)
+        table, ranged = calibrate(manifest, args.data, args.split)
         for path, known in zip(args.data, ranged, strict=True):
             print(told(path, args.split, known))
-        print(calibrated.save())
+        if "male" in manifest.outputs and "temperature" not in table:
+            print(f"fewer than {FEWEST} faces of known gender: the temperature stays as it was")
+        print(replace(manifest, calibration=manifest.calibration | table).save())
 
     return guarded("models.calibrate", work)
 

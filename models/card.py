@@ -194,7 +194,8 @@ def _cell(row: ledger.Row, column: str) -> str:
     if column == "ece":
         return f"{float(row['ece']):.3f}"
     ends = column.removesuffix("_accuracy")
-    spread = f" [{figure(f'{ends}_low')}, {figure(f'{ends}_high')}]" if f"{ends}_low" in row else ""
+    low, high = f"{ends}_low", f"{ends}_high"
+    spread = f" [{figure(low)}, {figure(high)}]" if row.get(low) else ""
     return figure(column) + " %" * share + spread
 
 

@@ -2,8 +2,9 @@
 
 Every fold is trained as `python -m models.train` does and tested with the weights of its last epoch
 and of its best one, which a tenth of the training faces chooses. Crops are aligned chips, one view
-of each, and pictures in which no face is found are in no fold. Means are means of the folds' rates,
-± is their population standard deviation. A run that was stopped goes on when given again.
+of each; pictures in which no face is found are in no fold, and of those that a data set has twice,
+byte for byte, one is. Means are means of the folds' rates, ± is their population standard
+deviation. A run that was stopped goes on when given again.
 """
 
 import argparse
@@ -20,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.arguments import command_line, count, guarded, make_folder
-from models.datasets.chips import Chips, load_chips
+from models.datasets.chips import Chips, by_digest, different_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
@@ -29,7 +30,7 @@ from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches
 from models.training.checkpoint import Weights
-from models.training.fit import Training, fit
+from models.training.fit import Training, fit, learnt
 from models.training.protocols import PROTOCOLS, Fold, folds
 
 PARTS = 10  # of kfold
@@ -47,11 +48,13 @@ FIGURES = {
 
 
 def test(
-    training: Training, weights: Weights, chips: Chips, rows: np.ndarray
+    training: Training, weights: Weights, chips: Chips, rows: np.ndarray, told: set[str]
 ) -> dict[str, float | None]:
-    """FIGURES of a trained network on these rows; None for what labels or outputs do not tell."""
+    """FIGURES of a trained network on these rows, of the outputs `told`; None for what labels or
+    outputs do not tell."""
     crops = Batches(chips, rows, training.input, 64, NONE, training.seed, targets={})
     answers = training.build(weights).predict(crops, verbose=0)
+    answers = {output: values for output, values in answers.items() if output in told}
     unknown = np.full(len(rows), np.nan)
     ages, males = answers.get("age", unknown), answers.get("male", unknown)
     low, high, labelled = (column[rows] for column in (chips.age_low, chips.age_high, chips.male))
@@ -70,6 +73,7 @@ def run_fold(
 ) -> list[dict[str, Any]]:
     """Train and test a fold; a row for the last and for the best epoch."""
     checkpoint = fit(training, chips, fold.train, fold.val, folder, resume=True, data=about)
+    told = learnt(training, chips, fold.train)
     counted = {"train": len(fold.train), "val": len(fold.val), "test": len(fold.test)}
     epochs = {
         "last": (checkpoint.last, checkpoint.rows[-1]),
@@ -77,7 +81,7 @@ def run_fold(
     }
     return [
         {"weights": kind, "epoch": int(row["epoch"]), **counted}
-        | test(training, weights, chips, fold.test)
+        | test(training, weights, chips, fold.test, told)
         for kind, (weights, row) in epochs.items()
     ]
 
@@ -102,9 +106,9 @@ def run(args: argparse.Namespace, command: str) -> str:
     k = args.k or PARTS
     training, name = settings(args), f"{args.network}-{args.protocol}"
     make_folder(args.out)
-    if len(set(args.data)) < len(args.data):
+    if len(by_digest(args.data)) < len(args.data):
         raise ModelError("--data names a data set twice: its faces would be in two folds")
-    chips = load_chips(args.data)
+    chips = different_chips(args.data)
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]

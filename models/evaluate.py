@@ -27,6 +27,7 @@ from models.calibration import age_range
 from models.context import middle_crop
 from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
+from models.datasets.splits import holders
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
@@ -136,6 +137,14 @@ def chosen_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sa
     return samples
 
 
+def repeated(pictures: Pictures, split: str) -> dict[str, int]:
+    """The pictures of a split that are in others as well, byte for byte, and of how many."""
+    splits = [sample.split for sample in pictures.samples]
+    several = [len(held) > 1 for held in holders(splits, pictures.digests())]
+    counted = [twice for twice, own in zip(several, splits, strict=True) if own == split]
+    return {"pictures": sum(counted), "of": len(counted)}
+
+
 def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     """Evaluate, draw and keep as the command line asks; the report."""
     began = time.perf_counter()
@@ -172,6 +181,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
             results.least_ages, results.most_ages, results.guessed_ages, results.shares
         ),
         **({"faces_found": None} if args.chips else {}),
+        "repeated": repeated(pictures, args.split),
         "unreadable": len(samples) - len(results),
         **groups(results),
         "fairness": fairness(results),

@@ -36,6 +36,13 @@ from models.spec import SUFFIXES, Manifest, ModelError, file_entry, load_manifes
 from models.zoo import load_keras
 
 FORMATS = ("onnx", "tflite", "saved_model")
+COLUMNS = {  # of models.exporting.proof.figures -> heading, width, format
+    "megabytes": ("MB", 8, ".2f"),
+    "ms_1_face": ("1 face, ms", 12, ".2f"),
+    "ms_8_faces": ("8 faces, ms", 13, ".2f"),
+    "age_error": ("age error", 11, ".3f"),
+    "gender": ("gender", 10, ".2%"),
+}
 
 
 def export(
@@ -99,14 +106,13 @@ def _written(
 
 
 def _table(rows: dict[str, dict[str, float]]) -> list[str]:
-    """Lines of a table, one row a precision."""
-    head = f"{'':8}{'MB':>8}{'1 face, ms':>12}{'8 faces, ms':>13}"
-    lines = [head + f"{'age error':>11}{'gender':>10}" if "gender" in rows["float32"] else head]
+    """Lines of a table, one row a precision, of the figures that there are."""
+    columns = {name: COLUMNS[name] for name in COLUMNS if name in rows["float32"]}
+    heads = [f"{head:>{width}}" for head, width, _ in columns.values()]
+    lines = [f"{'':8}" + "".join(heads)]
     for precision, row in rows.items():
-        line = f"{precision:8}{row['megabytes']:8.2f}{row['ms_1_face']:12.2f}"
-        line += f"{row['ms_8_faces']:13.2f}"
-        line += f"{row['age_error']:11.3f}" if "age_error" in row else ""
-        lines.append(line + (f"{row['gender']:10.2%}" if "gender" in row else ""))
+        cells = [f"{row[name]:{width}{kind}}" for name, (_, width, kind) in columns.items()]
+        lines.append(f"{precision:8}" + "".join(cells))
     return lines
 
 

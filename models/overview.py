@@ -49,8 +49,9 @@ def _row(name: str, evaluations: list[ledger.Row], speeds: list[ledger.Row]) -> 
     for data in ("utkface.zip", "aaf.zip"):
         wanted = own | {"data": data, "split": "test"}
         found = next((row for row in evaluations if wanted.items() <= row.items()), {})
-        errors.append(f"{float(found['mae']):.2f}" if trained and found else "-")
-        errors.append(f"{float(found['gender_accuracy']):.1%}" if trained and found else "-")
+        for figure, form in (("mae", ".2f"), ("gender_accuracy", ".1%")):
+            told = found.get(figure) if trained else None
+            errors.append(f"{float(told):{form}}" if told else "-")
     crops = "3 × " if network.input.depth > 3 else ""
     return [
         f"`{name}`",

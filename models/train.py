@@ -19,10 +19,10 @@ import numpy as np
 from models.arguments import command_line, guarded, make_folder, number, seed
 from models.datasets.chips import describe, training_chips
 from models.exporting.weights import write_model
-from models.spec import ModelError, load_manifest
-from models.training.checkpoint import Checkpoint, error, gender_accuracy
+from models.spec import MEANINGS, SUFFIXES, ModelError, load_manifest, load_weights
+from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
 from models.training.curves import save_curves
-from models.training.fit import Training, digest_of, fit
+from models.training.fit import Training, digest_of, fit, learnt
 from models.training.recipes import add_options, chosen
 from models.zoo import NETWORKS
 
@@ -93,7 +93,7 @@ def metrics(checkpoint: Checkpoint, keep: str) -> dict[str, float | str]:
     rows = [("", best if keep == "best" else last), ("_best", best), ("_last", last)]
     for suffix, row in rows:
         figures = {
-            "val_mae": round(error(row), 3),
+            "val_mae": round(age_error(row), 3),
             "val_gender_accuracy": round(gender_accuracy(row), 4),
             "epoch": int(row["epoch"]),
         }
@@ -106,16 +106,32 @@ def described(paths: list[Path]) -> dict[str, Any]:
     ModelError where two of one name differ."""
     data: dict[str, Any] = {}
     for path in paths:
-        about = describe(path)
-        if data.setdefault(path.name, about) != about:
-            raise ModelError(f"--data: two data sets are named {path.name}: rename one")
+        about, name = describe(path), path.resolve().name
+        if data.setdefault(name, about) != about:
+            raise ModelError(f"--data: two data sets are named {name}: rename one")
     return data
 
 
 def known(model: str | None) -> dict[str, Any]:
-    """The data sets that a model's weights have seen, as its manifest says; a file of weights, or
-    no model, tells none."""
-    return {} if model is None or model.endswith(".h5") else load_manifest(model).data
+    """The data sets that a model's weights have seen, as its manifest says, or the one beside a
+    file of weights; a file without one, or no model, tells none."""
+    if model is None:
+        return {}
+    if not model.endswith(".h5"):
+        return load_manifest(model).data
+    path = Path(model).resolve()
+    beside = path.with_name(f"{path.name.removesuffix(SUFFIXES['keras'])}.json")
+    return load_weights(path).data if beside.is_file() else {}
+
+
+def seen(init: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    """The data sets that the start has seen, and these. Raises ModelError where two of one name
+    differ."""
+    before = known(init)
+    for name in before.keys() & data.keys():
+        if before[name].get("sha256") != data[name]["sha256"]:
+            raise ModelError(f"--data: {init} was trained on another {name}: rename this one")
+    return before | data
 
 
 def origin(training: Training, command: str) -> str:
@@ -136,18 +152,11 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     rows, checks = (np.flatnonzero(chips.splits == split) for split in ("train", "val"))
     if not len(rows):
         raise ModelError(f"{', '.join(map(str, args.data))}: no face in the split 'train'")
-    recipe = training.recipe
-    gendered = training.teachers or np.isfinite(chips.male[rows]).any()
-    learnt = {
-        "age": recipe.age_weight or recipe.nodes_weight,
-        "male": gendered and recipe.gender_weight,
-        "nodes": recipe.nodes_weight,
-    }
-    if not any(learnt.values()):
-        raise ModelError("nothing would be learnt: no gender is labelled, or all weights are 0")
+    told = learnt(training, chips, rows)
     data = described(args.data)
-    came_from = origin(training, command)
-    named = [(path.name, data[path.name]) for path in args.data]
+    came_from, all_seen = origin(training, command), seen(training.init, data)
+    names = [path.resolve().name for path in args.data]
+    named = [(name, data[name]) for name in names]
     checkpoint = fit(training, chips, rows, checks, args.out, args.resume, named)
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, checkpoint.table)
     found = metrics(checkpoint, args.keep)
@@ -160,10 +169,10 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
         folder=args.out,
         origin=came_from,
         licence=args.licence,
-        data=known(training.init) | data,
+        data=all_seen,
         metrics=found,
         mirror=True,
-        untold=tuple(output for output, weight in learnt.items() if not weight),
+        untold=MEANINGS.keys() - told,
     )
     return found
 

@@ -109,23 +109,28 @@ def test_a_temperature_makes_of_confidence_how_often_it_is_right():
 
 @pytest.fixture
 def faces(tmp_path, astronaut):
-    """A folder of one face, and how to label it a number of times."""
+    """A folder of one face, and how to label it a number of times, with a gender or without."""
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "face.png"), astronaut[0:256, 96:352])
 
-    def label(times):
+    def label(times, gender="female"):
         with (tmp_path / "labels.csv").open("w", newline="") as file:
-            rows = [["face.png", "val", 24 + row % 20, "female"] for row in range(times)]
+            rows = [["face.png", "val", 24 + row % 20, gender] for row in range(times)]
             csv.writer(file).writerows([["file", "split", "age", "gender"], *rows])
         return str(tmp_path)
 
     return label
 
 
-def test_the_table_goes_into_the_manifest(tmp_path, capsys, faces):
+@pytest.fixture
+def manifest(tmp_path):
+    """That of ssrnet-joint, to be changed."""
     for path in WEIGHTS.glob("ssrnet-joint.*"):
         shutil.copy(path, tmp_path)
-    manifest = tmp_path / "ssrnet-joint.json"
+    return tmp_path / "ssrnet-joint.json"
+
+
+def test_the_table_goes_into_the_manifest(tmp_path, manifest, capsys, faces):
     assert main([str(manifest), "--data", faces(100)]) == 0
     table = json.loads(manifest.read_text())["calibration"]
     assert table["age"][:2] == [0.0, 5.0]
@@ -133,6 +138,24 @@ def test_the_table_goes_into_the_manifest(tmp_path, capsys, faces):
     told = capsys.readouterr().out.splitlines()[0]
     assert f"{tmp_path.name}, val: 100 faces; tables of other faces cover 9" in told
     assert told.endswith("bands outside: 26-35")  # of ages in the middle all are held
+
+
+def test_without_genders_the_temperature_stays_as_it_was(manifest, capsys, faces):
+    record = json.loads(manifest.read_text())
+    record["calibration"]["temperature"] = [3.0]
+    manifest.write_text(json.dumps(record))
+    assert main([str(manifest), "--data", faces(100, gender="")]) == 0
+    table = json.loads(manifest.read_text())["calibration"]
+    assert table["temperature"] == [3.0]
+    assert table["age_low"] != record["calibration"]["age_low"]
+    told = capsys.readouterr().out.splitlines()[1]
+    assert told == "fewer than 100 faces of known gender: the temperature stays as it was"
+
+
+def test_a_data_set_that_is_named_twice_is_refused(manifest, capsys, faces):
+    folder = faces(100)
+    assert main([str(manifest), "--data", folder, f"{folder}/images/.."]) == 2
+    assert "--data names a data set twice: its faces would weigh" in capsys.readouterr().err
 
 
 def test_too_few_ages_are_one_line(capsys, faces):

@@ -109,6 +109,12 @@ def test_a_card_says_what_the_network_is_and_how_good(
     assert path.read_text() == text
 
 
+def test_the_error_of_one_face_has_no_interval(manifest: Manifest, results: Path) -> None:
+    alone = GROUP | {"n": 1, "mae_low": None, "mae_high": None} | ledger.weights_of(manifest)
+    ledger.write(results / "groups.csv", KEY, [alone])
+    assert "| 0-3 | 1 | 1.00 | – | 100.0 % |" in card.card(manifest, results).splitlines()
+
+
 def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: Path) -> None:
     assert "Steadiness" not in card.card(manifest, results)
     row = {"jitter": "expected", "faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1}

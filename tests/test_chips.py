@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,15 @@ import numpy as np
 import pytest
 
 from models.datasets import chips
-from models.datasets.chips import cache_folder, describe, load_chips
+from models.datasets.chips import (
+    cache_folder,
+    describe,
+    different_chips,
+    load_chips,
+    training_chips,
+)
+from models.datasets.labels import Pictures
+from models.evaluate import repeated
 from models.spec import CHIP, MEASURED
 
 
@@ -75,3 +84,50 @@ def test_chips_of_a_zip_go_by_its_own_size_and_time_and_by_what_measures_them(
     monkeypatch.setattr(chips, "MEASURED", MEASURED + 1)
     describe(path)
     assert {made.name for made in cache_folder().iterdir()} == set(names)
+
+
+@pytest.fixture(params=["folder", "zip"])
+def twins(folder: Path, astronaut: np.ndarray, request: pytest.FixtureRequest) -> Path:
+    """Faces by age: 1, 2 and 3 are one picture in train, val and test, 4 and 5 another in train and
+    val, 6 and 7 a third twice in train; all are as large."""
+    rows, files = ["file,split,age", "none.png,train,8", "none.png,test,8"], "abcdefg"
+    splits = ("train", "val", "test", "train", "val", "train", "train")
+    for age, (file, split) in enumerate(zip(files, splits, strict=True), start=1):
+        rows.append(f"{file}.png,{split},{age}")
+        top = {"a": 0, "d": 1, "f": 2}[max(first for first in "adf" if first <= file)]
+        picture = cv2.imencode(".png", astronaut[top : 256 + top, 96:352])[1].tobytes()
+        (folder / "images" / f"{file}.png").write_bytes(picture.ljust(200_000, b"\0"))
+    (folder / "labels.csv").write_text("\n".join(rows))
+    if request.param == "folder":
+        return folder
+    path = folder.parent / "set.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("labels.csv", *(f"images/{name}.png" for name in files)):
+            file.write(folder / name, name)
+    return path
+
+
+def test_what_a_later_split_holds_is_not_trained_on_nor_watched(twins: Path) -> None:
+    found = training_chips([twins, twins])
+    assert found.age_low.tolist() == [6, 7, 6, 7, 5]
+    assert found.splits.tolist() == ["train"] * 4 + ["val"]
+    assert different_chips([twins]).age_low.tolist() == [1, 4, 6]
+    assert load_chips([twins]).age_low.tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_people_of_two_data_sets_are_not_taken_for_each_other(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,split,subject\na.png,train,001\nb.png,val,\n")
+    shutil.copy(folder / "images" / "a.png", folder / "images" / "b.png")
+    shutil.copytree(folder, folder.parent / "other")
+    assert load_chips([folder]).subjects.tolist() == ["001", ""]
+    both = load_chips([folder, folder.parent / "other"])
+    assert both.subjects.tolist() == ["set-001", "", "other-001", ""]
+
+
+def test_pictures_of_a_split_that_others_hold_are_counted(twins: Path) -> None:
+    counted = [repeated(Pictures(twins), split) for split in ("train", "val", "test")]
+    assert counted == [
+        {"pictures": 3, "of": 5},
+        {"pictures": 2, "of": 2},
+        {"pictures": 2, "of": 2},
+    ]

@@ -397,18 +397,21 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
     ]  # fmt: skip
     assert lines[2].split()[:2] == ["all", "4"]
     assert lines[2].split()[3].startswith("±")
-    assert [line.split()[0] for line in lines[3:-4]] == [
+    assert [line.split()[0] for line in lines[3:-5]] == [
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
-    assert lines[-4].startswith("CA(n): share of ages with an error ≤ n years")
-    assert lines[-3].startswith("adults (known to be 16 or older): 2 faces, gender accuracy ")
-    assert lines[-3].endswith("groups that lag more than 6 points: none")
-    assert lines[-2] == (
+    assert lines[-5].startswith("CA(n): share of ages with an error ≤ n years")
+    assert lines[-4].startswith("adults (known to be 16 or older): 2 faces, gender accuracy ")
+    assert lines[-4].endswith("groups that lag more than 6 points: none")
+    assert lines[-3] == (
         "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
     )
-    assert lines[-1] == (
+    assert lines[-2] == (
         "coverage in age bands of 200 faces, and in smaller ones outside 0.84 to 0.96: -; "
         "outside: none"
+    )
+    assert lines[-1] == (
+        f"{folder.name}: 1 of 6 pictures of test are also in other splits, byte for byte"
     )
 
 

@@ -160,6 +160,23 @@ def test_8_bits_tell_what_they_cost_and_run(faces, quick, tmp_path, monkeypatch,
         assert (one != other).any()
 
 
+@pytest.mark.parametrize(
+    ("figures", "head", "row"),
+    [
+        ({}, "", ""),
+        ({"gender": 0.75}, "    gender", "    75.00%"),
+        ({"age_error": 5.25}, "  age error", "      5.250"),
+        ({"age_error": 5.25, "gender": 0.75}, "  age error    gender", "      5.250    75.00%"),
+    ],
+)
+def test_every_figure_has_its_heading(figures: dict[str, float], head: str, row: str) -> None:
+    measured = {"megabytes": 1.5, "ms_1_face": 2.0, "ms_8_faces": 3.25, **figures}
+    assert export._table({"float32": measured}) == [
+        "              MB  1 face, ms  8 faces, ms" + head,
+        "float32     1.50        2.00         3.25" + row,
+    ]
+
+
 def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, tmp_path, capsys):
     name, out = path_of(small), tmp_path / "out"
     assert "leave out --int8" in refusal(

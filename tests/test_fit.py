@@ -19,11 +19,12 @@ from models.training.augment import WEBCAM
 from models.training.batches import Batches, age_chances, targets
 from models.training.checkpoint import Checkpoint
 from models.training.curves import save_curves
-from models.training.fit import Training, fit, freeze, node_counts, watched
+from models.training.fit import Training, fit, freeze, learnt, node_counts, watched
 from models.training.recipes import Recipe
 from models.zoo import Network
 
 TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
+nan = float("nan")
 RECIPE = Recipe(epochs=4, batch=8, rate=0.01, precision="float32")
 
 
@@ -89,6 +90,15 @@ def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused
     (tmp_path / "tiny.state.npz").write_bytes(b"PK damaged")
     with pytest.raises(ModelError, match=r"state.npz cannot be read: .*; delete it"):
         fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
+
+
+def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path: Path) -> None:
+    training, found = Training(tiny, replace(RECIPE, epochs=1)), []
+    for _ in range(2):
+        fit(training, faces, TRAIN, VAL, tmp_path)
+        found.append([path.name for path in (tmp_path / "events" / tiny).iterdir()])
+    assert [len(names) for names in found] == [1, 1]
+    assert found[0] != found[1]
 
 
 def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
@@ -182,12 +192,46 @@ def test_exact_ages_are_watched_and_brackets_where_there_are_none(faces: Chips) 
     rows = np.arange(4)
     high = faces.age_high.copy()
     high[[1, 2]] = [9, OLDEST]
-    assert watched(replace(faces, age_high=high), rows).tolist() == [0, 3]
+    assert watched(replace(faces, age_high=high), rows, {"age"}).tolist() == [0, 3]
     high[[0, 3]] = [OLDEST, OLDEST]
-    assert watched(replace(faces, age_high=high), rows).tolist() == [1]
+    assert watched(replace(faces, age_high=high), rows, {"age", "male"}).tolist() == [1]
     high[1] = OLDEST
     with pytest.raises(ModelError, match="no face whose age is known"):
-        watched(replace(faces, age_high=high), rows)
+        watched(replace(faces, age_high=high), rows, {"age", "male"})
+
+
+def test_where_no_age_is_learnt_faces_of_known_gender_are_watched(faces: Chips) -> None:
+    rows, males = np.arange(4), np.array([*[0, nan, 1, nan], *faces.male[4:]], np.float32)
+    unaged = replace(faces, age_high=np.full(40, OLDEST), age_low=np.zeros(40), male=males)
+    assert watched(unaged, rows, {"male"}).tolist() == [0, 2]
+    with pytest.raises(ModelError, match="no face whose gender is known"):
+        watched(unaged, np.array([1, 3]), {"male"})
+
+
+def test_what_is_learnt_is_what_faces_or_teachers_tell_and_the_recipe_weighs(faces: Chips) -> None:
+    def told(chips: Chips, teachers: tuple[str, ...] = (), **changes: float) -> set[str]:
+        training = Training("c3ae", replace(RECIPE, **changes), teachers=teachers)
+        return learnt(training, chips, np.arange(40))
+
+    neither = {"age_weight": 0.0, "nodes_weight": 0.0}
+    unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
+    assert told(faces) == {"age", "nodes", "male"}
+    assert told(faces, age_weight=0.0) == {"age", "nodes", "male"}  # of its classes
+    assert told(faces, nodes_weight=0.0) == {"age", "male"}
+    assert told(faces, **neither) == told(unaged) == {"male"}
+    assert told(unaged, ("faceres",)) == {"age", "nodes", "male"}
+    with pytest.raises(ModelError, match="nothing would be learnt: neither age nor gender is"):
+        told(replace(unaged, male=np.full(40, nan)))
+
+
+def test_a_training_of_gender_alone_watches_genders_and_chooses_by_them(
+    tiny: str, faces: Chips, tmp_path: Path
+) -> None:
+    unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
+    found = fit(Training(tiny, replace(RECIPE, epochs=3)), unaged, TRAIN, VAL, tmp_path)
+    assert not any("years_outside" in name for name in found.rows[0])
+    rights = [row["val_male_gender_accuracy"] for row in found.rows]
+    assert found.best_row["epoch"] == rights.index(max(rights))
 
 
 def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:

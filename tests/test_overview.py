@@ -26,6 +26,15 @@ def test_the_readme_has_the_table_as_it_is_printed(table):
     assert overview.overview(overview.ledger.RESULTS) in text
 
 
+def test_what_a_network_does_not_tell_is_a_dash(tmp_path):
+    key = {"model": "ssrnet-joint", "data": "aaf.zip", "split": "test"}
+    row = {"mae": 5.5, "gender_accuracy": None}
+    row |= overview.ledger.weights_of(load_manifest("ssrnet-joint"))
+    overview.ledger.write(tmp_path / "evaluation.csv", key, [row])
+    line = "| `ssrnet-joint` | 64 px | 45,014 | - | - | - | 5.50 | - | - | - |"
+    assert line in overview.overview(tmp_path).splitlines()
+
+
 def test_operations_of_ssrnet_are_those_of_its_layers():
     # conv 3x3 of both streams: Σ 2·9·c_in·c_out·side², on sides 62, 29, 12, 4; then taps and heads
     convs = sum(

@@ -12,7 +12,9 @@ from models.datasets.labels import Pictures
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.spec import ModelError, load_manifest
+from models.training.fit import Training
 from models.training.protocols import folds, watched_tenth
+from models.training.recipes import Recipe
 
 ROWS = np.arange(40)
 nan = float("nan")
@@ -98,7 +100,8 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(crossval, "load_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "different_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "by_digest", lambda paths: {"0": paths[0]})
     about = {"faces": {"sha256": "0", "faces": {}}}
     monkeypatch.setattr(crossval, "described", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
@@ -136,18 +139,32 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ("a.zip a.zip --protocol kfold", "--data names a data set twice"),
-        ("a.zip --protocol lopo --k 5", "--k is of kfold: lopo has its own folds"),
-    ],
-)
-def test_what_means_nothing_or_leaks_is_refused(
-    options: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture
+def test_heads_that_were_not_trained_have_no_figures(tiny: str, faces: Chips) -> None:
+    training = Training(tiny, Recipe())
+    weights = training.build().get_weights()
+    every, male = (
+        crossval.test(training, weights, faces, ROWS, told) for told in ({"age", "male"}, {"male"})
+    )
+    assert None not in (every["mae"], every["cs7"], every["gender_accuracy"])
+    assert male == {**dict.fromkeys(every), "gender_accuracy": every["gender_accuracy"]}
+
+
+@pytest.mark.parametrize("again", ["a", "./b/../a", "copy"])
+def test_a_data_set_that_is_named_twice_is_refused_however_it_is_spelled(
+    again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert crossval.main(["ssrnet", "--out", str(tmp_path), "--data", *options.split()]) == 2
-    assert complaint in capsys.readouterr().err
+    for name in ("a", "b", "copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.csv").write_text("file,split\na.jpg,test\n")
+    monkeypatch.chdir(tmp_path)
+    assert crossval.main(["ssrnet", "--data", "a", again, "--protocol", "kfold"]) == 2
+    assert "--data names a data set twice" in capsys.readouterr().err
+
+
+def test_what_means_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = "--data a.zip --protocol lopo --k 5 --out".split()
+    assert crossval.main(["ssrnet", *options, str(tmp_path)]) == 2
+    assert "--k is of kfold: lopo has its own folds" in capsys.readouterr().err
 
 
 def test_a_person_in_two_folds_is_named(faces: Chips) -> None:

@@ -54,6 +54,9 @@ def test_epochs_take_the_place_of_a_presets_steps() -> None:
         ("--preset lmtcnn --epochs 3 --steps 9", "--epochs and --steps both say how long"),
         ("--drops 5 10", "--drops are of one schedule: add --schedule drops"),
         ("--schedule drops", "--schedule drops: say where with --drops"),
+        ("--schedule drops --drops 60 30", "--drops: give them in ascending order, from 1 on"),
+        ("--schedule drops --drops 30 30", "--drops: give them in ascending order, from 1 on"),
+        ("--schedule drops --drops 0 30", "--drops: give them in ascending order, from 1 on"),
         ("--focal 2", "--focal: ssrnet-joint has no classes of ages"),
         ("--augmentation none --strength 2", "--strength is of an augmentation"),
     ],
@@ -61,6 +64,13 @@ def test_epochs_take_the_place_of_a_presets_steps() -> None:
 def test_options_that_contradict_are_refused(options: str, complaint: str) -> None:
     with pytest.raises(ModelError, match=complaint):
         recipe("ssrnet-joint", *options.split())
+
+
+def test_where_there_are_no_drops_it_does_not_matter_how_the_presets_count() -> None:
+    epochs = recipe("ssrnet-joint", *"--preset lmtcnn --epochs 5 --schedule constant".split())
+    assert (epochs.epochs, epochs.steps, epochs.schedule) == (5, 0, "constant")
+    steps = recipe("ssrnet-joint", *"--preset ssrnet --steps 100 --schedule cosine".split())
+    assert (steps.steps, steps.schedule) == (100, "cosine")
 
 
 @pytest.mark.parametrize("option", ["--trust 2", "--ema 1.5", "--smoothing 1"])

@@ -1,6 +1,6 @@
 """Splits that never change and share no picture and no person."""
 
-from models.datasets.splits import assign_splits, hashed_split
+from models.datasets.splits import assign_splits, hashed_split, holders, in_later_split
 
 
 def test_a_name_has_the_same_split_on_every_machine() -> None:
@@ -59,4 +59,15 @@ def test_where_the_authors_made_no_val_it_is_a_tenth_of_train() -> None:
         "val",
         "test",
         "test",
+    ]
+
+
+def test_a_picture_is_in_a_later_split_by_the_order_of_splits() -> None:
+    splits = ["val", "train", "test", "train", "train", "extra"]
+    digests = ["1", "1", "2", "2", "3", "3"]
+    assert in_later_split(splits, digests) == [False, True, False, True, False, False]
+    assert holders(splits, digests)[3:] == [
+        {"test", "train"},
+        {"train", "extra"},
+        {"train", "extra"},
     ]

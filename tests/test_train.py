@@ -1,7 +1,9 @@
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import keras
@@ -13,7 +15,7 @@ from models.exporting.weights import write_model
 from models.networks import ssrnet
 from models.runtime import Estimator, choose_device
 from models.spec import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
-from models.train import main
+from models.train import known, main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach
 from models.training.fit import start, start_from
@@ -75,14 +77,15 @@ def test_a_start_that_does_not_fit_is_refused():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, astronaut):
-    """A data set of one face, both its train and its val split."""
+    """A data set of two faces, its train and its val split."""
     folder = tmp_path_factory.mktemp("faces")
     (folder / "images").mkdir()
-    cv2.imwrite(str(folder / "images" / "face.png"), astronaut[0:256, 96:352])
+    for split, left in (("train", 96), ("val", 90)):
+        cv2.imwrite(str(folder / "images" / f"{split}.png"), astronaut[0:256, left:352])
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "split", "age", "gender"])
-        rows.writerows([["face.png", split, 34, "female"] for split in ("train", "val")])
+        rows.writerows([[f"{split}.png", split, 34, "female"] for split in ("train", "val")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AGESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield folder
@@ -249,13 +252,16 @@ def test_what_no_loss_weighs_is_not_promised(tiny, data, tmp_path, capsys):
     aged = trained(tmp_path / "ages", tiny, *arguments, *no_gender)
     gendered = trained(tmp_path / "males", tiny, *arguments, *no_age)
     assert (list(aged.outputs), list(gendered.outputs)) == (["age", "nodes"], ["male"])
+    for manifest, figure in ((aged, "val_mae"), (gendered, "val_gender_accuracy")):
+        told = {name for name in manifest.metrics if name.startswith("val_")}
+        assert told == {figure, f"{figure}_best", f"{figure}_last"}
     nothing = [tiny, *arguments, *no_age, *no_gender, "--out", tmp_path]
     assert main([str(a) for a in nothing]) == 2
     assert "nothing would be learnt" in capsys.readouterr().err
 
 
 def test_a_data_set_that_is_named_twice_is_trained_on_twice_and_watched_once(data):
-    chips = training_chips([data, data, data])
+    chips = training_chips([data, data, Path(os.path.relpath(data))])
     assert chips.splits.tolist() == ["train"] * 3 + ["val"]
     assert len(chips.images) == 4
 
@@ -267,13 +273,27 @@ def test_how_often_data_are_named_is_a_setting(tiny, data, tmp_path, capsys):
     assert "was trained with data = " in capsys.readouterr().err
 
 
-def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path):
+@pytest.mark.parametrize("file", ["tiny.json", "tiny.weights.h5"])
+def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path, monkeypatch, capsys, file):
     other = tmp_path / "other"
     shutil.copytree(data, other)
-    trained(tmp_path / "first", tiny, "--data", other, "--epochs", 1)
-    start = ["--init", tmp_path / "first" / "tiny.json"]
+    monkeypatch.chdir(other)
+    first = trained(tmp_path / "first", tiny, "--data", ".", "--epochs", 1)
+    assert list(first.data) == ["other"]
+    start = ["--init", tmp_path / "first" / file]
     second = trained(tmp_path / "second", tiny, "--data", data, "--epochs", 1, *start)
     assert set(second.data) == {"other", data.name}
+    assert second.data["other"] == first.data["other"]
+    (other / "labels.csv").write_text((data / "labels.csv").read_text().replace("34", "35"))
+    assert main([str(a) for a in (tiny, "--data", other, *start, "--out", tmp_path)]) == 2
+    assert f"{start[1]} was trained on another other: rename this one" in capsys.readouterr().err
+
+
+def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
+    assert known(None) == known(str(tmp_path / "mobilenet_v2.h5")) == {}
+    (tmp_path / "tiny.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"no such weights file"):
+        known(str(tmp_path / "tiny.weights.h5"))
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):

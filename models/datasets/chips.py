@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from tqdm import tqdm
 
 from models.align import crop_faces
 from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
+from models.datasets.splits import in_later_split
 from models.mtcnn import Mtcnn
 from models.spec import CHIP, MEASURED, listed_sha256, sha256
 
+Columns = dict[str, np.ndarray]  # name -> (N,), a value a face
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
 
 
@@ -78,24 +80,53 @@ def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
 
 def training_chips(paths: Sequence[Path]) -> Chips:
     """The faces to train on, those of a data set that is named twice twice, then the faces to
-    watch, each once."""
-    watched = [(path, ("val",)) for path in dict.fromkeys(paths)]
-    return _loaded([*((path, ("train",)) for path in paths), *watched])
+    watch, each once; without those whose picture a later split of their data set holds too, byte
+    for byte."""
+    watched = [(path, ("val",)) for path in by_digest(paths).values()]
+
+    def kept(labels: Columns) -> np.ndarray:
+        columns = (labels[name].tolist() for name in ("splits", "digests"))
+        return ~np.array(in_later_split(*columns), bool)
+
+    return _loaded([*((path, ("train",)) for path in paths), *watched], kept)
 
 
-def _loaded(parts: Sequence[tuple[Path, tuple[str, ...]]]) -> Chips:
+def different_chips(paths: Sequence[Path]) -> Chips:
+    """The chips of all splits, of pictures that a data set holds twice, byte for byte, the first:
+    else a face would be trained on and tested."""
+
+    def kept(labels: Columns) -> np.ndarray:
+        firsts = np.unique(labels["digests"], return_index=True)[1]
+        return np.isin(np.arange(len(labels["digests"])), firsts)
+
+    return _loaded([(path, ()) for path in paths], kept)
+
+
+def _loaded(
+    parts: Sequence[tuple[Path, tuple[str, ...]]],
+    kept: Callable[[Columns], np.ndarray] | None = None,
+) -> Chips:
+    """The faces of these splits, or of all, and of those the ones that are `kept`: a mask (N,). Of
+    several data sets a known subject is named "SET-SUBJECT"."""
     images, columns = [], []
+    several = len({path for path, _ in parts}) > 1
     for path, splits in parts:
         chips, labels = cached_chips(path)
-        rows = np.flatnonzero(np.isin(labels["splits"], splits or labels["splits"]))
+        if several:
+            people, name = labels["subjects"], path.resolve().name
+            labels["subjects"] = np.array(
+                [f"{name}-{p}" if p else "" for p in people.tolist()], str
+            )
+        wanted = np.isin(labels["splits"], splits or labels["splits"])
+        rows = np.flatnonzero(wanted & kept(labels) if kept else wanted)
         images.append((chips, rows))
         columns.append([labels[name][rows] for name in LABELS])
     return Chips(MappedImages(images), *map(np.concatenate, zip(*columns, strict=True)))
 
 
-def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def cached_chips(path: Path) -> tuple[np.ndarray, Columns]:
     """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
-    a set. Subjects and folds are no part of the cache: they are read from labels.csv."""
+    a set. Subjects, folds and digests are no part of the cache: they are read from the set."""
     pictures = Pictures(path)
     folder = cache_folder() / f"{path.stem}-{_fingerprint(pictures)}"
     if not (folder / "labels.npz").is_file():
@@ -112,6 +143,8 @@ def cached_chips(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     found = [people[file] for file in columns["files"]]
     columns["subjects"] = np.array([subject for subject, _ in found], str)
     columns["folds"] = np.array([fold for _, fold in found], int)
+    digests = {s.file: d for s, d in zip(pictures.samples, pictures.digests(), strict=True)}
+    columns["digests"] = np.array([digests[file] for file in columns["files"]], str)
     return np.load(folder / "chips.npy", mmap_mode="r"), columns
 
 
@@ -124,8 +157,14 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def digest(path: Path) -> str:
-    """The sha256 of what a data set is made of."""
-    return listed_sha256(path, _files(Pictures(path))) if path.is_dir() else sha256(path)
+    """The sha256 of what a data set is made of. Raises ModelError where it is none."""
+    pictures = Pictures(path)
+    return listed_sha256(path, _files(pictures)) if path.is_dir() else sha256(path)
+
+
+def by_digest(paths: Sequence[Path]) -> dict[str, Path]:
+    """The data sets, each once, however its path is spelled and however many copies there are."""
+    return {digest(path): path for path in paths}
 
 
 def cache_folder() -> Path:

@@ -10,6 +10,7 @@ import io
 import math
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 
 from models.mtcnn import Detections, Mtcnn
-from models.spec import ModelError
+from models.spec import ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 # of Adience: years, the first and the last of each
@@ -84,6 +85,22 @@ class Pictures:
             return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         except (KeyError, cv2.error, *UNREADABLE):
             return None
+
+    def digests(self) -> list[str]:
+        """What is alike for the samples whose pictures are, byte for byte: size and checksum of a
+        zip's member; of a file the size, or where others are as large the sha256."""
+        names = [f"images/{sample.file}" for sample in self.samples]
+        if self._zip is not None:
+            found = {each.filename: f"{each.file_size} {each.CRC}" for each in self._zip.infolist()}
+        else:
+            paths = {name: self.path / name for name in names}
+            sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+            times = Counter(sizes.values())
+            found = {
+                name: sha256(paths[name]) if times[size] > 1 else str(size)
+                for name, size in sizes.items()
+            }
+        return [found.get(name, name) for name in names]
 
     def _bytes(self, name: str) -> bytes:
         if self._zip is None:

@@ -1,6 +1,7 @@
 """Which split a picture belongs to: its authors', or one that never changes, without overlaps."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,22 @@ def hashed_split(key: str) -> str:
     """80 % train, 10 % val, 10 % test, on every machine the same."""
     share = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
     return next(split for split, end in zip(SPLITS, UP_TO, strict=True) if share < end)
+
+
+def holders(splits: Sequence[str], digests: Sequence[str]) -> list[set[str]]:
+    """The splits that hold each picture, byte for byte. Columns of equal length."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for split, digest in zip(splits, digests, strict=True):
+        found[digest].add(split)
+    return [found[digest] for digest in digests]
+
+
+def in_later_split(splits: Sequence[str], digests: Sequence[str]) -> list[bool]:
+    """Whether a later split (train, val, test) holds each picture too, byte for byte."""
+    return [
+        split in SPLITS and not held.isdisjoint(SPLITS[SPLITS.index(split) + 1 :])
+        for split, held in zip(splits, holders(splits, digests), strict=True)
+    ]
 
 
 def assign_splits(
@@ -42,16 +59,12 @@ def assign_splits(
 
 def _official_splits(official: Sequence[str], digests: Sequence[str]) -> list[str]:
     """The authors' splits by the rule of `assign_splits`."""
-    pictures = list(zip(official, digests, strict=True))
-    latest: dict[str, int] = {}
-    for split, digest in pictures:
-        latest[digest] = max(latest.get(digest, 0), SPLITS.index(split))
     no_val = "val" not in official
 
-    def assigned(split: str, digest: str) -> str:
-        if SPLITS.index(split) < latest[digest]:
+    def assigned(split: str, digest: str, later: bool) -> str:
+        if later:
             return ""
         to_val = no_val and split == "train" and hashed_split(digest) == "val"
         return "val" if to_val else split
 
-    return [assigned(split, digest) for split, digest in pictures]
+    return list(map(assigned, official, digests, in_later_split(official, digests)))

@@ -33,7 +33,19 @@ def table(report: dict[str, Any]) -> str:
     for kind in KINDS:
         lines += [_line(f"  {name}", v["n"], _cells(v)) for name, v in report[kind].items()]
     lines.append("CA(n): share of ages with an error ≤ n years, ± half of a 95 % interval")
-    return "\n".join([*lines, *bracket_lines(report), *fairness_lines(report["fairness"])])
+    lines += [*bracket_lines(report), *fairness_lines(report["fairness"])]
+    return "\n".join([*lines, *repeated_lines(report)])
+
+
+def repeated_lines(report: dict[str, Any]) -> list[str]:
+    """One line where other splits hold pictures of this one, which a network may then know."""
+    found = report["repeated"]
+    if not found["pictures"]:
+        return []
+    return [
+        f"{Path(report['data']).resolve().name}: {found['pictures']} of {found['of']} pictures of "
+        f"{report['split']} are also in other splits, byte for byte"
+    ]
 
 
 def bracket_lines(figures: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@ after it was stopped."""
 
 import csv
 import json
+import shutil
 import zipfile
 import zlib
 from importlib.util import find_spec
@@ -104,7 +105,10 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
 
     def _write_events(self, values: dict[str, float]) -> None:
-        """Scalars for TensorBoard, without that package, which Keras' own callback needs."""
+        """Scalars for TensorBoard, without that package, which Keras' own callback needs; the first
+        epoch's in the place of a former training's."""
+        if len(self.rows) == 1:
+            shutil.rmtree(self._events, ignore_errors=True)
         if find_spec("tensorflow") is None:
             return
         import tensorflow as tf
@@ -120,16 +124,24 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def error(row: dict[str, float]) -> float:
-    """Years off on the val faces; for networks without an age, the share of wrong genders."""
-    named = {name: value for name, value in row.items() if name.startswith("val_")}
-    years = [value for name, value in named.items() if name.endswith("years_outside")]
-    return years[0] if years else 1 - gender_accuracy(named)
+    """Years off on the val faces; where no age is learnt, the share of wrong genders."""
+    aged = any(name.endswith("years_outside") for name in row)
+    return age_error(row) if aged else 1 - gender_accuracy(row)
+
+
+def age_error(row: dict[str, float]) -> float:
+    """Years off on the val faces; nan where no age is learnt."""
+    return _of_val(row, "years_outside")
 
 
 def gender_accuracy(row: dict[str, float]) -> float:
-    """Of the val faces; nan for networks without a gender."""
-    right = [v for name, v in row.items() if "val_" in name and name.endswith("gender_accuracy")]
-    return right[0] if right else float("nan")
+    """Of the val faces; nan where no gender is learnt."""
+    return _of_val(row, "gender_accuracy")
+
+
+def _of_val(row: dict[str, float], metric: str) -> float:
+    named = (v for name, v in row.items() if name.startswith("val_") and name.endswith(metric))
+    return next(named, float("nan"))
 
 
 def averaged_weights(model: keras.Model) -> Weights:

@@ -114,12 +114,13 @@ def _fit(
     training: Training, chips: Chips, rows: np.ndarray, checks: np.ndarray, checkpoint: Checkpoint
 ) -> None:
     recipe = training.recipe
-    model = training.build()
+    model, told = training.build(), learnt(training, chips, rows)
     if training.init is not None:
         start(model, training.init)
+    checks = watched(chips, checks, told)
     batches, seen = made_batches(training, chips, rows, checks, model.output)
     epochs = -(-recipe.steps // len(batches)) if recipe.steps else recipe.epochs
-    counts = node_counts(training.of, chips, rows) if recipe.focal else None
+    counts = node_counts(training.of, chips, rows) if recipe.focal and "nodes" in told else None
     phases = recipe.freeze or ("0",)
     for last in phases:
         freeze(model, last)  # refused before the first phase is trained
@@ -128,7 +129,7 @@ def _fit(
         if len(checkpoint.rows) >= end:
             continue
         freeze(model, last)
-        compile_model(model, training, (first, end), len(batches), counts)
+        compile_model(model, training, (first, end), len(batches), counts, told)
         checkpoint.restore(model, first)
         swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema else []  # where it validates
         model.fit(
@@ -141,6 +142,24 @@ def _fit(
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[*swap, checkpoint],
         )
+
+
+def learnt(training: Training, chips: Chips, rows: np.ndarray) -> set[str]:
+    """The outputs of which these faces or the teachers tell something, and which the recipe weighs.
+    Raises ModelError where there are none."""
+    recipe, taught = training.recipe, bool(training.teachers)
+    aged = taught or chips.age_known[rows].any()
+    gendered = taught or np.isfinite(chips.male[rows]).any()
+    weights = {
+        "age": aged and (recipe.age_weight or recipe.nodes_weight),
+        "male": gendered and recipe.gender_weight,
+        "nodes": aged and recipe.nodes_weight,
+    }
+    if not any(weights.values()):
+        raise ModelError(
+            "nothing would be learnt: neither age nor gender is labelled, or all weights are 0"
+        )
+    return {output for output, weight in weights.items() if weight}
 
 
 def made_batches(
@@ -159,7 +178,7 @@ def made_batches(
     )
     return (
         made(rows, batch=recipe.batch, amount=amount, balance=recipe.balance),
-        made(watched(chips, checks), batch=CHECKED, amount=NONE),
+        made(checks, batch=CHECKED, amount=NONE),
     )
 
 
@@ -169,9 +188,10 @@ def compile_model(
     phase: tuple[int, int],
     epoch: int,
     counts: np.ndarray | None,
+    told: set[str],
 ) -> None:
     """Compile for a phase from one epoch to another, each of `epoch` steps; `counts` (C,) faces by
-    class."""
+    class. Only the outputs `told`, see `learnt`, are measured."""
     recipe, nodes = training.recipe, training.of.nodes
     trust = recipe.trust if training.teachers else 0.0
     losses = {
@@ -193,7 +213,7 @@ def compile_model(
         optimizer(recipe, rate(recipe, phase, epoch)),
         loss={output: losses[output] for output in model.output},
         loss_weights={output: weights[output] for output in model.output},
-        metrics={output: metrics[output] for output in model.output},
+        metrics={output: metrics[output] if output in told else [] for output in model.output},
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
@@ -238,13 +258,17 @@ def optimizer(recipe: Recipe, rate: Any) -> keras.optimizers.Optimizer:
     return kinds[recipe.optimizer](rate, **{clip: recipe.clip or None}, **options)
 
 
-def watched(chips: Chips, rows: np.ndarray) -> np.ndarray:
-    """The rows whose age is known exactly; where there are none, those that have a range. Raises
-    ModelError where there are none of either."""
-    for known in (chips.age_high == chips.age_low, chips.age_known):
+def watched(chips: Chips, rows: np.ndarray, told: Container[str]) -> np.ndarray:
+    """The rows whose age is known exactly; where there are none, those that have a range; where no
+    age is `told`, see `learnt`, those of known gender. Raises ModelError where there are none."""
+    ages, genders = (chips.age_high == chips.age_low, chips.age_known), (np.isfinite(chips.male),)
+    what, each = ("age", ages) if "age" in told else ("gender", genders)
+    for known in each:
         if known[rows].any():
             return np.asarray(rows[known[rows]])
-    raise ModelError("the val splits hold no face whose age is known: give data with such a split")
+    raise ModelError(
+        f"the val splits hold no face whose {what} is known: give data with such a split"
+    )
 
 
 def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray | None:

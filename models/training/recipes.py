@@ -201,7 +201,10 @@ def chosen(args: argparse.Namespace) -> Recipe:
         raise ModelError("--schedule drops: say where with --drops")
     if made.schedule != "drops" and given.get("drops"):
         raise ModelError("--drops are of one schedule: add --schedule drops")
-    if made.drops == recipe.drops and made.drops and bool(made.steps) != bool(recipe.steps):
+    if list(made.drops) != sorted(set(made.drops)) or min(made.drops, default=1) < 1:
+        raise ModelError("--drops: give them in ascending order, from 1 on")
+    counted_anew = bool(made.steps) != bool(recipe.steps)
+    if made.schedule == "drops" and made.drops == recipe.drops and counted_anew:
         was, now = ("steps", "epochs") if recipe.steps else ("epochs", "steps")
         raise ModelError(f"the --drops of {args.preset} are {was}: give them in {now} as well")
     return made
