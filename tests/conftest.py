@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import av
 import cv2
@@ -36,6 +36,26 @@ class Answering:
         answers: Future = Future()
         answers.set_result(self(crops))
         return answers
+
+
+class KeyWindow:
+    """A window in which `pressed` says which key is pressed at the first, second, … look."""
+
+    def __init__(self, pressed: Callable[[int], str | None]) -> None:
+        self._pressed, self._looks = pressed, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, image: np.ndarray) -> None:
+        pass
+
+    def command(self, wait: float) -> str | None:
+        self._looks += 1
+        return self._pressed(self._looks)
 
 
 @pytest.fixture(scope="session")

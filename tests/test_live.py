@@ -18,7 +18,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import NO_FACES, jpeg, write_clip
+from conftest import NO_FACES, KeyWindow, jpeg, write_clip
 
 import stream
 from demo import decoding, live, sources
@@ -339,31 +339,12 @@ def test_a_driver_that_never_returns_is_left_to_itself(monkeypatch):
         time.sleep(0.01)
 
 
-class QuitKey:
-    """A window in which q is pressed after some looks at the keys."""
-
-    def __init__(self, looks: int) -> None:
-        self._looks = looks
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def show(self, image: np.ndarray) -> None:
-        pass
-
-    def command(self, wait: float) -> str | None:
-        self._looks -= 1
-        return QUIT if self._looks <= 0 else None
-
-
 def test_a_key_is_obeyed_while_the_driver_never_returns():
     source = LiveSource("0", connections(Pictures(1, threading.Event().wait)))
     start = time.monotonic()
     view = View(source, lambda frame: NO_FACES)
-    result = run([view], [], None, QuitKey(10), Stopwatch(), None, lambda line: None)
+    window = KeyWindow(lambda look: QUIT if look >= 10 else None)
+    result = run([view], [], None, window, Stopwatch(), None, lambda line: None)
     assert result.quit
     assert result.frames == 1
     assert time.monotonic() - start < 10
@@ -449,12 +430,11 @@ def test_passwords_reach_neither_lines_nor_titles_nor_logs(
 ):
     titles: list[str] = []
 
-    class Titled(QuitKey):
-        def __init__(self, title: str) -> None:
-            super().__init__(20)
-            titles.append(title)
+    def titled(title: str) -> KeyWindow:
+        titles.append(title)
+        return KeyWindow(lambda look: QUIT if look >= 20 else None)
 
-    monkeypatch.setattr("demo.window.Window", Titled)
+    monkeypatch.setattr("demo.window.Window", titled)
     monkeypatch.setattr("demo.window.display_exists", lambda: True)
     server = broadcast(numbered)
     log, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"

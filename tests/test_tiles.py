@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import NO_FACES
+from conftest import NO_FACES, KeyWindow
 
 from demo import session, views
 from demo.draw import draw_notice
@@ -84,27 +84,6 @@ def test_a_file_beside_a_camera_plays_at_its_own_rate():
     assert 0.45 <= time.monotonic() - start < 0.8  # at 30 turns a second: 1.0
 
 
-class PausingWindow:
-    """A window in which a pause of two seconds begins with the twentieth look at the keys."""
-
-    def __init__(self, clock: "Clock") -> None:
-        self._clock, self._looks = clock, 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def show(self, image: np.ndarray) -> None:
-        pass
-
-    def command(self, wait: float) -> str | None:
-        self._looks += 1
-        self._clock.now += 1.0 if self._looks in (21, 22) else 0.0
-        return PAUSE if self._looks in (20, 22) else None
-
-
 class Clock:
     """Plays `time`, which passes while somebody sleeps."""
 
@@ -127,6 +106,11 @@ def test_a_file_beside_a_camera_waits_while_the_viewer_pauses(monkeypatch):
         seen.append(clock.now)
         return NO_FACES
 
+    def pause_of_two_seconds(look: int) -> str | None:
+        clock.now += 1.0 if look in (21, 22) else 0.0
+        return PAUSE if look in (20, 22) else None
+
+    window = KeyWindow(pause_of_two_seconds)
     beside = [View(Beside(True), lambda frame: NO_FACES), View(Beside(False, fps=10.0), noted)]
-    session.run(beside, [], None, PausingWindow(clock), Stopwatch(), 31, lambda line: None)
+    session.run(beside, [], None, window, Stopwatch(), 31, lambda line: None)
     assert seen == pytest.approx([k / 10 + 2 * (k > 6) for k in range(30)], abs=0.035)
