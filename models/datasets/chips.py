@@ -109,14 +109,13 @@ def _loaded(
     """The faces of these splits, or of all, and of those the ones that are `kept`: a mask (N,). Of
     several data sets a known subject is named "SET-SUBJECT"."""
     images, columns = [], []
-    several = len({path for path, _ in parts}) > 1
+    sets = {path: cached_chips(path) for path, _ in parts}
+    if len(sets) > 1:
+        for path, (_, labels) in sets.items():
+            people, name = labels["subjects"].tolist(), path.resolve().name
+            labels["subjects"] = np.array([f"{name}-{p}" if p else "" for p in people], str)
     for path, splits in parts:
-        chips, labels = cached_chips(path)
-        if several:
-            people, name = labels["subjects"], path.resolve().name
-            labels["subjects"] = np.array(
-                [f"{name}-{p}" if p else "" for p in people.tolist()], str
-            )
+        chips, labels = sets[path]
         wanted = np.isin(labels["splits"], splits or labels["splits"])
         rows = np.flatnonzero(wanted & kept(labels) if kept else wanted)
         images.append((chips, rows))
@@ -164,7 +163,7 @@ def digest(path: Path) -> str:
 
 def by_digest(paths: Sequence[Path]) -> dict[str, Path]:
     """The data sets, each once, however its path is spelled and however many copies there are."""
-    return {digest(path): path for path in paths}
+    return {digest(path): path for path in dict.fromkeys(paths)}
 
 
 def cache_folder() -> Path:
