@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from demo.session import Result
     from demo.sinks import Recorder, Sink
     from demo.sound import Sound
-    from demo.sources import Source
+    from demo.sources.video import Source
     from demo.timing import Stopwatch
     from demo.views import View
     from demo.window import Window
@@ -251,7 +251,7 @@ def _guarded(args: argparse.Namespace) -> int:
             "without screen: pip uninstall opencv-python; pip install opencv-python-headless"
         )
         return 2
-    from demo.names import public_name
+    from demo.sources.redact import public_name
     from models.spec import ModelError
 
     try:
@@ -364,7 +364,7 @@ def _recorder(
     nobody may be recognised."""
     from demo.sinks import PhotoRecorder, VideoRecorder
     from demo.sound import sound_of
-    from demo.sources import VideoSource
+    from demo.sources.video import VideoSource
 
     if sources[0].photos:
         return PhotoRecorder(output, single=Path(sources[0].name).is_file()), None
@@ -407,7 +407,7 @@ def _detect_every(args: argparse.Namespace) -> int:
 def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     """The sources that the user named, or camera 0."""
     from demo.errors import UserError
-    from demo.sources import VideoSource, open_source
+    from demo.sources.video import VideoSource, open_source
     from demo.tiles import MOST
 
     if specs and len(specs) > MOST:

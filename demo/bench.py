@@ -31,10 +31,10 @@ from demo.detectors import DETECTORS, Detector
 from demo.draw import draw
 from demo.errors import UserError
 from demo.frames import Faces
-from demo.live import LiveSource
 from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
-from demo.sources import Source, open_source
+from demo.sources.live import LiveSource
+from demo.sources.video import Source, open_source
 from demo.timing import Stopwatch
 from models.arguments import count, guarded, number
 from models.evaluation import ledger

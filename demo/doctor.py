@@ -44,7 +44,7 @@ def benchmark(seconds: float) -> Speed:
     from demo.bench import engines
     from demo.draw import draw
     from demo.pipeline import Pipeline, Settings
-    from demo.sources import open_source
+    from demo.sources.video import open_source
     from demo.timing import Stopwatch
 
     detector, estimator = engines(device="auto")

@@ -18,8 +18,8 @@ from av.video.frame import PictureType
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.photos import PHOTO_SUFFIXES
 from demo.sound import Sound
+from demo.sources.photos import PHOTO_SUFFIXES
 from demo.tiles import fit
 from models.writing import writable_folder
 

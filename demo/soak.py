@@ -21,11 +21,11 @@ import numpy as np
 from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.live import LiveSource
 from demo.log import Log
 from demo.pipeline import Pipeline, Settings
 from demo.session import run
 from demo.sinks import VideoRecorder, check_plot
+from demo.sources.live import LiveSource
 from demo.summary import Summary
 from demo.timing import Stopwatch
 from demo.views import View

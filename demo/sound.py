@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from demo.clock import Clock
+from demo.sources.timestamps import Clock
 
 COPIED = {  # by container, what players expect there beside H.264; others become AAC
     "mp4": {"aac", "mp3", "ac3", "opus"},

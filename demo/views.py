@@ -9,8 +9,8 @@ import numpy as np
 from demo.draw import draw, draw_notice
 from demo.errors import UserError
 from demo.frames import Faces, Frame, Silence
-from demo.live import TICK, LiveSource
-from demo.sources import Source
+from demo.sources.live import TICK, LiveSource
+from demo.sources.video import Source
 from demo.tiles import fit, fit_faces, grid, tile_shape
 
 SAME_MOMENT = 0.002  # seconds: containers round times

@@ -21,7 +21,7 @@ import av
 import cv2
 import numpy as np
 
-from demo.sources import open_source
+from demo.sources.video import open_source
 from models.runtime import Estimator, choose_device
 from models.spec import WEIGHTS, ModelError, load_manifest
 

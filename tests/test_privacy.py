@@ -11,7 +11,7 @@ from conftest import Answering
 from demo.frames import Faces, Frame
 from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.privacy import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
-from demo.sources import open_source
+from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from models.mtcnn import Mtcnn
 from models.spec import InputSpec

@@ -11,7 +11,7 @@ import pytest
 import stream
 from demo.sinks import VideoRecorder
 from demo.sound import sound_of
-from demo.sources import open_source
+from demo.sources.video import open_source
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
 

@@ -15,7 +15,7 @@ from conftest import NO_FACES
 from demo import session
 from demo.frames import Frame
 from demo.session import run
-from demo.sources import open_source
+from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from demo.views import View
 from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window

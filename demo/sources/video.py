@@ -16,8 +16,9 @@ from urllib.parse import unquote
 import av
 from av.error import FFmpegError
 
-from demo.clock import Clock
-from demo.decoding import (
+from demo.errors import UserError
+from demo.frames import Frame, Silence
+from demo.sources.decoding import (
     BOUND,
     DECODERS,
     OPEN_SECONDS,
@@ -28,12 +29,11 @@ from demo.decoding import (
     reason,
     taken_size,
 )
-from demo.errors import UserError
-from demo.feed import Feed, Picture
-from demo.frames import Frame, Silence
-from demo.live import TICK, Camera, LiveSource, Stream
-from demo.names import public_name
-from demo.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
+from demo.sources.live import TICK, Camera, LiveSource, Stream
+from demo.sources.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
+from demo.sources.reader import Feed, Picture
+from demo.sources.redact import public_name
+from demo.sources.timestamps import Clock
 
 FILES = {  # videos; by http, what else there is may be a camera's stream
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from demo import decoding, sources
 from demo.errors import UserError
-from demo.photos import PhotoSource
-from demo.sources import open_source
+from demo.sources import decoding
+from demo.sources import video as sources
+from demo.sources.photos import PhotoSource
+from demo.sources.video import open_source
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):

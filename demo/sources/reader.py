@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from av.error import FFmpegError
 
-from demo.decoding import reason
+from demo.sources.decoding import reason
 
 JOIN_SECONDS = 2.0
 

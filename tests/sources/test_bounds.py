@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import decoding, photos
 from demo.errors import UserError
-from demo.sources import open_source
+from demo.sources import decoding, photos
+from demo.sources.video import open_source
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 GIGABYTE = 1024  # MB
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 

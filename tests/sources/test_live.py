@@ -21,18 +21,19 @@ import pytest
 from conftest import NO_FACES, KeyWindow, jpeg, write_clip
 
 import stream
-from demo import decoding, live, sources
 from demo.errors import UserError
 from demo.frames import Frame, Silence
-from demo.live import LiveSource
-from demo.names import public_name
 from demo.session import run
-from demo.sources import open_source
+from demo.sources import decoding, live
+from demo.sources import video as sources
+from demo.sources.live import LiveSource
+from demo.sources.redact import public_name
+from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from demo.views import View, Wall
 from demo.window import QUIT
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def numbered(index: int, height: int = 120, width: int = 160) -> bytes:

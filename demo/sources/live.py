@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from demo.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
 from demo.errors import UserError
-from demo.feed import Feed, Picture
 from demo.frames import Frame, Silence
-from demo.names import public_name
+from demo.sources.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
+from demo.sources.reader import Feed, Picture
+from demo.sources.redact import public_name
 
 READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
 STALL_SECONDS = 3.0  # without a picture the viewer is told

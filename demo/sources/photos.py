@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.live import TICK
+from demo.sources.live import TICK
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
