@@ -15,7 +15,7 @@ from models.arguments import INTERRUPTED, count, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.detectors import Detector
+    from demo.faces.detectors import Detector
     from demo.frames import Faces, Frame
     from demo.session import Result
     from demo.sinks import Recorder, Sink
@@ -266,7 +266,7 @@ def _guarded(args: argparse.Namespace) -> int:
 
 def start(args: argparse.Namespace) -> int:
     """Build the run that the arguments describe, and run it."""
-    from demo.detectors import DETECTORS
+    from demo.faces.detectors import DETECTORS
     from demo.log import Log
     from demo.session import prepare_process, run
     from demo.summary import Summary, some
@@ -331,8 +331,8 @@ def _pipeline(
     stopwatch: "Stopwatch",
 ) -> "Callable[[Frame], Faces]":
     """What a source's frames go through."""
-    from demo.pipeline import PhotoPipeline, Pipeline, Settings
-    from demo.privacy import Anonymizer
+    from demo.faces.anonymize import Anonymizer
+    from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 
     settings = Settings(_detect_every(args), min_quality=args.min_quality, budget_ms=args.budget_ms)
     pipeline: PhotoPipeline | Pipeline
@@ -392,7 +392,7 @@ def _window(title: str) -> "Window | None":
 def _detect_every(args: argparse.Namespace) -> int:
     """Frames from one search of the whole frame to the next: nobody may be seen unfound."""
     from demo.errors import UserError
-    from demo.pipeline import Settings
+    from demo.faces.pipeline import Settings
 
     if not args.anonymize:
         return args.detect_every or Settings.detect_every

@@ -27,11 +27,11 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.compare import Comparison, compare
-from demo.detectors import DETECTORS, Detector
 from demo.draw import draw
 from demo.errors import UserError
+from demo.faces.detectors import DETECTORS, Detector
+from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
-from demo.pipeline import Pipeline, Settings
 from demo.session import prepare_process
 from demo.sources.live import LiveSource
 from demo.sources.video import Source, open_source

@@ -43,7 +43,7 @@ def benchmark(seconds: float) -> Speed:
 
     from demo.bench import engines
     from demo.draw import draw
-    from demo.pipeline import Pipeline, Settings
+    from demo.faces.pipeline import Pipeline, Settings
     from demo.sources.video import open_source
     from demo.timing import Stopwatch
 
@@ -84,7 +84,7 @@ def advice(speed: Speed, found: list[FoundCamera], window: bool) -> str:
 
 def speed(seconds: float, measured: list[Speed]) -> Iterator[Finding]:
     """How fast the demo clip goes, which is added to `measured`."""
-    from demo.pipeline import Settings
+    from demo.faces.pipeline import Settings
 
     measured.append(benchmark(seconds))
     often, always = (1e3 / measured[0].mean(n) for n in (Settings.detect_every, 1))

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from demo.bench import engines, video_source
 from demo.errors import UserError
+from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
-from demo.pipeline import Pipeline, Settings
 from demo.sinks import check_plot
 from demo.timing import Stopwatch
 from models.align import crop_faces

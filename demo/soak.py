@@ -20,9 +20,9 @@ import numpy as np
 
 from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
 from demo.errors import UserError
+from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces, Frame
 from demo.log import Log
-from demo.pipeline import Pipeline, Settings
 from demo.session import run
 from demo.sinks import VideoRecorder, check_plot
 from demo.sources.live import LiveSource

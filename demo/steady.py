@@ -20,9 +20,9 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.errors import UserError
+from demo.faces.quality import qualities
+from demo.faces.smoothing import Fusion
 from demo.frames import Faces
-from demo.fuse import Fusion
-from demo.quality import qualities
 from demo.session import prepare_process
 from models.align import crop_faces
 from models.arguments import command_line, count, guarded, make_folder, seed

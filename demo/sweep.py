@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from demo.bench import engines, video_source
-from demo.detectors import Detector
 from demo.draw import draw
 from demo.errors import UserError
+from demo.faces.detectors import Detector
+from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Frame
-from demo.pipeline import Pipeline, Settings
 from demo.timing import Stopwatch
 from models.arguments import guarded, make_folder
 from models.evaluation import ledger

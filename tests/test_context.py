@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demo.quality import sharpness
+from demo.faces.quality import sharpness
 from models.align import MEAN_POINTS, context_crops, crop_faces
 from models.context import BOX, NOSE, context_squares, middle_crop
 from models.evaluate import whole_picture

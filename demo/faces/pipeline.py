@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demo.budget import Budget
-from demo.detectors import Detector
+from demo.faces.detectors import Detector
+from demo.faces.load import Budget
+from demo.faces.quality import qualities, sharpness
+from demo.faces.reid import Reentry
+from demo.faces.smoothing import Fusion
 from demo.frames import Faces, Frame
-from demo.fuse import Fusion
-from demo.quality import qualities, sharpness
-from demo.reentry import Reentry
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.calibration import age_range

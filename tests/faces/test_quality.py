@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from demo.faces.quality import qualities, sharpness
 from demo.frames import Faces
-from demo.quality import qualities, sharpness
 
 FRONTAL = np.array([[-12, -10], [12, -10], [0, 2], [-8, 12], [8, 12]], np.float32)
 

@@ -1,4 +1,4 @@
-from demo.budget import SETTLE, STEPS, Budget
+from demo.faces.load import SETTLE, STEPS, Budget
 
 
 def spend(budget: Budget, milliseconds: float, times: int = SETTLE) -> tuple[int, int]:

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from conftest import Answering
 
-from demo.budget import SETTLE, STEPS
-from demo.detectors import DETECTORS
+from demo.faces.detectors import DETECTORS
+from demo.faces.load import SETTLE, STEPS
+from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
+from demo.faces.smoothing import REFRESH, SETTLED
 from demo.frames import Frame
-from demo.fuse import REFRESH, SETTLED
-from demo.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.timing import Stopwatch
 from models.mtcnn import Detections
 from models.spec import InputSpec

@@ -3,7 +3,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from demo.fuse import ALIKE, CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
+from demo.faces.smoothing import ALIKE, CROPS_A_FRAME, KNOWN, MEMORY, REFRESH, SETTLED, Fusion
 
 FRAMES = count()
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demo.budget import CROPS_A_FRAME
+from demo.faces.load import CROPS_A_FRAME
 from models.calibration import Table, age_range
 
 KNOWN = 2.0  # weight of evidence before anything is shown: two good crops

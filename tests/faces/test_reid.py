@@ -1,6 +1,6 @@
 import numpy as np
 
-from demo.reentry import Reentry
+from demo.faces.reid import Reentry
 
 BOX = np.array([100.0, 100.0, 160.0, 180.0])
 

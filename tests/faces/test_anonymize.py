@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from conftest import Answering
 
+from demo.faces.anonymize import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
+from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.frames import Faces, Frame
-from demo.pipeline import PhotoPipeline, Pipeline, Settings
-from demo.privacy import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from models.mtcnn import Mtcnn
 from models.spec import InputSpec
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "assets" / "demo.mp4"
 
 
