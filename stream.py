@@ -15,6 +15,8 @@ from models.arguments import INTERRUPTED, count, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from demo.display.mosaic import View
+    from demo.display.window import Window
     from demo.faces.detectors import Detector
     from demo.frames import Faces, Frame
     from demo.session import Result
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from demo.sound import Sound
     from demo.sources.video import Source
     from demo.timing import Stopwatch
-    from demo.views import View
-    from demo.window import Window
     from models.runtime import Estimator
     from models.spec import InputSpec, Manifest
 
@@ -266,12 +266,12 @@ def _guarded(args: argparse.Namespace) -> int:
 
 def start(args: argparse.Namespace) -> int:
     """Build the run that the arguments describe, and run it."""
+    from demo.display.mosaic import View
     from demo.faces.detectors import DETECTORS
     from demo.log import Log
     from demo.session import prepare_process, run
     from demo.summary import Summary, some
     from demo.timing import Stopwatch
-    from demo.views import View
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest, load_weights
 
@@ -381,7 +381,7 @@ def _recorder(
 
 def _window(title: str) -> "Window | None":
     """A window, where there is a display."""
-    from demo.window import Window, display_exists
+    from demo.display.window import Window, display_exists
 
     if display_exists():
         return Window(title)
@@ -406,9 +406,9 @@ def _detect_every(args: argparse.Namespace) -> int:
 
 def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     """The sources that the user named, or camera 0."""
+    from demo.display.tiles import MOST
     from demo.errors import UserError
     from demo.sources.video import VideoSource, open_source
-    from demo.tiles import MOST
 
     if specs and len(specs) > MOST:
         raise UserError(f"{len(specs)} sources: at most {MOST} fit on a screen")

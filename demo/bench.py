@@ -27,7 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.compare import Comparison, compare
-from demo.draw import draw
+from demo.display.overlay import draw
 from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.pipeline import Pipeline, Settings

@@ -42,7 +42,7 @@ def benchmark(seconds: float) -> Speed:
     import numpy as np
 
     from demo.bench import engines
-    from demo.draw import draw
+    from demo.display.overlay import draw
     from demo.faces.pipeline import Pipeline, Settings
     from demo.sources.video import open_source
     from demo.timing import Stopwatch

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from demo.display.mosaic import View, Wall
+from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.errors import UserError
 from demo.frames import Frame
 from demo.sinks import Recorder, Sink, save_picture
 from demo.timing import Stopwatch
-from demo.views import View, Wall
-from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 
 KEY_SECONDS = 0.03  # wait for a key while paused
 PHOTO_SECONDS = 3.0  # a photo stays in the window

@@ -16,11 +16,11 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from demo.display.tiles import fit
 from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.sound import Sound
 from demo.sources.photos import PHOTO_SUFFIXES
-from demo.tiles import fit
 from models.writing import writable_folder
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it

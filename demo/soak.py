@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
+from demo.display.mosaic import View
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces, Frame
@@ -28,7 +29,6 @@ from demo.sinks import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
 from demo.summary import Summary
 from demo.timing import Stopwatch
-from demo.views import View
 from models.arguments import INTERRUPTED, guarded, number
 from models.evaluation import ledger
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from demo.bench import engines, video_source
-from demo.draw import draw
+from demo.display.overlay import draw
 from demo.errors import UserError
 from demo.faces.detectors import Detector
 from demo.faces.pipeline import Pipeline, Settings

@@ -4,9 +4,9 @@ import cv2
 import pytest
 
 from demo import soak
+from demo.display.mosaic import Wall
 from demo.errors import UserError
 from demo.soak import Half, Sample, faults, halves
-from demo.views import Wall
 from models.arguments import INTERRUPTED
 from models.evaluation import ledger
 

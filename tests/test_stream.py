@@ -15,10 +15,10 @@ from conftest import NO_FACES
 
 import stream
 from demo import session, timing
+from demo.display.mosaic import View, Wall
 from demo.sinks import PhotoRecorder
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
-from demo.views import View, Wall
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "demo.mp4"

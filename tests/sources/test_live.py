@@ -21,6 +21,8 @@ import pytest
 from conftest import NO_FACES, KeyWindow, jpeg, write_clip
 
 import stream
+from demo.display.mosaic import View, Wall
+from demo.display.window import QUIT
 from demo.errors import UserError
 from demo.frames import Frame, Silence
 from demo.session import run
@@ -30,8 +32,6 @@ from demo.sources.live import LiveSource
 from demo.sources.redact import public_name
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
-from demo.views import View, Wall
-from demo.window import QUIT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -435,8 +435,8 @@ def test_passwords_reach_neither_lines_nor_titles_nor_logs(
         titles.append(title)
         return KeyWindow(lambda look: QUIT if look >= 20 else None)
 
-    monkeypatch.setattr("demo.window.Window", titled)
-    monkeypatch.setattr("demo.window.display_exists", lambda: True)
+    monkeypatch.setattr("demo.display.window.Window", titled)
+    monkeypatch.setattr("demo.display.window.display_exists", lambda: True)
     server = broadcast(numbered)
     log, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"
     address = server.address("admin:se@cret/1@") + "?token=hush"

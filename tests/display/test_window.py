@@ -13,12 +13,12 @@ import pytest
 from conftest import NO_FACES
 
 from demo import session
+from demo.display.mosaic import View
+from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.frames import Frame
 from demo.session import run
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
-from demo.views import View
-from demo.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 
 PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from conftest import NO_FACES, KeyWindow
 
-from demo import session, views
-from demo.draw import draw_notice
+from demo import session
+from demo.display import mosaic as views
+from demo.display.mosaic import View, Wall
+from demo.display.overlay import draw_notice
+from demo.display.tiles import LINE, fit, fit_faces, grid, tile_shape
+from demo.display.window import PAUSE
 from demo.frames import Faces, Frame, Silence
-from demo.tiles import LINE, fit, fit_faces, grid, tile_shape
 from demo.timing import Stopwatch
-from demo.views import View, Wall
-from demo.window import PAUSE
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from demo.draw import draw, face_text, id_colour
+from demo.display.overlay import draw, face_text, id_colour
 from demo.frames import Faces
 
 

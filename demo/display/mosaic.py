@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from demo.draw import draw, draw_notice
+from demo.display.overlay import draw, draw_notice
+from demo.display.tiles import fit, fit_faces, grid, tile_shape
 from demo.errors import UserError
 from demo.frames import Faces, Frame, Silence
 from demo.sources.live import TICK, LiveSource
 from demo.sources.video import Source
-from demo.tiles import fit, fit_faces, grid, tile_shape
 
 SAME_MOMENT = 0.002  # seconds: containers round times
 MOST_TURNS = 240  # a second, whatever rate a file claims
