@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from demo.faces.detectors import Detector
     from demo.frames import Faces, Frame
     from demo.session import Result
-    from demo.sinks import Recorder, Sink
-    from demo.sound import Sound
+    from demo.sinks.audio import Sound
+    from demo.sinks.video import Recorder, Sink
     from demo.sources.video import Source
     from demo.timing import Stopwatch
     from models.runtime import Estimator
@@ -268,9 +268,9 @@ def start(args: argparse.Namespace) -> int:
     """Build the run that the arguments describe, and run it."""
     from demo.display.mosaic import View
     from demo.faces.detectors import DETECTORS
-    from demo.log import Log
     from demo.session import prepare_process, run
-    from demo.summary import Summary, some
+    from demo.sinks.log import Log
+    from demo.sinks.summary import Summary, some
     from demo.timing import Stopwatch
     from models.runtime import Estimator, choose_device
     from models.spec import load_manifest, load_weights
@@ -362,8 +362,8 @@ def _recorder(
 ) -> tuple["Recorder", "Sound | None"]:
     """What records the sources, and the sound that a single video brings along, unless
     nobody may be recognised."""
-    from demo.sinks import PhotoRecorder, VideoRecorder
-    from demo.sound import sound_of
+    from demo.sinks.audio import sound_of
+    from demo.sinks.video import PhotoRecorder, VideoRecorder
     from demo.sources.video import VideoSource
 
     if sources[0].photos:

@@ -16,7 +16,7 @@ from demo.bench import engines, video_source
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
-from demo.sinks import check_plot
+from demo.sinks.video import check_plot
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.arguments import guarded

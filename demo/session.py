@@ -15,7 +15,7 @@ from demo.display.mosaic import View, Wall
 from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.sinks import Recorder, Sink, save_picture
+from demo.sinks.video import Recorder, Sink, save_picture
 from demo.timing import Stopwatch
 
 KEY_SECONDS = 0.03  # wait for a key while paused

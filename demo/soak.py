@@ -23,11 +23,11 @@ from demo.display.mosaic import View
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces, Frame
-from demo.log import Log
 from demo.session import run
-from demo.sinks import VideoRecorder, check_plot
+from demo.sinks.log import Log
+from demo.sinks.summary import Summary
+from demo.sinks.video import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
-from demo.summary import Summary
 from demo.timing import Stopwatch
 from models.arguments import INTERRUPTED, guarded, number
 from models.evaluation import ledger

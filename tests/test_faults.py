@@ -21,7 +21,7 @@ import pytest
 from conftest import write_clip
 
 import stream
-from demo.sinks import KEY_SECONDS
+from demo.sinks.video import KEY_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 LOST_SECONDS = 2.0  # of a recording, at most

@@ -16,7 +16,7 @@ from conftest import NO_FACES
 import stream
 from demo import session, timing
 from demo.display.mosaic import View, Wall
-from demo.sinks import PhotoRecorder
+from demo.sinks.video import PhotoRecorder
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
 

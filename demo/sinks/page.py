@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from demo.summary import AGES, GENDERS, clock, named
+from demo.sinks.summary import AGES, GENDERS, clock, named
 
 MOST_BARS = 60  # people with a bar of their own: those longest in view; a table lists all
 LEFT, RIGHT, WIDTH = 120, 34, 960  # pixels, of every plot

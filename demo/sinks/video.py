@@ -19,7 +19,7 @@ from av.video.frame import PictureType
 from demo.display.tiles import fit
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.sound import Sound
+from demo.sinks.audio import Sound
 from demo.sources.photos import PHOTO_SUFFIXES
 from models.writing import writable_folder
 

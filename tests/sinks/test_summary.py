@@ -6,12 +6,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from demo import presence
-from demo import summary as module
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.presence import Timeline
-from demo.summary import Summary, clock
+from demo.sinks import presence
+from demo.sinks import summary as module
+from demo.sinks.presence import Timeline
+from demo.sinks.summary import Summary, clock
 
 BLANK = np.zeros((4, 4, 3), np.uint8)
 

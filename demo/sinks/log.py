@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.sinks import check_writable
+from demo.sinks.video import check_writable
 
 LOG_SUFFIXES = {".jsonl", ".csv"}
 BOX = ["x1", "y1", "x2", "y2"]

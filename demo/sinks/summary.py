@@ -12,8 +12,8 @@ import numpy as np
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.presence import Person, Timeline
-from demo.sinks import check_writable
+from demo.sinks.presence import Person, Timeline
+from demo.sinks.video import check_writable
 
 SUFFIXES = {".json", ".html"}
 STALL_SECONDS = 1.0  # a frame counts for no longer, however long the next one takes
@@ -200,7 +200,7 @@ class Summary:
         return [*lines, f"delay {delays}; {some(self._dropped(), 'frame')} dropped"]
 
     def _write(self, path: Path) -> None:
-        from demo.summary_page import page
+        from demo.sinks.page import page
 
         record = self.record()
         html = path.suffix.lower() == ".html"

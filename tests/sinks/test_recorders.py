@@ -9,11 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from demo import sinks
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.log import CSV_COLUMNS, Log
-from demo.sinks import PhotoRecorder, VideoRecorder, save_picture
+from demo.sinks import video as sinks
+from demo.sinks.log import CSV_COLUMNS, Log
+from demo.sinks.video import PhotoRecorder, VideoRecorder, save_picture
 
 
 def faces() -> Faces:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import stream
-from demo.sinks import VideoRecorder
-from demo.sound import sound_of
+from demo.sinks.audio import sound_of
+from demo.sinks.video import VideoRecorder
 from demo.sources.video import open_source
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
