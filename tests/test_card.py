@@ -118,7 +118,7 @@ def test_the_error_of_one_face_has_no_interval(manifest: Manifest, results: Path
 def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: Path) -> None:
     assert "Steadiness" not in card.card(manifest, results)
     row = {"jitter": "expected", "faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1}
-    row |= {"command": "python -m demo.steady"}
+    row |= {"command": "python -m demo.bench.robustness"}
     weights = ledger.weights_of(manifest)
     ledger.write(results / "steadiness.csv", KEY, [row | weights])
     text = card.card(manifest, results)

@@ -1,4 +1,4 @@
-"""`python -m demo.jitter CLIP -o PNG`: how calm the labels of a clip are, as a plot.
+"""`python -m demo.bench.flicker CLIP -o PNG`: how calm the labels of a clip are, as a plot.
 
 For every person the age and the probability of male that the network gives in each frame (dots),
 and those that are shown (lines). A flip is a gender that changes from one frame to the next.
@@ -124,7 +124,7 @@ def run(clip: str, model: str, output: Path) -> None:
 def main(argv: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo.jitter",
+        prog="python -m demo.bench.flicker",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
     parser.add_argument("--model", default="ssrnet-joint")
     args = parser.parse_args(argv)
-    return guarded("demo.jitter", lambda: run(args.clip, args.model, args.output))
+    return guarded("demo.bench.flicker", lambda: run(args.clip, args.model, args.output))
 
 
 if __name__ == "__main__":

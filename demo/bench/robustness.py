@@ -1,4 +1,4 @@
-"""`python -m demo.steady MODEL --data ZIP`: how much a label wavers when the detector does.
+"""`python -m demo.bench.robustness MODEL --data ZIP`: how much a label wavers when the detector does.
 
 The largest face of every picture is shown for 60 frames; in each, every side of its box is off by
 up to 4 %. That box is either where the face is expected, and the third net measures the face there
@@ -173,7 +173,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo.steady",
+        prog="python -m demo.bench.robustness",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -192,10 +192,10 @@ def main(argv: list[str] | None = None) -> int:
     prepare_process()
 
     def work() -> None:
-        report = run(args, command_line("demo.steady", argv))
+        report = run(args, command_line("demo.bench.robustness", argv))
         print(json.dumps(report) if args.json else text(report))
 
-    return guarded("demo.steady", work)
+    return guarded("demo.bench.robustness", work)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.compare import compare
+from demo.bench.compare import compare
 from demo.frames import Faces
 
 

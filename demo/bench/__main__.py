@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.compare import Comparison, compare
+from demo.bench.compare import Comparison, compare
 from demo.display.overlay import draw
 from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
@@ -42,7 +42,7 @@ from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 from trackers.boxes import iou
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FPS = 30.0
 RUNS = 3
 SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap

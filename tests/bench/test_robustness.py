@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from demo import steady
-from demo.steady import FRAMES, Answers, figures, jittered
+from demo.bench import robustness as steady
+from demo.bench.robustness import FRAMES, Answers, figures, jittered
 from models.evaluation import ledger
 from models.mtcnn import Detections
 
@@ -103,7 +103,7 @@ def test_the_command_prints_and_keeps_what_it_measures(
     kept = ledger.read(tmp_path / "kept" / "steadiness.csv")
     assert [row["jitter"] for row in kept] == ["expected", "measured"]
     assert [row["raw"] for row in kept] == [str(live["raw"]), str(worse["raw"])]
-    assert kept[0]["command"] == f"python -m demo.steady {' '.join(arguments)}"
+    assert kept[0]["command"] == f"python -m demo.bench.robustness {' '.join(arguments)}"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,8 @@ def test_a_mistake_is_told_in_one_line(
     options: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert steady.main(["ssrnet-joint", "--data", str(folder), *options]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if "demo.steady" in line]
+    lines = [
+        line for line in capsys.readouterr().err.splitlines() if "demo.bench.robustness" in line
+    ]
     assert len(lines) == 1
     assert words in lines[0]

@@ -2,7 +2,7 @@ import json
 
 import cv2
 
-from demo import sweep
+from demo.bench import scaling as sweep
 from models.evaluation import ledger
 
 
@@ -23,4 +23,7 @@ def test_a_clip_becomes_times_by_faces_and_by_height_and_a_plot(
 
 def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):
     assert sweep.main([str(tmp_path / "none.mp4"), "-o", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"demo.sweep: no such file or folder: {tmp_path}/none.mp4\n"
+    assert (
+        capsys.readouterr().err
+        == f"demo.bench.scaling: no such file or folder: {tmp_path}/none.mp4\n"
+    )

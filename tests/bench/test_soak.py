@@ -3,10 +3,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from demo import soak
+from demo.bench import soak
+from demo.bench.soak import Half, Sample, faults, halves
 from demo.display.mosaic import Wall
 from demo.errors import UserError
-from demo.soak import Half, Sample, faults, halves
 from models.arguments import INTERRUPTED
 from models.evaluation import ledger
 
@@ -66,7 +66,7 @@ def test_a_run_that_was_stopped_before_the_first_frame_is_one_line(clip, capsys,
     monkeypatch.setattr(Wall, "turn", interrupted)
     assert soak.main(["--clip", str(clip)]) == 2
     assert capsys.readouterr().err == (
-        "demo.soak: 0 samples are too few to compare: let it run for longer\n"
+        "demo.bench.soak: 0 samples are too few to compare: let it run for longer\n"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_run_that_was_stopped_does_not_claim_that_it_holds(clip, capsys, monke
 def test_a_plot_of_no_known_kind_is_refused_before_the_run(tmp_path, capsys):
     assert soak.main(["--clip", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "a.txt")]) == 2
     assert capsys.readouterr().err == (
-        f"demo.soak: cannot plot to {tmp_path}/a.txt: the name must end in .jpg, .pdf, .png, .svg\n"
+        f"demo.bench.soak: cannot plot to {tmp_path}/a.txt: the name must end in .jpg, .pdf, .png, .svg\n"
     )
 
 
@@ -113,4 +113,4 @@ def test_the_report_is_printed_though_the_plot_fails(tmp_path, capsys, monkeypat
 
 def test_a_clip_that_is_no_video_is_one_line(tmp_path, capsys):
     assert soak.main(["--clip", str(tmp_path / "none.mp4")]) == 2
-    assert capsys.readouterr().err.startswith("demo.soak: no such file or folder: ")
+    assert capsys.readouterr().err.startswith("demo.bench.soak: no such file or folder: ")

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from demo import jitter
-from demo.jitter import Curves, figures, flips, main
+from demo.bench import flicker as jitter
+from demo.bench.flicker import Curves, figures, flips, main
 from models.arguments import INTERRUPTED
 
 
@@ -51,13 +51,16 @@ def test_ctrl_c_is_one_line(clip, tmp_path, capsys, monkeypatch):
 
 def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):
     assert main([str(tmp_path / "none.mp4"), "-o", str(tmp_path / "a.png")]) == 2
-    assert capsys.readouterr().err == f"demo.jitter: no such file or folder: {tmp_path}/none.mp4\n"
+    assert (
+        capsys.readouterr().err
+        == f"demo.bench.flicker: no such file or folder: {tmp_path}/none.mp4\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt"])
 def test_a_plot_of_no_known_kind_is_refused_before_the_clip_is_read(tmp_path, capsys, name):
     assert main([str(tmp_path / "none.mp4"), "-o", str(tmp_path / name)]) == 2
     assert capsys.readouterr().err == (
-        f"demo.jitter: cannot plot to {tmp_path / name}: "
+        f"demo.bench.flicker: cannot plot to {tmp_path / name}: "
         "the name must end in .jpg, .pdf, .png, .svg\n"
     )

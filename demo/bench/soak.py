@@ -1,4 +1,4 @@
-"""`python -m demo.soak --minutes 30`: whether the application can run for days.
+"""`python -m demo.bench.soak --minutes 30`: whether the application can run for days.
 
 A clip is played as a camera of 30 frames a second, over and over, through everything that a session
 has: reconnecting source, pipeline, overlay, recording, log and summary. Once a second memory,
@@ -220,7 +220,7 @@ def plot(samples: dict[str, list[float]], path: Path) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Soak and print; 0 where it holds, 1 where something grew, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo.soak",
+        prog="python -m demo.bench.soak",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -245,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.output is not None:
             plot(report["samples"], args.output)
 
-    return guarded("demo.soak", work) or code
+    return guarded("demo.bench.soak", work) or code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m demo.sweep CLIP -o DIR`: what one more face costs, and a larger frame, as a plot.
+"""`python -m demo.bench.scaling CLIP -o DIR`: what one more face costs, and a larger frame, as a plot.
 
 Faces: the largest face of the clip's first frame, 1 to 32 times on a 1920×1080 frame, each copy
 swaying. Frame sizes: the clip itself, scaled.
@@ -120,7 +120,7 @@ def run(clip: str, model: str, folder: Path) -> None:
 def main(argv: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo.sweep",
+        prog="python -m demo.bench.scaling",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--model", default="ssrnet-joint")
     args = parser.parse_args(argv)
-    return guarded("demo.sweep", lambda: run(args.clip, args.model, args.output))
+    return guarded("demo.bench.scaling", lambda: run(args.clip, args.model, args.output))
 
 
 if __name__ == "__main__":
