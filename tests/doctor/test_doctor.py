@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo import checks, doctor
-from demo.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
-from demo.doctor import Speed, advice
+from demo import doctor
+from demo.doctor import Speed, advice, checks
+from demo.doctor.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
 from models import spec
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Webcam:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from demo import checks
-from demo.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
+from demo.doctor import checks
+from demo.doctor.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
 from models.arguments import guarded, number
 
 CLIP = ROOT / "assets" / "demo.mp4"

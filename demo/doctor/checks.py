@@ -14,7 +14,7 @@ from typing import Any
 from models.evaluation import ledger
 from models.spec import ModelError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
 NEEDED = {  # module -> distributions, one of which has it
     "numpy": ("numpy",),
