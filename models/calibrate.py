@@ -15,9 +15,9 @@ from models.arguments import add_model, guarded, make_folder
 from models.calibration import fit_age_range, fit_temperature, judged
 from models.datasets.chips import by_digest
 from models.datasets.labels import MIN_FACE, Pictures
+from models.detection.mtcnn import Mtcnn
 from models.evaluate import chosen_samples, evaluate
 from models.evaluation.metrics import Results, fairness
-from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import Manifest, ModelError, load_manifest
 

@@ -28,10 +28,10 @@ from models.context import middle_crop
 from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.datasets.splits import holders
+from models.detection.mtcnn import Mtcnn
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
-from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import CHIP, InputSpec, ModelError, load_manifest
 

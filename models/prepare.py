@@ -27,7 +27,7 @@ from models.datasets.parts import Parts, Prepared, new_zip
 from models.datasets.source import Record, Source
 from models.datasets.splits import SPLITS, assign_splits
 from models.datasets.surroundings import prepare_picture
-from models.mtcnn import Mtcnn
+from models.detection.mtcnn import Mtcnn
 from models.spec import ModelError
 from models.writing import whole
 

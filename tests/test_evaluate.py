@@ -14,9 +14,9 @@ import pytest
 from models import evaluate
 from models.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures
+from models.detection.mtcnn import Mtcnn
 from models.evaluation import ledger, metrics, plots
 from models.evaluation.metrics import Results
-from models.mtcnn import Mtcnn
 from models.runtime import Estimator, choose_device
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
 

@@ -11,7 +11,7 @@ from models.align import chip_transforms
 from models.datasets import surroundings as preparation
 from models.datasets.labels import largest_face
 from models.datasets.surroundings import prepare_picture, surroundings
-from models.mtcnn import Mtcnn
+from models.detection.mtcnn import Mtcnn
 from models.spec import CHIP
 from tests.conftest import jpeg
 

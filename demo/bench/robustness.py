@@ -28,9 +28,9 @@ from models.align import crop_faces
 from models.arguments import command_line, count, guarded, make_folder, seed
 from models.calibration import Table
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
+from models.detection.mtcnn import Detections, Mtcnn, square
 from models.evaluate import chosen_samples
 from models.evaluation import ledger
-from models.mtcnn import Detections, Mtcnn, square
 from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 

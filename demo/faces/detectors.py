@@ -1,4 +1,4 @@
-"""The detectors by name; all return `models.mtcnn.Detections`."""
+"""The detectors by name; all return `models.detection.mtcnn.Detections`."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from models.mtcnn import Detections, Mtcnn, square
+from models.detection.mtcnn import Detections, Mtcnn, square
 
 DLIB_PART = 1 / 17  # of the frame's shorter side: the smallest face that is looked for
 DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window

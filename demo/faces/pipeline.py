@@ -16,7 +16,7 @@ from demo.frames import Faces, Frame
 from demo.timing import Stopwatch
 from models.align import crop_faces
 from models.calibration import age_range
-from models.mtcnn import Detections, square, suppress
+from models.detection.mtcnn import Detections, square, suppress
 from models.runtime import Estimator
 from models.spec import InputSpec
 from trackers.sort import Sort

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from models.align import crop_faces
 from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
 from models.datasets.splits import in_later_split
-from models.mtcnn import Mtcnn
+from models.detection.mtcnn import Mtcnn
 from models.spec import CHIP, MEASURED, listed_sha256, sha256
 
 Columns = dict[str, np.ndarray]  # name -> (N,), a value a face

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.mtcnn import Detections, Mtcnn
+from models.detection.mtcnn import Detections, Mtcnn
 from models.spec import ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace

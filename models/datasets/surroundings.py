@@ -15,7 +15,7 @@ import numpy as np
 
 from models.align import chip_transforms
 from models.datasets.labels import largest_face
-from models.mtcnn import Detections, Mtcnn
+from models.detection.mtcnn import Detections, Mtcnn
 from models.spec import CHIP
 
 SPARE = 0.5  # of the chip's side, on each side

@@ -9,8 +9,8 @@ import numpy as np
 from models.align import crop_faces
 from models.datasets.chips import Chips, load_chips
 from models.datasets.labels import MIN_FACE
+from models.detection.mtcnn import Mtcnn
 from models.engines import MAX_BATCH, Network
-from models.mtcnn import Mtcnn
 from models.runtime import Device, Estimator, network_input
 from models.spec import InputSpec, Manifest, ModelError
 from models.timing import best_seconds

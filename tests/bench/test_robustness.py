@@ -9,8 +9,8 @@ import pytest
 
 from demo.bench import robustness as steady
 from demo.bench.robustness import FRAMES, Answers, figures, jittered
+from models.detection.mtcnn import Detections
 from models.evaluation import ledger
-from models.mtcnn import Detections
 
 FACE = Detections(
     np.array([[10, 20, 110, 140]], np.float32),  # side 110, middle (60, 80)

@@ -13,7 +13,7 @@ from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.frames import Faces, Frame
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
-from models.mtcnn import Mtcnn
+from models.detection.mtcnn import Mtcnn
 from models.spec import InputSpec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.faces.smoothing import REFRESH, SETTLED
 from demo.frames import Frame
 from demo.timing import Stopwatch
-from models.mtcnn import Detections
+from models.detection.mtcnn import Detections
 from models.spec import InputSpec
 from trackers.boxes import iou
 

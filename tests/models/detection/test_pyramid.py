@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.pyramid import CELL, cells_along, scales, sheets
+from models.detection.pyramid import CELL, cells_along, scales, sheets
 
 
 @pytest.mark.parametrize(("pixels", "cells"), [(11, 1), (12, 1), (13, 2), (14, 2), (48, 19)])

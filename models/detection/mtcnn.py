@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.pyramid import CELL, STRIDE, cells_along, sheets
+from models.detection.pyramid import CELL, STRIDE, cells_along, sheets
 from models.runtime import open_detector_network
 from models.spec import load_manifest
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from models import mtcnn
-from models.mtcnn import Detections, Mtcnn, patches, square, suppress
-from models.pyramid import scales
+from models.detection import mtcnn
+from models.detection.mtcnn import Detections, Mtcnn, patches, square, suppress
+from models.detection.pyramid import scales
 from trackers.boxes import iou
 
 # mtcnn 1.0.0, MTCNN().detect_faces(astronaut, output_type="numpy", fit_to_image=False)
