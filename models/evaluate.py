@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from models.align import context_crops, crop_faces
 from models.arguments import add_model, command_line, count, guarded, make_folder
 from models.calibration import age_range
-from models.context import middle_crop
+from models.crops.align import context_crops, crop_faces
+from models.crops.context import middle_crop
 from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.datasets.splits import holders
@@ -106,7 +106,7 @@ def whole_picture(image: np.ndarray, spec: InputSpec) -> np.ndarray:
     """The crop (size, size, depth) that a whole picture (H, W, 3) is taken for."""
     if spec.align == "context":
         return context_crops(whole_picture(image, CHIP), spec.size)
-    area = min(image.shape[:2]) >= 2 * spec.size  # as models.align.warp
+    area = min(image.shape[:2]) >= 2 * spec.size  # as models.crops.align.warp
     how = cv2.INTER_AREA if area else cv2.INTER_LINEAR
     return cv2.resize(image, (spec.size, spec.size), interpolation=how)
 

@@ -25,10 +25,10 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The crops a network takes. Written by training, read by `models.align`."""
+    """The crops a network takes. Written by training, read by `models.crops.align`."""
 
     size: int = 64  # pixels, height and width
-    # similarity transform, plain box, or three crops of the transformed face: models.context
+    # similarity transform, plain box, or three crops of the transformed face: models.crops.context
     align: Literal["points", "box", "context"] = "points"
     margin: float = 0.4  # of the face's side, added on each side: the chip
     view: float = 1.0  # central part of the chip's side that the network sees

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models import evaluate
-from models.align import crop_faces
+from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
 from models.evaluation import ledger, metrics, plots

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.align import chip_transforms
+from models.crops.align import chip_transforms
 from models.datasets import surroundings as preparation
 from models.datasets.labels import largest_face
 from models.datasets.surroundings import prepare_picture, surroundings

@@ -204,7 +204,7 @@ def run_reference(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from mtcnn import MTCNN  # type: ignore[import-untyped]
 
-    from models.align import crop_faces
+    from models.crops.align import crop_faces
     from models.runtime import network_input
     from models.zoo import load_keras
 

@@ -18,8 +18,8 @@ from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
 from demo.sinks.video import check_plot
 from demo.timing import Stopwatch
-from models.align import crop_faces
 from models.arguments import guarded
+from models.crops.align import crop_faces
 
 PLOTTED = 8  # people, those longest in view
 COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()

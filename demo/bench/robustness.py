@@ -24,9 +24,9 @@ from demo.faces.quality import qualities
 from demo.faces.smoothing import Fusion
 from demo.frames import Faces
 from demo.session import prepare_process
-from models.align import crop_faces
 from models.arguments import command_line, count, guarded, make_folder, seed
 from models.calibration import Table
+from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.detection.mtcnn import Detections, Mtcnn, square
 from models.evaluate import chosen_samples

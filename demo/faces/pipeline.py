@@ -14,8 +14,8 @@ from demo.faces.reid import Reentry
 from demo.faces.smoothing import Fusion
 from demo.frames import Faces, Frame
 from demo.timing import Stopwatch
-from models.align import crop_faces
 from models.calibration import age_range
+from models.crops.align import crop_faces
 from models.detection.mtcnn import Detections, square, suppress
 from models.runtime import Estimator
 from models.spec import InputSpec

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from demo.frames import Faces
-from models.context import middle_crop
+from models.crops.context import middle_crop
 
 EYES_APART = (6.0, 20.0)  # pixels: worth nothing, worth all
 TURNED = (1.0, 0.3)  # nose off the eyes' middle, in eye distances: worth nothing, worth all

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from models.align import crop_faces
+from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
 from models.datasets.splits import in_later_split
 from models.detection.mtcnn import Mtcnn

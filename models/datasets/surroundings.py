@@ -13,7 +13,7 @@ points, for cutting 3 pixels off the large ones alone makes it 0.7.
 import cv2
 import numpy as np
 
-from models.align import chip_transforms
+from models.crops.align import chip_transforms
 from models.datasets.labels import largest_face
 from models.detection.mtcnn import Detections, Mtcnn
 from models.spec import CHIP

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.align import crop_faces
+from models.crops.align import crop_faces
 from models.datasets.chips import Chips, load_chips
 from models.datasets.labels import MIN_FACE
 from models.detection.mtcnn import Mtcnn

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.align import BORDERS, context_crops
+from models.crops.align import BORDERS, context_crops
 from models.spec import CHIP, InputSpec
 
 

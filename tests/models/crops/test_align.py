@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.align import BORDERS, MEAN_POINTS, chip_transforms, crop_faces, warp
+from models.crops.align import BORDERS, MEAN_POINTS, chip_transforms, crop_faces, warp
 from models.spec import CHIP, InputSpec
 from models.training.augment import view_transform
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from demo.faces.quality import sharpness
-from models.align import MEAN_POINTS, context_crops, crop_faces
-from models.context import BOX, NOSE, context_squares, middle_crop
+from models.crops.align import MEAN_POINTS, context_crops, crop_faces
+from models.crops.context import BOX, NOSE, context_squares, middle_crop
 from models.evaluate import whole_picture
 from models.runtime import network_input
 from models.spec import CHIP, InputSpec

@@ -2,14 +2,14 @@
 
 Three geometries: the standard chip, a similarity transform of five points (dlib's `get_face_chip`
 framing, from MTCNN's points), the "box + margin on each side" crop of the SSR-Net authors, and
-the three context crops that `models.context` cuts from a standard chip.
+the three context crops that `models.crops.context` cuts from a standard chip.
 Training, evaluation and the live application all crop here.
 """
 
 import cv2
 import numpy as np
 
-from models.context import context_transforms
+from models.crops.context import context_transforms
 from models.spec import CHIP, InputSpec
 
 # Mean position of MTCNN's points (eyes, nose, mouth corners) in the unit face square; with dlib's

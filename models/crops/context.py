@@ -10,7 +10,7 @@ import numpy as np
 from models.spec import CHIP
 
 # Median box and mean nose of MTCNN in such chips of 400 photos of All-Age-Faces, in the unit face
-# square of models.align
+# square of models.crops.align
 BOX = np.array([-0.0924, -0.3549, 1.0502, 1.1665])
 NOSE = np.array([0.4904, 0.5496])
 
