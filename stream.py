@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from demo.sinks.video import Recorder, Sink
     from demo.sources.video import Source
     from demo.timing import Stopwatch
-    from models.runtime import Estimator
+    from models.inference.estimator import Estimator
     from models.spec import InputSpec, Manifest
 
 ROOT = Path(__file__).resolve().parent
@@ -272,7 +272,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.sinks.log import Log
     from demo.sinks.summary import Summary, some
     from demo.timing import Stopwatch
-    from models.runtime import Estimator, choose_device
+    from models.inference.estimator import Estimator, choose_device
     from models.spec import load_manifest, load_weights
 
     prepare_process()

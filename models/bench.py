@@ -23,7 +23,7 @@ import numpy as np
 
 from models.arguments import command_line, guarded, make_folder
 from models.evaluation import ledger
-from models.runtime import Estimator, choose_device
+from models.inference.estimator import Estimator, choose_device
 from models.spec import MEANINGS, Manifest, file_entry, load_manifest, names
 from models.timing import best_seconds
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from models.arguments import add_model, guarded, make_folder
-from models.calibration import fit_age_range, fit_temperature, judged
 from models.datasets.chips import by_digest
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
 from models.evaluate import chosen_samples, evaluate
 from models.evaluation.metrics import Results, fairness
-from models.runtime import Estimator, choose_device
+from models.inference.calibration import fit_age_range, fit_temperature, judged
+from models.inference.estimator import Estimator, choose_device
 from models.spec import Manifest, ModelError, load_manifest
 
 FEWEST = 100  # faces of known age, or of known gender
@@ -27,7 +27,7 @@ FEWEST = 100  # faces of known age, or of known gender
 def calibrate(
     manifest: Manifest, data: list[Path], split: str
 ) -> tuple[dict[str, list[float]], list[Results]]:
-    """The table of `models.calibration`, fitted on a split of all data sets, each weighing the
+    """The table of `models.inference.calibration`, fitted on a split of all data sets, each weighing the
     same, whose pictures go through the live detector and aligner; and the faces of known age of
     each data set with the ranges that tables of other faces give them. Nothing is fitted for what
     the network does not tell, and no temperature on too few faces of known gender."""

@@ -22,7 +22,6 @@ import numpy as np
 from tqdm import tqdm
 
 from models.arguments import add_model, command_line, count, guarded, make_folder
-from models.calibration import age_range
 from models.crops.align import context_crops, crop_faces
 from models.crops.context import middle_crop
 from models.datasets.chips import digest
@@ -32,7 +31,8 @@ from models.detection.mtcnn import Mtcnn
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
-from models.runtime import Estimator, choose_device
+from models.inference.calibration import age_range
+from models.inference.estimator import Estimator, choose_device
 from models.spec import CHIP, InputSpec, ModelError, load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together

@@ -70,14 +70,18 @@ class Manifest:
     architecture: str  # module of `models.networks`
     config: dict[str, Any]  # keyword arguments of its `build`
     input: InputSpec
-    files: dict[str, dict[str, str]]  # kind of models.runtime.KINDS -> {"name", "sha256"}
+    files: dict[
+        str, dict[str, str]
+    ]  # kind of models.inference.estimator.KINDS -> {"name", "sha256"}
     outputs: dict[str, str]  # name -> what its numbers mean
     mirror: bool = False  # whether the answer is the mean over the crop and its mirror image
     licence: str = ""
     origin: str = ""  # source, or training command, back end and seed
     data: dict[str, Any] = field(default_factory=dict)  # file -> its sha256 and rows by split
     metrics: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, list[float]] = field(default_factory=dict)  # see models.calibration
+    calibration: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # see models.inference.calibration
     folder: Path = WEIGHTS
 
     @property
@@ -172,7 +176,7 @@ def load_manifest(model: str) -> Manifest:
 
 
 def _calibration(columns: dict[str, Any]) -> dict[str, list[float]]:
-    """The table of `models.calibration`. Raises ValueError where it is none."""
+    """The table of `models.inference.calibration`. Raises ValueError where it is none."""
     table = {name: [float(value) for value in column] for name, column in columns.items()}
     lengths = {len(table.get(name, ())) for name in ("age", "age_low", "age_high")}
     finite = all(column and all(map(math.isfinite, column)) for column in table.values())

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from demo.sources.video import open_source
-from models.runtime import Estimator, choose_device
+from models.inference.estimator import Estimator, choose_device
 from models.spec import WEIGHTS, ModelError, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models import convert
+from models.inference.estimator import Estimator, choose_device
 from models.networks import ssrnet
-from models.runtime import Estimator, choose_device
 from models.spec import WEIGHTS, ModelError, load_manifest, sha256
 from models.upstream.keras2 import keras2_layers
 from models.upstream.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet

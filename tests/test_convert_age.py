@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models import convert
-from models.runtime import Estimator, choose_device
+from models.inference.estimator import Estimator, choose_device
 from models.spec import load_manifest
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 

@@ -17,7 +17,7 @@ from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
 from models.evaluation import ledger, metrics, plots
 from models.evaluation.metrics import Results
-from models.runtime import Estimator, choose_device
+from models.inference.estimator import Estimator, choose_device
 from models.spec import InputSpec, Manifest, ModelError, load_manifest
 
 nan = float("nan")

@@ -17,8 +17,8 @@ from models import export
 from models.export import main
 from models.exporting import proof
 from models.exporting.weights import write_model
+from models.inference.estimator import Estimator, choose_device
 from models.networks import ssrnet
-from models.runtime import Estimator, choose_device
 from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
 
 CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}

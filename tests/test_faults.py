@@ -53,7 +53,9 @@ def command(tmp_path) -> Callable[..., Run]:
     """Starts stream.py, by default without a window, from a process that has loaded its modules,
     which takes most of a start; `before` runs in its process."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["test_faults", "demo.session", "models.runtime", "openvino"])
+    context.set_forkserver_preload(
+        ["test_faults", "demo.session", "models.inference.estimator", "openvino"]
+    )
     count = iter(range(99))
 
     def start(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.exporting import proof
+from models.inference.estimator import Estimator, choose_device
 from models.networks import ssrnet
 from models.networks.ssrnet import SoftStagewiseMerge
-from models.runtime import Estimator, choose_device
 from models.spec import load_manifest
 from models.zoo import load_keras
 

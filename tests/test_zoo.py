@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from models.engines import TfliteNetwork
 from models.exporting.graphs import write_graph
 from models.exporting.proof import check
 from models.exporting.weights import keras_network, write_model
+from models.inference.engines import TfliteNetwork
+from models.inference.estimator import Estimator, choose_device, network_input
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
-from models.runtime import Estimator, choose_device, network_input
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 
 COUNTS = {

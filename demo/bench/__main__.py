@@ -38,7 +38,7 @@ from demo.sources.video import Source, open_source
 from demo.timing import Stopwatch
 from models.arguments import count, guarded, number
 from models.evaluation import ledger
-from models.runtime import Estimator, choose_device
+from models.inference.estimator import Estimator, choose_device
 from models.spec import load_manifest
 from trackers.boxes import iou
 
@@ -205,7 +205,7 @@ def run_reference(
     from mtcnn import MTCNN  # type: ignore[import-untyped]
 
     from models.crops.align import crop_faces
-    from models.runtime import network_input
+    from models.inference.estimator import network_input
     from models.zoo import load_keras
 
     manifest = load_manifest(args.model)

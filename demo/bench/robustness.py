@@ -25,13 +25,13 @@ from demo.faces.smoothing import Fusion
 from demo.frames import Faces
 from demo.session import prepare_process
 from models.arguments import command_line, count, guarded, make_folder, seed
-from models.calibration import Table
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.detection.mtcnn import Detections, Mtcnn, square
 from models.evaluate import chosen_samples
 from models.evaluation import ledger
-from models.runtime import Estimator, choose_device
+from models.inference.calibration import Table
+from models.inference.estimator import Estimator, choose_device
 from models.spec import load_manifest
 
 FRAMES = 60

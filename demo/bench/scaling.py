@@ -24,7 +24,7 @@ from demo.frames import Frame
 from demo.timing import Stopwatch
 from models.arguments import guarded, make_folder
 from models.evaluation import ledger
-from models.runtime import Estimator
+from models.inference.estimator import Estimator
 
 FACES = (1, 2, 4, 8, 16, 24, 32)
 HEIGHTS = (270, 480, 720, 1080, 1440, 2160)

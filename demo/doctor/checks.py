@@ -104,8 +104,8 @@ def engines(tensorflow: bool) -> Iterator[Finding]:
     """What runs the networks, tried with a network; TensorFlow only if asked for."""
     import onnxruntime
 
-    from models.engines import GPU_PROVIDERS
-    from models.runtime import starts
+    from models.inference.engines import GPU_PROVIDERS
+    from models.inference.estimator import starts
 
     for provider in ("CPUExecutionProvider", *GPU_PROVIDERS):
         name, needed = f"ONNX Runtime, {provider[:-17]}", provider.startswith("CPU")
@@ -126,7 +126,7 @@ def _openvino() -> Finding:
     import numpy as np
     import openvino
 
-    from models.runtime import open_detector_network
+    from models.inference.estimator import open_detector_network
     from models.spec import load_manifest
 
     network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)

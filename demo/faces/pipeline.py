@@ -14,10 +14,10 @@ from demo.faces.reid import Reentry
 from demo.faces.smoothing import Fusion
 from demo.frames import Faces, Frame
 from demo.timing import Stopwatch
-from models.calibration import age_range
 from models.crops.align import crop_faces
 from models.detection.mtcnn import Detections, square, suppress
-from models.runtime import Estimator
+from models.inference.calibration import age_range
+from models.inference.estimator import Estimator
 from models.spec import InputSpec
 from trackers.sort import Sort
 

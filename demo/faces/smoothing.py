@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from demo.faces.load import CROPS_A_FRAME
-from models.calibration import Table, age_range
+from models.inference.calibration import Table, age_range
 
 KNOWN = 2.0  # weight of evidence before anything is shown: two good crops
 DOUBTED = 6.0  # weight of what is known of one who came back

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.calibration import COVERAGE
+from models.inference.calibration import COVERAGE
 
 AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_width", "ece")

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
-from models.calibration import COVERAGE
 from models.evaluation.metrics import COVERED, Results, metrics, parts, wilson
 from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.inference.calibration import COVERAGE
 
 BIN = 5  # years
 FEW = 10  # faces: a bin of fewer has no dot

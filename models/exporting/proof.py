@@ -10,8 +10,8 @@ from models.crops.align import crop_faces
 from models.datasets.chips import Chips, load_chips
 from models.datasets.labels import MIN_FACE
 from models.detection.mtcnn import Mtcnn
-from models.engines import MAX_BATCH, Network
-from models.runtime import Device, Estimator, network_input
+from models.inference.engines import MAX_BATCH, Network
+from models.inference.estimator import Device, Estimator, network_input
 from models.spec import InputSpec, Manifest, ModelError
 from models.timing import best_seconds
 from models.training.augment import NONE, random_crop

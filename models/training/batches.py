@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from models.datasets.chips import Chips, cache_folder
 from models.datasets.labels import OLDEST
-from models.runtime import Estimator, choose_device, network_input
+from models.inference.estimator import Estimator, choose_device, network_input
 from models.spec import InputSpec, ModelError, load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
 from models.writing import whole

@@ -11,8 +11,14 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models import runtime
-from models.runtime import FULLY, Estimator, choose_device, network_input, open_detector_network
+from models.inference import estimator as runtime
+from models.inference.estimator import (
+    FULLY,
+    Estimator,
+    choose_device,
+    network_input,
+    open_detector_network,
+)
 from models.spec import InputSpec, ModelError, load_manifest
 
 

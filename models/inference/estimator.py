@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.calibration import tempered
-from models.engines import (
+from models.inference.calibration import tempered
+from models.inference.engines import (
     GPU_PROVIDERS,
     MAX_BATCH,
     KerasNetwork,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.calibrate import main
-from models.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
+from models.inference.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
 from models.spec import WEIGHTS
 
 
@@ -68,7 +68,7 @@ def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
         return inside.mean(), inside[1600:].mean()
 
     even = held()
-    monkeypatch.setattr("models.calibration.NEED", 1.0)
+    monkeypatch.setattr("models.inference.calibration.NEED", 1.0)
     uneven = held()
     assert (even[0], uneven[0]) == pytest.approx((0.9, 0.9), abs=0.01)
     assert even[1] == pytest.approx(0.9, abs=0.01)
