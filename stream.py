@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from models.arguments import INTERRUPTED, count, number
+from models.commands import INTERRUPTED, count, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from demo.sources.video import Source
     from demo.timing import Stopwatch
     from models.inference.estimator import Estimator
-    from models.spec import InputSpec, Manifest
+    from models.manifest import InputSpec, Manifest
 
 ROOT = Path(__file__).resolve().parent
 DEMO_CLIP = ROOT / "assets" / "demo.mp4"
@@ -252,7 +252,7 @@ def _guarded(args: argparse.Namespace) -> int:
         )
         return 2
     from demo.sources.redact import public_name
-    from models.spec import ModelError
+    from models.manifest import ModelError
 
     try:
         return start(args)
@@ -273,7 +273,7 @@ def start(args: argparse.Namespace) -> int:
     from demo.sinks.summary import Summary, some
     from demo.timing import Stopwatch
     from models.inference.estimator import Estimator, choose_device
-    from models.spec import load_manifest, load_weights
+    from models.manifest import load_manifest, load_weights
 
     prepare_process()
     manifest = load_weights(args.weights) if args.weights else load_manifest(args.model)

@@ -1,6 +1,6 @@
 """What a user did wrong, in one line."""
 
-from models.spec import ModelError
+from models.manifest import ModelError
 
 
 class UserError(ModelError):

@@ -21,10 +21,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one c
 
 import numpy as np
 
-from models.arguments import command_line, guarded, make_folder
+from models.commands import command_line, guarded, make_folder
 from models.evaluation import ledger
 from models.inference.estimator import Estimator, choose_device
-from models.spec import MEANINGS, Manifest, file_entry, load_manifest, names
+from models.manifest import MEANINGS, Manifest, file_entry, load_manifest, names
 from models.timing import best_seconds
 
 BATCHES = (1, 2, 4, 8, 16, 32)

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models.arguments import add_model, guarded
+from models.commands import add_model, guarded
 from models.evaluation import ledger
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
-from models.spec import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import InputSpec, Manifest, ModelError, load_manifest
 
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
 `stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,

@@ -20,12 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models.arguments import command_line, count, guarded, make_folder
+from models.commands import command_line, count, guarded, make_folder
 from models.datasets.chips import Chips, by_digest, different_chips
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
-from models.spec import ModelError
+from models.manifest import ModelError
 from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches

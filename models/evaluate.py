@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from models.arguments import add_model, command_line, count, guarded, make_folder
+from models.commands import add_model, command_line, count, guarded, make_folder
 from models.crops.align import context_crops, crop_faces
 from models.crops.context import middle_crop
 from models.datasets.chips import digest
@@ -33,7 +33,7 @@ from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator, choose_device
-from models.spec import CHIP, InputSpec, ModelError, load_manifest
+from models.manifest import CHIP, InputSpec, ModelError, load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes

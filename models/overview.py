@@ -12,9 +12,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from models.arguments import guarded
+from models.commands import guarded
 from models.evaluation import ledger
-from models.spec import load_manifest, names
+from models.manifest import load_manifest, names
 from models.zoo import ARCHITECTURES, NETWORKS
 
 HEADS = (

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from models.arguments import guarded, make_folder
+from models.commands import guarded, make_folder
 from models.datasets.histogram import save_age_histogram
 from models.datasets.labels import UNREADABLE
 from models.datasets.originals import ORIGINALS, Rules
@@ -28,8 +28,8 @@ from models.datasets.source import Record, Source
 from models.datasets.splits import SPLITS, assign_splits
 from models.datasets.surroundings import prepare_picture
 from models.detection.mtcnn import Mtcnn
-from models.spec import ModelError
-from models.writing import whole
+from models.files import whole
+from models.manifest import ModelError
 
 COLUMNS = ("file", "split", "age", "gender", "race", "age_bin", "subject", "fold")
 NO_SPLIT = "no split"  # of what was dropped before it had one

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from models.manifest import InputSpec, Manifest, ModelError
 from models.networks import (
     c3ae,
     densenet,
@@ -17,7 +18,6 @@ from models.networks import (
     mobilenetv2,
     ssrnet,
 )
-from models.spec import InputSpec, Manifest, ModelError
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "c3ae": c3ae.build,

@@ -181,7 +181,7 @@ def jpeg(image: np.ndarray) -> bytes:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of a network of a few neurons with all outputs, that drops some, in the zoo."""
     from models import zoo
-    from models.spec import InputSpec
+    from models.manifest import InputSpec
 
     network = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
     monkeypatch.setitem(zoo.ARCHITECTURES, "tiny", tiny_network)

@@ -23,7 +23,7 @@ import numpy as np
 
 from demo.sources.video import open_source
 from models.inference.estimator import Estimator, choose_device
-from models.spec import WEIGHTS, ModelError, load_manifest
+from models.manifest import WEIGHTS, ModelError, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("video", "photo", "manifest", "weights")

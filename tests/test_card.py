@@ -7,7 +7,7 @@ import pytest
 
 from models import card
 from models.evaluation import ledger
-from models.spec import InputSpec, Manifest, ModelError, load_manifest, names, sha256
+from models.manifest import InputSpec, Manifest, ModelError, load_manifest, names, sha256
 
 RESULTS = Path(card.__file__).parent / "results"
 OVERALL = {

@@ -20,7 +20,7 @@ from models.datasets.chips import (
 )
 from models.datasets.labels import Pictures
 from models.evaluate import repeated
-from models.spec import CHIP, MEASURED
+from models.manifest import CHIP, MEASURED
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from models import convert
 from models.inference.estimator import Estimator, choose_device
+from models.manifest import WEIGHTS, ModelError, load_manifest, sha256
 from models.networks import ssrnet
-from models.spec import WEIGHTS, ModelError, load_manifest, sha256
 from models.upstream.keras2 import keras2_layers
 from models.upstream.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet
 from models.zoo import load_keras

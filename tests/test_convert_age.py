@@ -12,7 +12,7 @@ import pytest
 
 from models import convert
 from models.inference.estimator import Estimator, choose_device
-from models.spec import load_manifest
+from models.manifest import load_manifest
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 
 NETS = {

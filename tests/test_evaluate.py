@@ -18,7 +18,7 @@ from models.detection.mtcnn import Mtcnn
 from models.evaluation import ledger, metrics, plots
 from models.evaluation.metrics import Results
 from models.inference.estimator import Estimator, choose_device
-from models.spec import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import InputSpec, Manifest, ModelError, load_manifest
 
 nan = float("nan")
 SPEC = InputSpec(view=0.75)

@@ -18,8 +18,8 @@ from models.export import main
 from models.exporting import proof
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
+from models.manifest import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
 from models.networks import ssrnet
-from models.spec import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
 
 CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}
 CLIP = str(stream.DEMO_CLIP)

@@ -6,9 +6,9 @@ import pytest
 from models.convert import main
 from models.exporting import proof
 from models.inference.estimator import Estimator, choose_device
+from models.manifest import InputSpec, ModelError, load_manifest
 from models.networks import faceres
 from models.networks.faceres import OFFSET
-from models.spec import InputSpec, ModelError, load_manifest
 from models.upstream.faceres_files import DENSE, MEANS, read_faceres
 from models.zoo import load_keras
 

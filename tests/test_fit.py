@@ -13,8 +13,8 @@ import pytest
 
 from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
+from models.manifest import InputSpec, ModelError
 from models.networks import ssrnet
-from models.spec import InputSpec, ModelError
 from models.training.augment import WEBCAM
 from models.training.batches import Batches, age_chances, targets
 from models.training.checkpoint import Checkpoint
@@ -255,7 +255,7 @@ from models import zoo
 from models.datasets.chips import Chips
 from models.training.recipes import Recipe
 from models.zoo import Network
-from models.spec import InputSpec
+from models.manifest import InputSpec
 from tests.conftest import TINY_NODES, tiny_network
 
 zoo.ARCHITECTURES["tiny"] = tiny_network

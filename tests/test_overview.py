@@ -3,7 +3,7 @@ import json
 import pytest
 
 from models import bench, overview
-from models.spec import load_manifest
+from models.manifest import load_manifest
 from models.zoo import NETWORKS
 
 

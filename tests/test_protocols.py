@@ -11,7 +11,7 @@ from models.datasets.chips import Chips
 from models.datasets.labels import Pictures
 from models.evaluation import ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
-from models.spec import ModelError, load_manifest
+from models.manifest import ModelError, load_manifest
 from models.training.fit import Training
 from models.training.protocols import folds, watched_tenth
 from models.training.recipes import Recipe

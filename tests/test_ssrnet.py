@@ -9,9 +9,9 @@ import pytest
 
 from models.exporting import proof
 from models.inference.estimator import Estimator, choose_device
+from models.manifest import load_manifest
 from models.networks import ssrnet
 from models.networks.ssrnet import SoftStagewiseMerge
-from models.spec import load_manifest
 from models.zoo import load_keras
 
 # p, η and Δ of three stages, one face: Σ p·(i + η) = 1.5, 4.75, 2 and widths 3, 3·3·2, 3·3·2·3·½

@@ -12,7 +12,7 @@ from models.datasets import surroundings as preparation
 from models.datasets.labels import largest_face
 from models.datasets.surroundings import prepare_picture, surroundings
 from models.detection.mtcnn import Mtcnn
-from models.spec import CHIP
+from models.manifest import CHIP
 from tests.conftest import jpeg
 
 

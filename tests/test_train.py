@@ -13,8 +13,8 @@ import pytest
 from models.datasets.chips import training_chips
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
+from models.manifest import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
 from models.networks import ssrnet
-from models.spec import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
 from models.train import known, main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
 from models.training.batches import teach

@@ -36,10 +36,10 @@ from demo.session import prepare_process
 from demo.sources.live import LiveSource
 from demo.sources.video import Source, open_source
 from demo.timing import Stopwatch
-from models.arguments import count, guarded, number
+from models.commands import count, guarded, number
 from models.evaluation import ledger
 from models.inference.estimator import Estimator, choose_device
-from models.spec import load_manifest
+from models.manifest import load_manifest
 from trackers.boxes import iou
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
 from demo.sinks.video import check_plot
 from demo.timing import Stopwatch
-from models.arguments import guarded
+from models.commands import guarded
 from models.crops.align import crop_faces
 
 PLOTTED = 8  # people, those longest in view
@@ -77,7 +77,7 @@ def flips(males: np.ndarray) -> int:
 
 def plot(people: dict[int, Curves], title: str, path: Path) -> None:
     """Ages above, genders below; dots are raw, lines shown."""
-    from models.figures import label, new_figure, save_figure
+    from models.plots import label, new_figure, save_figure
 
     figure, (ages, males) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
     longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]

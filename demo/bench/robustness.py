@@ -24,7 +24,7 @@ from demo.faces.quality import qualities
 from demo.faces.smoothing import Fusion
 from demo.frames import Faces
 from demo.session import prepare_process
-from models.arguments import command_line, count, guarded, make_folder, seed
+from models.commands import command_line, count, guarded, make_folder, seed
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.detection.mtcnn import Detections, Mtcnn, square
@@ -32,7 +32,7 @@ from models.evaluate import chosen_samples
 from models.evaluation import ledger
 from models.inference.calibration import Table
 from models.inference.estimator import Estimator, choose_device
-from models.spec import load_manifest
+from models.manifest import load_manifest
 
 FRAMES = 60
 JITTER = 0.04  # of the box's width and height, at most, at each of its sides

@@ -22,7 +22,7 @@ from demo.faces.detectors import Detector
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Frame
 from demo.timing import Stopwatch
-from models.arguments import guarded, make_folder
+from models.commands import guarded, make_folder
 from models.evaluation import ledger
 from models.inference.estimator import Estimator
 
@@ -91,7 +91,7 @@ def _portrait(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def plot(result: dict[str, dict[int, float]], path: Path) -> None:
     """Frames a second against faces and against frame height."""
-    from models.figures import BLUE, label, new_figure, save_figure
+    from models.plots import BLUE, label, new_figure, save_figure
 
     figure, axes = new_figure(10, 4, columns=2)
     labels = {"faces": "faces in a 1920×1080 frame", "height": "frame height, pixels"}

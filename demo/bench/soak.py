@@ -29,7 +29,7 @@ from demo.sinks.summary import Summary
 from demo.sinks.video import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
 from demo.timing import Stopwatch
-from models.arguments import INTERRUPTED, guarded, number
+from models.commands import INTERRUPTED, guarded, number
 from models.evaluation import ledger
 
 WARM_UP = 0.1  # of the run, left out
@@ -206,7 +206,7 @@ def text(report: dict[str, Any]) -> str:
 
 def plot(samples: dict[str, list[float]], path: Path) -> None:
     """Memory, threads, open files and delay over time."""
-    from models.figures import BLUE, label, new_figure, save_figure
+    from models.plots import BLUE, label, new_figure, save_figure
 
     minutes = np.array(samples["second"]) / 60
     figure, axes = new_figure(9, 8, rows=len(LABELS), sharex=True)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from demo.doctor import checks
 from demo.doctor.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
-from models.arguments import guarded, number
+from models.commands import guarded, number
 
 CLIP = ROOT / "assets" / "demo.mp4"
 MARKS = {OK: "ok ", NOTE: " - ", BAD: "BAD"}

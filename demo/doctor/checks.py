@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.evaluation import ledger
-from models.spec import ModelError
+from models.manifest import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
@@ -127,7 +127,7 @@ def _openvino() -> Finding:
     import openvino
 
     from models.inference.estimator import open_detector_network
-    from models.spec import load_manifest
+    from models.manifest import load_manifest
 
     network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)
     network(np.zeros((1, 24, 24, 3), np.uint8))
@@ -146,7 +146,7 @@ def _tensorflow() -> Finding:
 
 def weights() -> Iterator[Finding]:
     """Every manifest's files, with their hashes."""
-    from models.spec import load_manifest, names
+    from models.manifest import load_manifest, names
 
     for name in ("mtcnn", *names()):
         try:

@@ -18,7 +18,7 @@ from models.crops.align import crop_faces
 from models.detection.mtcnn import Detections, square, suppress
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator
-from models.spec import InputSpec
+from models.manifest import InputSpec
 from trackers.sort import Sort
 
 PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for

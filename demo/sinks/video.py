@@ -21,7 +21,7 @@ from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.sinks.audio import Sound
 from demo.sources.photos import PHOTO_SUFFIXES
-from models.writing import writable_folder
+from models.files import writable_folder
 
 NEAR_BEAT = 0.1  # of a frame: a time this near to the source's rate is meant to be on it
 TICK = Fraction(1, 90_000)  # seconds, the clock of a recording

@@ -18,7 +18,7 @@ from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
 from models.datasets.splits import in_later_split
 from models.detection.mtcnn import Mtcnn
-from models.spec import CHIP, MEASURED, listed_sha256, sha256
+from models.manifest import CHIP, MEASURED, listed_sha256, sha256
 
 Columns = dict[str, np.ndarray]  # name -> (N,), a value a face
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips

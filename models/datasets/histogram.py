@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.datasets.labels import OLDEST, label_range
-from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 
 def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Path) -> None:

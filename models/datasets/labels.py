@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from models.detection.mtcnn import Detections, Mtcnn
-from models.spec import ModelError, sha256
+from models.manifest import ModelError, sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 # of Adience: years, the first and the last of each

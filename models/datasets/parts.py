@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from models.writing import whole
+from models.files import whole
 
 PART = 64  # pictures: what a kill loses at most
 OUTCOMES = "outcomes.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from models.datasets.labels import UNREADABLE, open_zip
-from models.spec import ModelError
+from models.manifest import ModelError
 
 PICTURES = (".jpg", ".jpeg")
 

@@ -2,7 +2,7 @@
 
 A prepared picture goes through detection and alignment again, as every picture does, so it is no
 aligned chip: turned and filled twice it would be blurred, with nothing beyond its border. It is the
-part that holds the chip of `models.spec.CHIP` with half a side to spare, shrunk where the chip
+part that holds the chip of `models.manifest.CHIP` with half a side to spare, shrunk where the chip
 would have more pixels and never enlarged. A picture that is no more than that keeps its bytes, and
 so does one whose face is then not found again at its place: cutting loses none. Over 200 test
 pictures of All-Age-Faces the age that `ssrnet-joint` tells differs by 0.2 years (mean) from the
@@ -16,7 +16,7 @@ import numpy as np
 from models.crops.align import chip_transforms
 from models.datasets.labels import largest_face
 from models.detection.mtcnn import Detections, Mtcnn
-from models.spec import CHIP
+from models.manifest import CHIP
 
 SPARE = 0.5  # of the chip's side, on each side
 QUALITY = 95  # of JPEG, at full colour resolution

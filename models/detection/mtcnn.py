@@ -14,7 +14,7 @@ import numpy as np
 
 from models.detection.pyramid import CELL, STRIDE, cells_along, sheets
 from models.inference.estimator import open_detector_network
-from models.spec import load_manifest
+from models.manifest import load_manifest
 
 P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models.spec import MEASURED, Manifest, ModelError
-from models.writing import whole
+from models.files import whole
+from models.manifest import MEASURED, Manifest, ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"

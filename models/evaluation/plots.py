@@ -9,8 +9,8 @@ from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
 from models.evaluation.metrics import COVERED, Results, metrics, parts, wilson
-from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
 from models.inference.calibration import COVERAGE
+from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 BIN = 5  # years
 FEW = 10  # faces: a bin of fewer has no dot

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.evaluation import ledger
 from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEED
-from models.spec import Manifest
+from models.manifest import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
 ENDS = {

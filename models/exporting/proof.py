@@ -12,7 +12,7 @@ from models.datasets.labels import MIN_FACE
 from models.detection.mtcnn import Mtcnn
 from models.inference.engines import MAX_BATCH, Network
 from models.inference.estimator import Device, Estimator, network_input
-from models.spec import InputSpec, Manifest, ModelError
+from models.manifest import InputSpec, Manifest, ModelError
 from models.timing import best_seconds
 from models.training.augment import NONE, random_crop
 

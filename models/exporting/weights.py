@@ -9,12 +9,12 @@ import h5py
 import keras
 import numpy as np
 
-from models.arguments import make_folder
+from models.commands import make_folder
 from models.exporting.graphs import write_graph
 from models.exporting.proof import check
 from models.inference.engines import Network, OnnxNetwork
 from models.inference.estimator import network_input
-from models.spec import MEANINGS, InputSpec, Manifest, file_entry
+from models.manifest import MEANINGS, InputSpec, Manifest, file_entry
 
 HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
 

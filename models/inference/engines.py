@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.spec import Manifest
+from models.manifest import Manifest
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 THREADS = min(4, os.cpu_count() or 1)  # these networks gain nothing from more

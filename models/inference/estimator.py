@@ -26,7 +26,7 @@ from models.inference.engines import (
     onnx_session,
     stderr_closed,
 )
-from models.spec import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import InputSpec, Manifest, ModelError, load_manifest
 
 # kinds of weights files by preference, and what they are called
 KINDS = {

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from models.crops.align import BORDERS, context_crops
-from models.spec import CHIP, InputSpec
+from models.manifest import CHIP, InputSpec
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from models.datasets.chips import Chips, cache_folder
 from models.datasets.labels import OLDEST
+from models.files import whole
 from models.inference.estimator import Estimator, choose_device, network_input
-from models.spec import InputSpec, ModelError, load_manifest
+from models.manifest import InputSpec, ModelError, load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
-from models.writing import whole
 
 WORKERS, AHEAD = 2, 16  # threads, batches
 ASKED = 64  # faces that a teacher is asked about together

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.spec import ModelError
-from models.writing import whole
+from models.files import whole
+from models.manifest import ModelError
 
 Weights = list[np.ndarray]  # in the order of keras.Model.get_weights
 

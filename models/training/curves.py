@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.figures import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 CURVES = {"years_outside": "age error, years", "gender_accuracy": "gender accuracy"}
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from models.datasets.chips import Chips
-from models.spec import InputSpec, ModelError, load_manifest, sha256
+from models.manifest import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
 from models.training.blends import with_blends

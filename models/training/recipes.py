@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from models.arguments import number
-from models.spec import ModelError
+from models.commands import number
+from models.manifest import ModelError
 from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 

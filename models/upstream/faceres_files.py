@@ -6,10 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from models.manifest import ModelError
 from models.networks import faceres
 from models.networks.faceres import OFFSET
 from models.networks.mobilenet import WIDTHS
-from models.spec import ModelError
 
 TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4"}
 MEANS = np.array([103.939, 116.779, 123.68], np.float32)  # of the channels B, G, R

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from models.spec import ModelError
+from models.manifest import ModelError
 
 Layers = dict[str, dict[str, np.ndarray]]  # layer -> "kernel", "bias", "gamma", … -> array
 

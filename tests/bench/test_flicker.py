@@ -4,7 +4,7 @@ import pytest
 
 from demo.bench import flicker as jitter
 from demo.bench.flicker import Curves, figures, flips, main
-from models.arguments import INTERRUPTED
+from models.commands import INTERRUPTED
 
 
 def test_a_flip_is_a_change_of_the_more_probable_gender():

@@ -7,7 +7,7 @@ from demo.bench import soak
 from demo.bench.soak import Half, Sample, faults, halves
 from demo.display.mosaic import Wall
 from demo.errors import UserError
-from models.arguments import INTERRUPTED
+from models.commands import INTERRUPTED
 from models.evaluation import ledger
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")

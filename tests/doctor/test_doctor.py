@@ -9,7 +9,7 @@ import pytest
 from demo import doctor
 from demo.doctor import Speed, advice, checks
 from demo.doctor.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
-from models import spec
+from models import manifest as spec
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from demo.frames import Faces, Frame
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from models.detection.mtcnn import Mtcnn
-from models.spec import InputSpec
+from models.manifest import InputSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "assets" / "demo.mp4"

@@ -10,7 +10,7 @@ from demo.faces.smoothing import REFRESH, SETTLED
 from demo.frames import Frame
 from demo.timing import Stopwatch
 from models.detection.mtcnn import Detections
-from models.spec import InputSpec
+from models.manifest import InputSpec
 from trackers.boxes import iou
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.calibrate import main
 from models.inference.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
-from models.spec import WEIGHTS
+from models.manifest import WEIGHTS
 
 
 def people(seed, count=4000):

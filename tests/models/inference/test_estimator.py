@@ -19,7 +19,7 @@ from models.inference.estimator import (
     network_input,
     open_detector_network,
 )
-from models.spec import InputSpec, ModelError, load_manifest
+from models.manifest import InputSpec, ModelError, load_manifest
 
 
 @pytest.fixture

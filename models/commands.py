@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.spec import ModelError
-from models.writing import writable_folder
+from models.files import writable_folder
+from models.manifest import ModelError
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 
@@ -37,7 +37,7 @@ seed = number(0, 2**32 - 1, kind=int)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """NAME, for `models.spec.load_manifest`."""
+    """NAME, for `models.manifest.load_manifest`."""
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
 
 

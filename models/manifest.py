@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from models.writing import whole
+from models.files import whole
 
 WEIGHTS = Path(__file__).parent / "weights"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "saved_model": "", "keras": ".weights.h5"}

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from models.spec import MEANINGS, WEIGHTS, InputSpec, Manifest, ModelError, load_manifest, sha256
+from models.manifest import (
+    MEANINGS,
+    WEIGHTS,
+    InputSpec,
+    Manifest,
+    ModelError,
+    load_manifest,
+    sha256,
+)
 
 
 @pytest.fixture

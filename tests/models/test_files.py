@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.writing import whole
+from models.files import whole
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:

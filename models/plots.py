@@ -5,8 +5,8 @@ from typing import Any
 
 import matplotlib
 
-from models.spec import ModelError
-from models.writing import whole
+from models.files import whole
+from models.manifest import ModelError
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
