@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.commands import add_model, guarded
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
 from models.manifest import InputSpec, Manifest, ModelError, load_manifest
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from models.commands import command_line, count, guarded, make_folder
 from models.datasets.chips import Chips, by_digest, different_chips
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
 from models.manifest import ModelError

@@ -1,7 +1,7 @@
 """`python -m models.export NAME --to onnx|tflite|saved_model`: a model as a file for elsewhere.
 
 Beside the file lies its manifest: `stream.py --weights FILE` runs it. Nothing is written that
-answers otherwise than Keras on real faces (models.exporting.proof), those of the val splits of
+answers otherwise than Keras on real faces (models.exporting.parity), those of the val splits of
 --data or of the bundled clip. --int8 takes the ranges of its activations from the val splits.
 """
 
@@ -19,7 +19,7 @@ import keras
 
 from models.commands import add_model, guarded, make_folder
 from models.exporting.graphs import write_graph
-from models.exporting.proof import (
+from models.exporting.parity import (
     CPU,
     SeenFaces,
     answers,
@@ -36,7 +36,7 @@ from models.manifest import SUFFIXES, Manifest, ModelError, file_entry, load_man
 from models.zoo import load_keras
 
 FORMATS = ("onnx", "tflite", "saved_model")
-COLUMNS = {  # of models.exporting.proof.figures -> heading, width, format
+COLUMNS = {  # of models.exporting.parity.figures -> heading, width, format
     "megabytes": ("MB", 8, ".2f"),
     "ms_1_face": ("1 face, ms", 12, ".2f"),
     "ms_8_faces": ("8 faces, ms", 13, ".2f"),

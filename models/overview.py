@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from models.commands import guarded
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.manifest import load_manifest, names
 from models.zoo import ARCHITECTURES, NETWORKS
 

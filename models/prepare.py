@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from models.commands import guarded, make_folder
+from models.datasets.face_region import prepare_picture
+from models.datasets.formats import ORIGINALS, Rules
 from models.datasets.histogram import save_age_histogram
 from models.datasets.labels import UNREADABLE
-from models.datasets.originals import ORIGINALS, Rules
-from models.datasets.parts import Parts, Prepared, new_zip
+from models.datasets.shards import Parts, Prepared, new_zip
 from models.datasets.source import Record, Source
 from models.datasets.splits import SPLITS, assign_splits
-from models.datasets.surroundings import prepare_picture
 from models.detection.mtcnn import Mtcnn
 from models.files import whole
 from models.manifest import ModelError

@@ -37,7 +37,7 @@ from demo.sources.live import LiveSource
 from demo.sources.video import Source, open_source
 from demo.timing import Stopwatch
 from models.commands import count, guarded, number
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest
 from trackers.boxes import iou

@@ -29,7 +29,7 @@ from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.detection.mtcnn import Detections, Mtcnn, square
 from models.evaluate import chosen_samples
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.inference.calibration import Table
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest

@@ -23,7 +23,7 @@ from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Frame
 from demo.timing import Stopwatch
 from models.commands import guarded, make_folder
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.inference.estimator import Estimator
 
 FACES = (1, 2, 4, 8, 16, 24, 32)

@@ -30,7 +30,7 @@ from demo.sinks.video import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
 from demo.timing import Stopwatch
 from models.commands import INTERRUPTED, guarded, number
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's

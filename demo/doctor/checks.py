@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.manifest import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]

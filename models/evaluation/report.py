@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEED
 from models.manifest import Manifest
 

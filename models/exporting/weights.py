@@ -11,7 +11,7 @@ import numpy as np
 
 from models.commands import make_folder
 from models.exporting.graphs import write_graph
-from models.exporting.proof import check
+from models.exporting.parity import check
 from models.inference.engines import Network, OnnxNetwork
 from models.inference.estimator import network_input
 from models.manifest import MEANINGS, InputSpec, Manifest, file_entry

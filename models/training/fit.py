@@ -15,7 +15,6 @@ from models.datasets.chips import Chips
 from models.manifest import InputSpec, ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
-from models.training.blends import with_blends
 from models.training.checkpoint import Checkpoint, Weights
 from models.training.losses import (
     GenderAccuracy,
@@ -25,6 +24,7 @@ from models.training.losses import (
     two_points,
     years_outside,
 )
+from models.training.mixup import with_blends
 from models.training.recipes import Recipe
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
 

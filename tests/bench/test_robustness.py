@@ -10,7 +10,7 @@ import pytest
 from demo.bench import robustness as steady
 from demo.bench.robustness import FRAMES, Answers, figures, jittered
 from models.detection.mtcnn import Detections
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 
 FACE = Detections(
     np.array([[10, 20, 110, 140]], np.float32),  # side 110, middle (60, 80)

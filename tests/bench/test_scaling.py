@@ -3,7 +3,7 @@ import json
 import cv2
 
 from demo.bench import scaling as sweep
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 
 
 def test_a_clip_becomes_times_by_faces_and_by_height_and_a_plot(

@@ -8,7 +8,7 @@ from demo.bench.soak import Half, Sample, faults, halves
 from demo.display.mosaic import Wall
 from demo.errors import UserError
 from models.commands import INTERRUPTED
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 

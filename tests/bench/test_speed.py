@@ -3,7 +3,7 @@ import json
 import pytest
 
 from demo import bench
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "0.0001"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.exporting.graphs import write_graph
-from models.exporting.proof import check
+from models.exporting.parity import check
 from models.exporting.weights import keras_network, write_model
 from models.inference.engines import TfliteNetwork
 from models.inference.estimator import Estimator, choose_device, network_input

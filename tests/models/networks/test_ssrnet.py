@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.exporting import proof
+from models.exporting import parity as proof
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest
 from models.networks import ssrnet

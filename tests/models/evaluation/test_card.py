@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models import card
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.manifest import InputSpec, Manifest, ModelError, load_manifest, names, sha256
 
 RESULTS = Path(card.__file__).parent / "results"

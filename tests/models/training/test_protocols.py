@@ -9,7 +9,7 @@ import pytest
 from models import crossval
 from models.datasets.chips import Chips
 from models.datasets.labels import Pictures
-from models.evaluation import ledger
+from models.evaluation import results_table as ledger
 from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.manifest import ModelError, load_manifest
 from models.training.fit import Training

@@ -1,6 +1,6 @@
 import numpy as np
 
-from models.training.blends import LEAST, MOST, BlendedImages, with_blends
+from models.training.mixup import LEAST, MOST, BlendedImages, with_blends
 
 
 def test_a_blend_is_the_shares_of_its_two_images():

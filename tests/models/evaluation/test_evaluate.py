@@ -15,7 +15,8 @@ from models import evaluate
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
-from models.evaluation import ledger, metrics, plots
+from models.evaluation import metrics, plots
+from models.evaluation import results_table as ledger
 from models.evaluation.metrics import Results
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import InputSpec, Manifest, ModelError, load_manifest

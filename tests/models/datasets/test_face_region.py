@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.crops.align import chip_transforms
-from models.datasets import surroundings as preparation
+from models.datasets import face_region as preparation
+from models.datasets.face_region import prepare_picture, surroundings
 from models.datasets.labels import largest_face
-from models.datasets.surroundings import prepare_picture, surroundings
 from models.detection.mtcnn import Mtcnn
 from models.manifest import CHIP
 from tests.conftest import jpeg

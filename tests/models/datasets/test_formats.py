@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from models.datasets.originals import ORIGINALS, Rules, adience_bracket
+from models.datasets.formats import ORIGINALS, Rules, adience_bracket
 from models.datasets.source import Record, Source
 from models.manifest import ModelError
 

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 from conftest import jpeg
+from tests.test_originals import person, write_folds, write_mat
 
 from models import prepare
-from models.datasets import parts
+from models.datasets import shards as parts
+from models.datasets.formats import Rules
 from models.datasets.labels import Pictures
-from models.datasets.originals import Rules
 from models.datasets.splits import hashed_split
-from tests.test_originals import person, write_folds, write_mat
 
 HEAD = "file,split,age,gender,race,age_bin,subject,fold"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.convert import main
-from models.exporting import proof
+from models.exporting import parity as proof
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import InputSpec, ModelError, load_manifest
 from models.networks import faceres

@@ -15,7 +15,7 @@ import pytest
 import stream
 from models import export
 from models.export import main
-from models.exporting import proof
+from models.exporting import parity as proof
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
