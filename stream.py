@@ -15,17 +15,18 @@ from models.commands import INTERRUPTED, count, number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.display.mosaic import View
+    from demo.display.mosaic import SourceView
     from demo.display.window import Window
     from demo.faces.detectors import Detector
     from demo.frames import Faces, Frame
     from demo.session import Result
-    from demo.sinks.audio import Sound
+    from demo.sinks.audio import AudioTrack
     from demo.sinks.video import Recorder, Sink
     from demo.sources.video import Source
     from demo.timing import Stopwatch
+    from models.crops.spec import InputSpec
     from models.inference.estimator import Estimator
-    from models.manifest import InputSpec, Manifest
+    from models.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent
 DEMO_CLIP = ROOT / "assets" / "demo.mp4"
@@ -251,7 +252,7 @@ def _guarded(args: argparse.Namespace) -> int:
             "without screen: pip uninstall opencv-python; pip install opencv-python-headless"
         )
         return 2
-    from demo.sources.redact import public_name
+    from demo.sources.redact import redact
     from models.manifest import ModelError
 
     try:
@@ -259,14 +260,14 @@ def _guarded(args: argparse.Namespace) -> int:
     except ModelError as error:
         say(str(error))
     except OSError as error:
-        place = public_name(str(error.filename or "system"))
+        place = redact(str(error.filename or "system"))
         say(f"{place}: {error.strerror or type(error).__name__}")
     return 2
 
 
 def start(args: argparse.Namespace) -> int:
     """Build the run that the arguments describe, and run it."""
-    from demo.display.mosaic import View
+    from demo.display.mosaic import SourceView
     from demo.faces.detectors import DETECTORS
     from demo.session import prepare_process, run
     from demo.sinks.log import Log
@@ -289,7 +290,7 @@ def start(args: argparse.Namespace) -> int:
     )
     log = None if args.log is None else Log(args.log)  # perhaps in the folder of photos just made
     summary = Summary(args.summary, names, photos, lambda: sum(s.dropped for s in sources))
-    views = [View(s, summary.timed(p)) for s, p in zip(sources, processes, strict=True)]
+    views = [SourceView(s, summary.timed(p)) for s, p in zip(sources, processes, strict=True)]
     sinks: list[Sink] = [log, summary] if log else [summary]
     window = None if args.no_display else _window(f"AgeStream - {names}")
     device = estimator.device
@@ -345,7 +346,7 @@ def _pipeline(
     return pipeline.process
 
 
-def _exit_code(result: "Result", views: "list[View]") -> int:
+def _exit_code(result: "Result", views: "list[SourceView]") -> int:
     """Of a run that has ended; why it did is told, of several sources in its midst."""
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
@@ -359,10 +360,10 @@ def _exit_code(result: "Result", views: "list[View]") -> int:
 
 def _recorder(
     output: Path, sources: list["Source"], anonymize: str | None
-) -> tuple["Recorder", "Sound | None"]:
+) -> tuple["Recorder", "AudioTrack | None"]:
     """What records the sources, and the sound that a single video brings along, unless
     nobody may be recognised."""
-    from demo.sinks.audio import sound_of
+    from demo.sinks.audio import audio_of
     from demo.sinks.video import PhotoRecorder, VideoRecorder
     from demo.sources.video import VideoSource
 
@@ -370,7 +371,7 @@ def _recorder(
         return PhotoRecorder(output, single=Path(sources[0].name).is_file()), None
     sound, only = None, sources[0] if len(sources) == 1 else None
     if isinstance(only, VideoSource):
-        sound = sound_of(only.name, lambda: only.start)
+        sound = audio_of(only.name, lambda: only.start)
         if sound is not None and anonymize:
             say(f"--anonymize: the sound of {only.name} is left out, for voices can be recognised")
             sound.close()

@@ -1,1 +1,1 @@
-"""The live application: sources, detection, tracking, fusion, drawing, sinks."""
+"""The live application: sources, detection, tracking, smoother, drawing, sinks."""

@@ -18,7 +18,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Silence:
+class NoFrame:
     """No new picture from a source for a moment."""
 
     time: float  # seconds since the start of the source
@@ -34,7 +34,7 @@ class Faces:
     points: np.ndarray  # (N, 5, 2) float32, pixels: eyes, nose, mouth corners, left one first
     ids: np.ndarray  # (N,) int64, from 1; -1 = not confirmed
     ages: np.ndarray  # (N,) float32, years
-    males: np.ndarray  # (N,) float32, probability of male
+    male_probs: np.ndarray  # (N,) float32, probability of male
     age_low: np.ndarray  # (N,) float32, years: the range that holds the age in 9 of 10 cases
     age_high: np.ndarray  # (N,) float32, years
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from demo.display.mosaic import View, Wall
+from demo.display.mosaic import Mosaic, SourceView
 from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.sinks.video import Recorder, Sink, save_picture
+from demo.sinks.video import Recorder, Sink, save_image
 from demo.timing import Stopwatch
 
 KEY_SECONDS = 0.03  # wait for a key while paused
@@ -39,7 +39,7 @@ def prepare_process() -> None:
 
 
 def run(
-    views: Sequence[View],
+    views: Sequence[SourceView],
     sinks: Sequence[Sink],
     recorder: Recorder | None,
     window: Window | None,
@@ -61,23 +61,23 @@ def run(
             stack.enter_context(sink)
         if recorder:
             stack.enter_context(recorder)
-        wall = Wall(views)
+        mosaic = Mosaic(views)
         progress = stack.enter_context(_progress(views, max_frames))
         tell = _beside_the_bar(notify)
-        show = _Show(stack.enter_context(window), wall, tell) if window else None
+        show = _Show(stack.enter_context(window), mosaic, tell) if window else None
         held = 0.0  # until then a picture that stands still is recorded
         try:
-            while wall.running and result.frames != max_frames:
-                frames = wall.turn()
+            while mosaic.running and result.frames != max_frames:
+                frames = mosaic.turn()
                 if max_frames is not None:
                     frames = frames[: max_frames - result.frames]
-                for line in wall.news():
+                for line in mosaic.news():
                     tell(line)
                 for view, frame in frames:
                     _take(view, frame, sinks, stopwatch)
                     result.frames += 1
                     progress.update()
-                seen = wall.seen() if frames or (wall.lost and wall.time >= held) else None
+                seen = mosaic.seen() if frames or (mosaic.lost and mosaic.time >= held) else None
                 if seen and recorder:
                     held = seen.time + HOLD_SECONDS
                     with stopwatch.stage("record"):
@@ -94,7 +94,7 @@ def run(
     return result
 
 
-def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch) -> None:
+def _take(view: SourceView, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch) -> None:
     """One frame from its pipeline into its view and the sinks."""
     faces = view.process(frame)
     with stopwatch.stage("draw"):
@@ -104,7 +104,7 @@ def _take(view: View, frame: Frame, sinks: Sequence[Sink], stopwatch: Stopwatch)
     stopwatch.frame_done()
 
 
-def _progress(views: Sequence[View], max_frames: int | None) -> tqdm:
+def _progress(views: Sequence[SourceView], max_frames: int | None) -> tqdm:
     """A bar with rate and time left for files; silent for live sources, which have no end."""
     sources = [view.source for view in views]
     known = [source.count for source in sources if source.count]
@@ -132,9 +132,9 @@ def _beside_the_bar(notify: Callable[[str], None]) -> Callable[[str], None]:
 class _Show:
     """The window as a viewer uses it: files play at their own rate, keys pause, save and quit."""
 
-    def __init__(self, window: Window, wall: Wall, notify: Callable[[str], None]) -> None:
-        self._window, self._wall, self._notify = window, wall, notify
-        self._photos = any(view.source.photos for view in wall.views)
+    def __init__(self, window: Window, mosaic: Mosaic, notify: Callable[[str], None]) -> None:
+        self._window, self._wall, self._notify = window, mosaic, notify
+        self._photos = any(view.source.photos for view in mosaic.views)
         self._seen: Frame | None = None
         self._due = time.monotonic()
 
@@ -172,7 +172,7 @@ def _snapshot(seen: Frame) -> str:
     """Save a picture in the folder that the user is in; what came of it."""
     name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S}-{seen.index:06d}.png"
     try:
-        save_picture(Path(name), seen.image)
+        save_image(Path(name), seen.image)
     except UserError as error:
         return str(error)
     return f"saved {name}"

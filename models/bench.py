@@ -22,7 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one c
 import numpy as np
 
 from models.commands import command_line, guarded, make_folder
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import MEANINGS, Manifest, file_entry, load_manifest, names
 from models.timing import best_seconds
@@ -94,7 +94,7 @@ def report(manifest: Manifest) -> dict[str, Any]:
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rows = []
     for batch in BATCHES:
-        seconds = best_seconds(partial(estimator, crops[:batch]))
+        seconds = best_seconds(partial(estimator.predict, crops[:batch]))
         floor = batch * work / rate
         rows.append({"batch": batch, "ms": seconds * 1e3, "floor_ms": floor * 1e3})
     return {
@@ -127,8 +127,8 @@ def keep(manifest: Manifest, result: dict[str, Any], command: str, folder: Path)
         **{f"ms_{r['batch']}": round(r["ms"], 2) for r in result["batches"] if r["batch"] in KEPT},
         "floor_ms_8": round(next(r["floor_ms"] for r in result["batches"] if r["batch"] == 8), 2),
     }
-    about = ledger.circumstances(manifest, command, 0)
-    ledger.write(folder / "speed.csv", {"model": manifest.name}, [row | about])
+    about = results_table.circumstances(manifest, command, 0)
+    results_table.write(folder / "speed.csv", {"model": manifest.name}, [row | about])
 
 
 def text(result: dict[str, Any]) -> str:

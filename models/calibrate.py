@@ -27,10 +27,11 @@ FEWEST = 100  # faces of known age, or of known gender
 def calibrate(
     manifest: Manifest, data: list[Path], split: str
 ) -> tuple[dict[str, list[float]], list[Results]]:
-    """The table of `models.inference.calibration`, fitted on a split of all data sets, each weighing the
-    same, whose pictures go through the live detector and aligner; and the faces of known age of
-    each data set with the ranges that tables of other faces give them. Nothing is fitted for what
-    the network does not tell, and no temperature on too few faces of known gender."""
+    """The table of `models.inference.calibration`, fitted on a split of all data sets, each
+    weighing the same, whose pictures go through the live detector and aligner; and the faces of
+    known age of each data set with the ranges that tables of other faces give them. Nothing is
+    fitted for what the network does not tell, and no temperature on too few faces of known gender.
+    """
     if len(by_digest(data)) < len(data):
         raise ModelError("--data names a data set twice: its faces would weigh twice")
     raw = Estimator(replace(manifest, calibration={}), choose_device("auto"))

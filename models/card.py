@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from models.commands import add_model, guarded
-from models.evaluation import results_table as ledger
+from models.crops.spec import InputSpec
+from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
-from models.manifest import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import Manifest, ModelError, load_manifest
 
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
 `stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,
@@ -38,9 +39,9 @@ FIGURES = {
 
 def card(manifest: Manifest, results: Path) -> str:
     """The card as Markdown. Raises ModelError where the results of these weights are missing."""
-    own = {"model": manifest.name, **ledger.weights_of(manifest)}
+    own = {"model": manifest.name, **results_table.weights_of(manifest)}
     overall, groups, steadiness = (
-        [row for row in ledger.read(results / name) if own.items() <= row.items()]
+        [row for row in results_table.read(results / name) if own.items() <= row.items()]
         for name in ("evaluation.csv", "groups.csv", "steadiness.csv")
     )
     if not overall or not groups:
@@ -122,7 +123,7 @@ def _training(manifest: Manifest) -> str:
     )
 
 
-def _overall(rows: list[ledger.Row]) -> str:
+def _overall(rows: list[results_table.Row]) -> str:
     table = _table(
         ["data, split", *FIGURES.values()],
         [[_name(row), *(_cell(row, column) for column in FIGURES)] for row in rows],
@@ -136,7 +137,7 @@ def _overall(rows: list[ledger.Row]) -> str:
     )
 
 
-def _steady(rows: list[ledger.Row]) -> list[str]:
+def _steady(rows: list[results_table.Row]) -> list[str]:
     """How much the ages waver, where that was measured."""
     return [
         f"Steadiness on {_name(row)}, the {row['jitter']} box jitters: the age wavers by "
@@ -148,7 +149,7 @@ def _steady(rows: list[ledger.Row]) -> list[str]:
     ]
 
 
-def _group_tables(row: ledger.Row, groups: list[ledger.Row]) -> str:
+def _group_tables(row: results_table.Row, groups: list[results_table.Row]) -> str:
     columns = ("n", "mae", "gender_accuracy", "coverage")
     rows = [
         [group["group"], *(_cell(group, column) for column in columns)]
@@ -164,7 +165,7 @@ def _group_tables(row: ledger.Row, groups: list[ledger.Row]) -> str:
     return f"{table}\n\n{children}"
 
 
-def _lags(row: ledger.Row) -> str:
+def _lags(row: results_table.Row) -> str:
     """Who lags, and which ages are not covered as they should be."""
     low, high = COVERED
     none = {name: "none" if row[name] else "not known" for name in ("gender_accuracy", "coverage")}
@@ -176,11 +177,11 @@ def _lags(row: ledger.Row) -> str:
     )
 
 
-def _name(row: ledger.Row) -> str:
+def _name(row: results_table.Row) -> str:
     return f"{row['data']}, {row['split']}"
 
 
-def _cell(row: ledger.Row, column: str) -> str:
+def _cell(row: results_table.Row, column: str) -> str:
     """A figure with its interval, shares in per cent; – where it is not known."""
     if not row[column]:
         return "–"
@@ -212,7 +213,7 @@ def main(argv: list[str] | None = None) -> int:
         "--results",
         type=Path,
         metavar="DIR",
-        default=ledger.RESULTS,
+        default=results_table.RESULTS,
         help="where models.evaluate keeps them (models/results)",
     )
     args = parser.parse_args(argv)

@@ -22,7 +22,7 @@ import numpy as np
 
 from models.commands import command_line, count, guarded, make_folder
 from models.datasets.chips import Chips, by_digest, different_chips
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
 from models.manifest import ModelError
@@ -117,8 +117,8 @@ def run(args: argparse.Namespace, command: str) -> str:
     refuse_known(training, data)
     about["data"] = list(data.items())
     told = json.dumps({**asdict(training), **about}, sort_keys=True, default=str)
-    run_as = {"settings": hashlib.sha256(told.encode()).hexdigest()[: ledger.DIGITS]}
-    done = {row["fold"]: row["settings"] for row in ledger.read(table)}
+    run_as = {"settings": hashlib.sha256(told.encode()).hexdigest()[: results_table.DIGITS]}
+    done = {row["fold"]: row["settings"] for row in results_table.read(table)}
     if set(done.values()) - set(run_as.values()):
         raise ModelError(f"{table} has folds of other settings: give the same, or another --out")
     parts = list(folds(args.protocol, chips, rows, k, args.seed))
@@ -129,11 +129,11 @@ def run(args: argparse.Namespace, command: str) -> str:
         folder = args.out / name / fold.name
         make_folder(folder)
         found = run_fold(training, chips, fold, folder, about)
-        ledger.write(
+        results_table.write(
             table, {"fold": fold.name}, [row | run_as | {"command": command} for row in found]
         )
         (folder / f"{args.network}.state.npz").unlink()  # the table has the fold from now on
-    return summary(ledger.read(table), f"{name} on {', '.join(data)}")
+    return summary(results_table.read(table), f"{name} on {', '.join(data)}")
 
 
 def summary(rows: list[dict[str, str]], title: str) -> str:

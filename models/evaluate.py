@@ -24,6 +24,7 @@ from tqdm import tqdm
 from models.commands import add_model, command_line, count, guarded, make_folder
 from models.crops.align import context_crops, crop_faces
 from models.crops.context import middle_crop
+from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.datasets.splits import holders
@@ -33,7 +34,7 @@ from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import CHIP, InputSpec, ModelError, load_manifest
+from models.manifest import ModelError, load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes
@@ -49,7 +50,7 @@ def evaluate(
         if readable:
             rows += [start + i for i in readable]
             crops_found += [crops[i][1] for i in readable]
-            guesses.append(estimator.answers(np.stack([crops[i][0] for i in readable])))
+            guesses.append(estimator.predict_all(np.stack([crops[i][0] for i in readable])))
     ages, males, shares = (_joined(guesses, name, len(rows)) for name in ("age", "male", "nodes"))
     kept = [samples[row] for row in rows]
     low, high = age_range(estimator.manifest.calibration, ages)

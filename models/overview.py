@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from models.commands import guarded
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.manifest import load_manifest, names
 from models.zoo import ARCHITECTURES, NETWORKS
 
@@ -33,18 +33,22 @@ HEADS = (
 
 def overview(results: Path) -> str:
     """The table, smallest network first. Raises ModelError."""
-    evaluations, speeds = (ledger.read(results / f"{t}.csv") for t in ("evaluation", "speed"))
+    evaluations, speeds = (
+        results_table.read(results / f"{t}.csv") for t in ("evaluation", "speed")
+    )
     rows = [_row(name, evaluations, speeds) for name in NETWORKS]
     rows.sort(key=lambda row: int(row[2].replace(",", "")))
     lines = [HEADS, ["---"] * len(HEADS), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(name: str, evaluations: list[ledger.Row], speeds: list[ledger.Row]) -> list[str]:
+def _row(
+    name: str, evaluations: list[results_table.Row], speeds: list[results_table.Row]
+) -> list[str]:
     network, trained = NETWORKS[name], name in names()
     parameters = ARCHITECTURES[network.architecture](**network.config).count_params()
     speed = next((row for row in speeds if row["model"] == name), {})
-    own = {"model": name, **(ledger.weights_of(load_manifest(name)) if trained else {})}
+    own = {"model": name, **(results_table.weights_of(load_manifest(name)) if trained else {})}
     errors = []
     for data in ("utkface.zip", "aaf.zip"):
         wanted = own | {"data": data, "split": "test"}
@@ -70,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--results", type=Path, default=ledger.RESULTS, metavar="DIR")
+    parser.add_argument("--results", type=Path, default=results_table.RESULTS, metavar="DIR")
     args = parser.parse_args(argv)
     return guarded("models.overview", lambda: print(overview(args.results)))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from models.manifest import InputSpec, Manifest, ModelError
+from models.crops.spec import InputSpec
+from models.manifest import Manifest, ModelError
 from models.networks import (
     c3ae,
     densenet,

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import av
 import pytest
-from conftest import write_clip
 
 import stream
 from demo.sinks.video import KEY_SECONDS
+from tests.synthetic import write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 LOST_SECONDS = 2.0  # of a recording, at most

@@ -16,7 +16,7 @@ def test_detected_faces_have_no_id_age_or_gender():
     found = faces(2)
     assert found.ids.tolist() == [-1, -1]
     assert np.isnan(found.ages).all()
-    assert np.isnan(found.males).all()
+    assert np.isnan(found.male_probs).all()
 
 
 def test_a_mask_keeps_rows_of_every_column_in_order():

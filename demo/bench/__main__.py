@@ -17,66 +17,32 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from demo.bench.clips import CAMERA_FPS, ROOT, ClipCamera, engines, resident_mb, video_source
 from demo.bench.compare import Comparison, compare
 from demo.display.overlay import draw
 from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
-from demo.session import prepare_process
 from demo.sources.live import LiveSource
-from demo.sources.video import Source, open_source
+from demo.sources.video import Source
 from demo.timing import Stopwatch
 from models.commands import count, guarded, number
-from models.evaluation import results_table as ledger
-from models.inference.estimator import Estimator, choose_device
+from models.evaluation import results_table
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from trackers.boxes import iou
 
-ROOT = Path(__file__).resolve().parents[2]
-CAMERA_FPS = 30.0
 RUNS = 3
 SURE, SAME = 0.95, 0.5  # a reference face counts from this score, as found from this overlap
 PACKAGES = {"numpy", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "av"}
-
-
-class ClipCamera:
-    """A clip as a camera of 30 frames a second, for some seconds."""
-
-    fps = CAMERA_FPS
-
-    def __init__(self, clip: str, seconds: float) -> None:
-        self._clip, self._frames = clip, _images(clip)
-        self._end = seconds
-        self._start, self._count = time.monotonic(), 0
-
-    def release(self) -> None:
-        pass
-
-    def read(self) -> np.ndarray | None:
-        due = self._count / CAMERA_FPS
-        time.sleep(max(self._start + due - time.monotonic(), 0.0))
-        self._count += 1
-        image = next(self._frames, None)
-        if image is None:
-            self._frames = _images(self._clip)
-            image = next(self._frames)
-        return image if time.monotonic() < self._start + self._end else None
-
-
-def _images(clip: str) -> Iterator[np.ndarray]:
-    with video_source(clip) as source:
-        for frame in source:
-            yield frame.image
 
 
 @dataclass(frozen=True)
@@ -108,27 +74,6 @@ def run_clip(args: argparse.Namespace) -> list[Run]:
 def _engines(args: argparse.Namespace) -> tuple[Detector, Estimator]:
     """As the command line asks."""
     return engines(args.model, args.device, args.detector, args.min_face)
-
-
-def engines(
-    model: str = "ssrnet-joint",
-    device: str = "cpu",
-    detector: str = "mtcnn",
-    min_face: float | None = None,
-) -> tuple[Detector, Estimator]:
-    """What a run on a video needs beside its source, in a process that is prepared as for one.
-    Raises ModelError where the network cannot be used."""
-    prepare_process()
-    estimator = Estimator(load_manifest(model), choose_device(device))
-    return DETECTORS[detector](min_face, True), estimator
-
-
-def video_source(clip: str) -> Source:
-    """A video file. Raises UserError for any other source."""
-    source = open_source(clip)
-    if source.live or source.photos:
-        raise UserError(f"{clip} is not a video file: the benchmark needs the same frames each run")
-    return source
 
 
 def _run(source: Source, pipeline: Pipeline, stopwatch: Stopwatch) -> Run:
@@ -184,17 +129,8 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
         "rss_first_half_mb": [float(np.min(memory[:half])), float(np.max(memory[:half]))],
         "rss_last_half_mb": [float(np.min(memory[half:])), float(np.max(memory[half:]))],
         "threads": threading.active_count(),
-        "machine": ledger.machine(),
+        "machine": results_table.machine(),
     }
-
-
-def resident_mb() -> float:
-    """Resident memory in MB; nan where /proc does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def run_reference(
@@ -205,7 +141,7 @@ def run_reference(
     from mtcnn import MTCNN  # type: ignore[import-untyped]
 
     from models.crops.align import crop_faces
-    from models.inference.estimator import network_input
+    from models.crops.preprocess import network_input
     from models.zoo import load_keras
 
     manifest = load_manifest(args.model)
@@ -313,7 +249,7 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         "against_every_frame": None,
         "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
         "model": args.model,
-        "machine": ledger.machine(),
+        "machine": results_table.machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
     if args.against == "reference":

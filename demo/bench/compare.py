@@ -34,12 +34,12 @@ def compare(spared: list[Faces], full: list[Faces]) -> Comparison:
     pairs = [_paired(a, b) for a, b in zip(spared, full, strict=True)]
     ids_a, ids_b = (np.concatenate([pair[k].ids for pair in pairs]) for k in (0, 1))
     ages = np.concatenate([a.ages - b.ages for a, b in pairs])
-    males = np.concatenate([a.males - b.males for a, b in pairs])
-    other = np.concatenate([(a.males >= 0.5) != (b.males >= 0.5) for a, b in pairs])
+    male_probs = np.concatenate([a.male_probs - b.male_probs for a, b in pairs])
+    other = np.concatenate([(a.male_probs >= 0.5) != (b.male_probs >= 0.5) for a, b in pairs])
     known = np.isfinite(ages)
     last = dict(zip(ids_b[known].tolist(), np.abs(ages[known]).tolist(), strict=True))
     ends = np.array(list(last.values()))
-    gaps, chances = np.abs(ages[known]), np.abs(males[np.isfinite(males)])
+    gaps, chances = np.abs(ages[known]), np.abs(male_probs[np.isfinite(male_probs)])
     return Comparison(
         present=_share(len(ids_b), sum(map(len, full))),
         added=1 - _share(len(ids_a), sum(map(len, spared))),
@@ -49,7 +49,7 @@ def compare(spared: list[Faces], full: list[Faces]) -> Comparison:
         age_end_max=float(ends.max()) if len(ends) else float("nan"),
         male_mean=_mean(chances),
         male_p95=_p95(chances),
-        other_gender=_mean(other[np.isfinite(males)]),
+        other_gender=_mean(other[np.isfinite(male_probs)]),
         ids=(_people(spared), _people(full)),
         id_switches=(_changes(ids_b, ids_a), _changes(ids_a, ids_b)),
         gender_flips=(_flips(spared), _flips(full)),
@@ -80,8 +80,8 @@ def _changes(people: np.ndarray, values: np.ndarray) -> int:
 
 def _flips(frames: list[Faces]) -> int:
     ids = np.concatenate([faces.ids for faces in frames])
-    males = np.concatenate([faces.males for faces in frames])
-    return _changes(ids, np.where(np.isnan(males), -1, males >= 0.5))
+    male_probs = np.concatenate([faces.male_probs for faces in frames])
+    return _changes(ids, np.where(np.isnan(male_probs), -1, male_probs >= 0.5))
 
 
 def _share(part: int, whole: int) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.bench import engines, video_source
+from demo.bench.clips import engines, video_source
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
@@ -49,7 +49,7 @@ def follow(clip: str, model: str) -> dict[int, Curves]:
             faces: Faces = pipeline.process(frame)
             faces = faces[faces.ids >= 1]
             crops = crop_faces(frame.image, faces.boxes, faces.points, estimator.input)
-            columns = (*estimator(crops), faces.ages, faces.males)
+            columns = (*estimator.predict(crops), faces.ages, faces.male_probs)
             for person, *values in zip(faces.ids.tolist(), *columns, strict=True):
                 people.setdefault(person, Curves()).rows.append((frame.time, *values))
     if not people:
@@ -70,29 +70,29 @@ def figures(curves: Curves) -> dict[str, Any]:
     }
 
 
-def flips(males: np.ndarray) -> int:
+def flips(male_probs: np.ndarray) -> int:
     """How often the more probable gender changes along probabilities (N,)."""
-    return int(np.count_nonzero(np.diff(males >= 0.5)))
+    return int(np.count_nonzero(np.diff(male_probs >= 0.5)))
 
 
 def plot(people: dict[int, Curves], title: str, path: Path) -> None:
     """Ages above, genders below; dots are raw, lines shown."""
     from models.plots import label, new_figure, save_figure
 
-    figure, (ages, males) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
+    figure, (ages, male_probs) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
     longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]
     for person, colour in zip(sorted(longest), COLOURS, strict=False):
         seconds, raw_age, raw_male, age, male = people[person].columns
         gap = np.diff(seconds, prepend=seconds[0]) > 1.0  # not in view: no line across
-        for axis, raw, shown in ((ages, raw_age, age), (males, raw_male, male)):
+        for axis, raw, shown in ((ages, raw_age, age), (male_probs, raw_male, male)):
             axis.plot(seconds, raw, ".", color=colour, alpha=0.3, markersize=4, linewidth=0)
             line = np.where(gap, np.nan, shown)
             axis.plot(seconds, line, color=colour, linewidth=2, label=f"id {person}")
     label(ages, "", "age, years")
-    label(males, "seconds", "probability of male")
+    label(male_probs, "seconds", "probability of male")
     ages.set(title=title)
-    males.set(ylim=(-0.03, 1.03))
-    males.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
+    male_probs.set(ylim=(-0.03, 1.03))
+    male_probs.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
     dots = ages.plot([], [], ".", color="gray", label="raw, one crop")[0]
     ages.legend(
         handles=[*[h for h in ages.get_lines() if h.get_label().startswith("id ")], dots],

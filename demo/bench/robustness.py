@@ -1,4 +1,4 @@
-"""`python -m demo.bench.robustness MODEL --data ZIP`: how much a label wavers when the detector does.
+"""`python -m demo.bench.robustness MODEL --data ZIP`: how steady labels are as detections waver.
 
 The largest face of every picture is shown for 60 frames; in each, every side of its box is off by
 up to 4 %. That box is either where the face is expected, and the third net measures the face there
@@ -21,15 +21,16 @@ from tqdm import tqdm
 
 from demo.errors import UserError
 from demo.faces.quality import qualities
-from demo.faces.smoothing import Fusion
+from demo.faces.smoothing import LabelSmoother
 from demo.frames import Faces
 from demo.session import prepare_process
 from models.commands import command_line, count, guarded, make_folder, seed
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
-from models.detection.mtcnn import Detections, Mtcnn, square
+from models.detection.boxes import square
+from models.detection.mtcnn import Detections, Mtcnn
 from models.evaluate import chosen_samples
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.inference.calibration import Table
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest
@@ -45,7 +46,7 @@ class Answers(NamedTuple):
 
     raw: np.ndarray  # (N, FRAMES) float32, years: `Estimator.__call__`
     ages: np.ndarray  # (N, FRAMES) float32, years: as asked live, a side of the face in turn
-    males: np.ndarray  # (N, FRAMES) float32, probability, live too
+    male_probs: np.ndarray  # (N, FRAMES) float32, probability, live too
     weights: np.ndarray  # (N, FRAMES) float32, 0..1, quality of the crops
 
 
@@ -91,8 +92,8 @@ def _estimated(
     faces = Faces.detected(found.boxes, found.scores, found.points)
     crops = crop_faces(image, faces.boxes, faces.points, estimator.input)
     height, width = image.shape[:2]
-    raw, _ = estimator(crops)
-    live = estimator.ask(crops, np.arange(FRAMES)).result()
+    raw, _ = estimator.predict(crops)
+    live = estimator.submit(crops, np.arange(FRAMES)).result()
     return raw, *live, qualities(faces, width, height)
 
 
@@ -110,22 +111,22 @@ def _found(
 
 def shown(said: Answers, calibration: Table) -> tuple[np.ndarray, np.ndarray]:
     """Ages and probabilities of male (N, FRAMES) as the live application shows them."""
-    fusion, ids = Fusion(calibration), np.arange(1, len(said.ages) + 1)
+    smoother, ids = LabelSmoother(calibration), np.arange(1, len(said.ages) + 1)
     frames = []
     for frame in range(said.ages.shape[1]):
-        ages, males, weights = (column[:, frame] for column in said[1:])
-        fusion.add(ids, ages, males, weights, frame)
-        frames.append(fusion.labels(ids)[:2])
-    ages, males = np.moveaxis(np.array(frames), 0, -1)
-    return ages, males
+        ages, male_probs, weights = (column[:, frame] for column in said[1:])
+        smoother.add(ids, ages, male_probs, weights, frame)
+        frames.append(smoother.labels(ids)[:2])
+    ages, male_probs = np.moveaxis(np.array(frames), 0, -1)
+    return ages, male_probs
 
 
 def figures(said: Answers, calibration: Table) -> dict[str, Any]:
     """The measurement: faces, those that got a label, raw, shown (years; None without ages) and
     flips (faces whose shown gender changed)."""
-    ages, males = shown(said, calibration)
-    aged, gendered = np.isfinite(ages).any(axis=1), np.isfinite(males).any(axis=1)
-    flipped = (males >= 0.5).any(axis=1) & (males < 0.5).any(axis=1)
+    ages, male_probs = shown(said, calibration)
+    aged, gendered = np.isfinite(ages).any(axis=1), np.isfinite(male_probs).any(axis=1)
+    flipped = (male_probs >= 0.5).any(axis=1) & (male_probs < 0.5).any(axis=1)
     return {
         "faces": len(ages),
         "labelled": int((aged | gendered).sum()),
@@ -165,8 +166,8 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     key = {"model": manifest.name, "data": args.data.resolve().name, "split": args.split}
     rows = [{"jitter": k} | figures(each, manifest.calibration) for k, each in said.items()]
     if args.save:
-        how = ledger.circumstances(manifest, command, args.seed)
-        ledger.write(args.save / "steadiness.csv", key, [row | how for row in rows])
+        how = results_table.circumstances(manifest, command, args.seed)
+        results_table.write(args.save / "steadiness.csv", key, [row | how for row in rows])
     return key | {"rows": rows}
 
 

@@ -1,4 +1,4 @@
-"""`python -m demo.bench.scaling CLIP -o DIR`: what one more face costs, and a larger frame, as a plot.
+"""`python -m demo.bench.scaling CLIP -o DIR`: the cost of more faces and of larger frames, plotted.
 
 Faces: the largest face of the clip's first frame, 1 to 32 times on a 1920×1080 frame, each copy
 swaying. Frame sizes: the clip itself, scaled.
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demo.bench import engines, video_source
+from demo.bench.clips import engines, video_source
 from demo.display.overlay import draw
 from demo.errors import UserError
 from demo.faces.detectors import Detector
@@ -23,7 +23,7 @@ from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Frame
 from demo.timing import Stopwatch
 from models.commands import guarded, make_folder
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.inference.estimator import Estimator
 
 FACES = (1, 2, 4, 8, 16, 24, 32)
@@ -107,7 +107,7 @@ def run(clip: str, model: str, folder: Path) -> None:
     """Measure, plot, print."""
     make_folder(folder)
     result = measure(clip, model)
-    record = result | {"machine": ledger.machine()}
+    record = result | {"machine": results_table.machine()}
     (folder / "sweep.json").write_text(json.dumps(record, indent=2) + "\n")
     plot(result, folder / "sweep.png")
     for name, times in result.items():

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench import ROOT, ClipCamera, engines, resident_mb, video_source
-from demo.display.mosaic import View
+from demo.bench.clips import ROOT, ClipCamera, engines, resident_mb, video_source
+from demo.display.mosaic import SourceView
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces, Frame
@@ -30,7 +30,7 @@ from demo.sinks.video import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
 from demo.timing import Stopwatch
 from models.commands import INTERRUPTED, guarded, number
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's
@@ -148,7 +148,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
         meter = Meter(source, notify)
         result = run(
-            [View(source, summary.timed(pipeline.process))],
+            [SourceView(source, summary.timed(pipeline.process))],
             [Log(Path(folder) / "soak.jsonl"), summary, meter],
             VideoRecorder(recording, source.fps),
             None,
@@ -163,7 +163,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
     return {
         "clip": clip,
-        "machine": ledger.machine(),
+        "machine": results_table.machine(),
         "seconds": round(summary.duration, 3),
         "recorded_seconds": round(recorded, 3),
         "frames": result.frames,

@@ -1,1 +1,1 @@
-""""""
+"""What the user sees: overlay, tiles, window."""

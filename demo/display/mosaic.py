@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from demo.display.overlay import draw, draw_notice
-from demo.display.tiles import fit, fit_faces, grid, tile_shape
+from demo.display.tiles import grid, letterbox, letterbox_faces, tile_shape
 from demo.errors import UserError
-from demo.frames import Faces, Frame, Silence
+from demo.frames import Faces, Frame, NoFrame
 from demo.sources.live import TICK, LiveSource
 from demo.sources.video import Source
 
@@ -18,7 +18,7 @@ MOST_TURNS = 240  # a second, whatever rate a file claims
 TURN_SECONDS = 1 / 30  # at most, between two looks at several sources of which one is live
 
 
-class View:
+class SourceView:
     """One source, its own pipeline, and its picture as the viewer sees it."""
 
     def __init__(self, source: Source, process: Callable[[Frame], Faces]) -> None:
@@ -50,7 +50,7 @@ class View:
                     gap = frame.time - self._last.time if begun else self.time
                     self.news.append(f"{self.source.name}: back after {gap:.0f} s")
                 self.waiting, self.time, self.notice = frame, frame.time, ""
-            case Silence(seconds, notice):
+            case NoFrame(seconds, notice):
                 if notice and not self.notice:
                     self.news.append(f"{self.source.name}: {notice}")
                 self.time, self.notice = seconds, notice
@@ -66,7 +66,10 @@ class View:
         """Draw onto the frame, which nobody needs bare any more, or onto a tile made of it."""
         image = frame.image
         if self.shape is not None:
-            faces, image = fit_faces(faces, image.shape, *self.shape), fit(image, *self.shape)
+            faces, image = (
+                letterbox_faces(faces, image.shape, *self.shape),
+                letterbox(image, *self.shape),
+            )
             figures = self._title
         draw(image, faces, figures)
         self._last = Frame(image, frame.index, frame.time, frame.source)
@@ -84,10 +87,10 @@ class View:
         return Frame(image, self._last.index, seconds, self._last.source)
 
 
-class Wall:
+class Mosaic:
     """The views of a run, in step: files by their own time, live sources as they come."""
 
-    def __init__(self, views: Sequence[View]) -> None:
+    def __init__(self, views: Sequence[SourceView]) -> None:
         self.views = views
         self.live = any(view.source.live for view in views)
         self.time = 0.0  # seconds, of the source; of several that are live, since the start
@@ -124,7 +127,7 @@ class Wall:
             view.news.clear()
         return lines
 
-    def turn(self) -> list[tuple[View, Frame]]:
+    def turn(self) -> list[tuple[SourceView, Frame]]:
         """The frames that are due now, at most one of each source."""
         if self._several and self.live:
             start = self._turn + self._turn_seconds
@@ -158,7 +161,7 @@ class Wall:
         names = ", ".join(view.source.name for view in self.views)
         return Frame(grid([tile.image for tile in tiles if tile]), self._turns, self.time, names)
 
-    def _look(self, view: View) -> None:
+    def _look(self, view: SourceView) -> None:
         """One of several that fails does not stop the others; the user is told at once."""
         if not self._several:
             view.look()

@@ -37,7 +37,7 @@ def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
     for row in rows:
         track = int(faces.ids[row])
         age, low, high = (float(x[row]) for x in (faces.ages, faces.age_low, faces.age_high))
-        text = face_text(age, max(age - low, high - age), float(faces.males[row]))
+        text = face_text(age, max(age - low, high - age), float(faces.male_probs[row]))
         tag = _label(f"{track}", text, size, id_colour(track))
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)

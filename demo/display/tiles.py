@@ -28,19 +28,19 @@ def grid(tiles: Sequence[np.ndarray]) -> np.ndarray:
     blank = np.zeros_like(tiles[0])
     filled = [*tiles, *[blank] * (-len(tiles) % columns)]
     rows = [np.hstack(filled[k : k + columns]) for k in range(0, len(filled), columns)]
-    wall = np.vstack(rows)
+    mosaic = np.vstack(rows)
     for k in range(1, columns):
-        wall[:, k * blank.shape[1] - 1] = LINE
+        mosaic[:, k * blank.shape[1] - 1] = LINE
     for k in range(1, len(rows)):
-        wall[k * blank.shape[0] - 1] = LINE
-    return wall
+        mosaic[k * blank.shape[0] - 1] = LINE
+    return mosaic
 
 
 def _columns(count: int) -> int:
     return math.ceil(math.sqrt(count))
 
 
-def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def letterbox(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The image (H, W, 3) as large as it can be within a size, its aspect kept, on black."""
     scale, left, top = _placing(image.shape, height, width)
     inner = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
@@ -52,7 +52,7 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return fitted
 
 
-def fit_faces(faces: Faces, shape: tuple[int, ...], height: int, width: int) -> Faces:
+def letterbox_faces(faces: Faces, shape: tuple[int, ...], height: int, width: int) -> Faces:
     """The faces of an image of `shape` where `fit` puts them."""
     scale, left, top = _placing(shape, height, width)
     corner = np.array([left, top], np.float32)

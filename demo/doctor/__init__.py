@@ -1,1 +1,1 @@
-""""""
+"""Checks whether this machine can run the demo."""

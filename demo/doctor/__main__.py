@@ -41,7 +41,7 @@ def benchmark(seconds: float) -> Speed:
     """The default networks on the demo clip, for so long."""
     import numpy as np
 
-    from demo.bench import engines
+    from demo.bench.clips import engines
     from demo.display.overlay import draw
     from demo.faces.pipeline import Pipeline, Settings
     from demo.sources.video import open_source

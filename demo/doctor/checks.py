@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.manifest import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +94,7 @@ def _commit() -> str:
 def machine() -> Iterator[Finding]:
     """Processor and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", OK, f"{ledger.machine()}, {cores} usable")
+    yield Finding("processor", OK, f"{results_table.machine()}, {cores} usable")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
         yield Finding("memory", OK, f"{memory:.1f} GB")

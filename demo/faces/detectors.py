@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from models.detection.mtcnn import Detections, Mtcnn, square
+from models.detection.boxes import square
+from models.detection.mtcnn import Detections, Mtcnn
 
 DLIB_PART = 1 / 17  # of the frame's shorter side: the smallest face that is looked for
 DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window
@@ -25,7 +26,7 @@ class Detector(Protocol):
         """All faces of the image, best score first; `coarse` may leave out the smallest."""
         ...
 
-    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+    def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Faces in the surroundings of boxes (N, 4), of about their size."""
         ...
 
@@ -33,7 +34,7 @@ class Detector(Protocol):
         """Boxes (N, 4) near faces, moved onto them: one row each, a low score where no face is."""
         ...
 
-    def settle(self, image: np.ndarray, found: Detections) -> Detections:
+    def refine_once(self, image: np.ndarray, found: Detections) -> Detections:
         """Faces of a picture, measured once more where they were found."""
         ...
 
@@ -51,8 +52,8 @@ class DlibHog:
         self._hog = dlib.get_frontal_face_detector()
         self._mtcnn = Mtcnn(min_face, video)
         self.refine = self._mtcnn.refine
-        self.detect_near = self._mtcnn.detect_near
-        self.settle = self._mtcnn.settle
+        self.detect_around = self._mtcnn.detect_around
+        self.refine_once = self._mtcnn.refine_once
         self._min_face = min_face
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:

@@ -1,14 +1,14 @@
 """How much may be done in a frame so that its time stays within a budget."""
 
 CROPS_A_FRAME = 12  # at most: a crowd takes turns
-# crops a frame, and by what the search for new faces is rarer
+# crops a frame, and by what the search for new faces is interval_factor
 STEPS = ((CROPS_A_FRAME, 1), (6, 1), (3, 1), (1, 1), (1, 2), (1, 4), (1, 8))
 SHARE = 0.1  # of the newest frame in the running mean
 SETTLE = 15  # frames between two steps: the mean has to see what the last one did
 ROOM = 0.7  # of the budget: below this, more is done again
 
 
-class Budget:
+class LoadController:
     """Steps down while the mean time of a frame is over the budget: first fewer crops for age and
     gender, then rarer searches for new faces. Known faces are measured in every frame anyway."""
 
@@ -24,7 +24,7 @@ class Budget:
         return STEPS[self._step][0]
 
     @property
-    def rarer(self) -> int:
+    def interval_factor(self) -> int:
         """By which the frames between two searches are multiplied."""
         return STEPS[self._step][1]
 

@@ -8,17 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from demo.faces.detectors import Detector
-from demo.faces.load import Budget
+from demo.faces.load import LoadController
 from demo.faces.quality import qualities, sharpness
-from demo.faces.reid import Reentry
-from demo.faces.smoothing import Fusion
+from demo.faces.reid import MotionReid
+from demo.faces.smoothing import LabelSmoother
 from demo.frames import Faces, Frame
 from demo.timing import Stopwatch
 from models.crops.align import crop_faces
-from models.detection.mtcnn import Detections, square, suppress
+from models.crops.spec import InputSpec
+from models.detection.boxes import nms, square
+from models.detection.mtcnn import Detections
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator
-from models.manifest import InputSpec
 from trackers.sort import Sort
 
 PHOTO_SCORE = 0.95  # a face in a photo must be this sure, as the SSR-Net authors ask for
@@ -45,7 +46,7 @@ class Settings:
     budget_ms: float | None = None  # a frame, in the mean; less is done when it is exceeded
 
 
-class Question(NamedTuple):
+class PendingBatch(NamedTuple):
     """What the network is working on."""
 
     ids: np.ndarray  # (N,)
@@ -73,10 +74,10 @@ class Pipeline:
         self._usual_gap: float | None = None  # the same, however long they are
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
-        self._reentry = Reentry()
-        self._fusion = Fusion(estimator.calibration)
-        self._budget = Budget(settings.budget_ms)
-        self._asked: Question | None = None
+        self._reid = MotionReid()
+        self._smoother = LabelSmoother(estimator.calibration)
+        self._load = LoadController(settings.budget_ms)
+        self._asked: PendingBatch | None = None
         self._frames = 0  # since the start
         self._unbroken = 0  # frames since the start or the last gap
         self.possible = np.zeros((0, 4), np.float32)  # see `process`
@@ -95,20 +96,20 @@ class Pipeline:
             found = self._measure(frame.image)
         with watch.stage("track"):
             ids = self._tracker.update(found.boxes)
-            ids, returned = self._reentry.people(ids, found.boxes, frame.time)
+            ids, returned = self._reid.people(ids, found.boxes, frame.time)
             tracks = self._tracker.tracks
             coasting = tracks.boxes[tracks.time_since_update > 0]
             self.possible = np.vstack([self.possible, coasting])
             faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
         with watch.stage("estimate"):
-            self._fusion.doubt(returned)
+            self._smoother.doubt(returned)
             self._count_answers()
             self._ask(frame.image, faces[self._wanted(ids)])
-            labels = self._fusion.labels(ids)
-        self._fusion.forget(self._reentry.forget(tracks.ids.tolist(), frame.time))
+            labels = self._smoother.labels(ids)
+        self._smoother.forget(self._reid.forget(tracks.ids.tolist(), frame.time))
         self._frames += 1
         self._unbroken += 1
-        self._budget.spent((time.perf_counter() - start) * 1e3)
+        self._load.spent((time.perf_counter() - start) * 1e3)
         return replace(faces, **labels._asdict())
 
     def _ask(self, image: np.ndarray, wanted: Faces) -> None:
@@ -117,25 +118,25 @@ class Pipeline:
         height, width = image.shape[:2]
         worth = qualities(wanted, width, height) * sharpness(crops)
         worth[worth < self._settings.min_quality] = 0.0
-        answers = self._estimator.ask(crops, self._fusion.crops(wanted.ids))
-        self._asked = Question(wanted.ids, worth, self._frames, answers)
+        answers = self._estimator.submit(crops, self._smoother.crops(wanted.ids))
+        self._asked = PendingBatch(wanted.ids, worth, self._frames, answers)
 
     def _count_answers(self) -> None:
         """Count what the network says of the last frame's faces, each by its crop's quality."""
         if self._asked is not None:
             ids, worth, frame, answers = self._asked
-            ages, males = answers.result()
-            self._fusion.add(ids, ages, males, worth, frame)
+            ages, male_probs = answers.result()
+            self._smoother.add(ids, ages, male_probs, worth, frame)
 
     def _wanted(self, ids: np.ndarray) -> np.ndarray:
         """Mask (N,) of the faces that are estimated in this frame."""
         if self._settings.every_crop:
             return ids >= 1
-        return self._fusion.wants(ids, self._frames, self._budget.crops)
+        return self._smoother.wants(ids, self._frames, self._load.crops)
 
     @property
     def _detect_every(self) -> int:
-        return self._settings.detect_every * self._budget.rarer
+        return self._settings.detect_every * self._load.interval_factor
 
     def _keep_time(self, seconds: float) -> None:
         """Let an id outlive LOST_SECONDS of the source, however many frames of it we see."""
@@ -157,7 +158,7 @@ class Pipeline:
         shape = np.array(image.shape[1::-1], np.float64)
         if self._shape is not None and (shape != self._shape).any():
             self._tracker.rescale(shape / self._shape)
-            self._reentry.rescale(shape / self._shape)
+            self._reid.rescale(shape / self._shape)
         self._shape = shape
 
     def _measure(self, image: np.ndarray) -> Detections:
@@ -174,11 +175,11 @@ class Pipeline:
             found = self._detector.detect(image, coarse)
             sure = found.scores >= START_SCORE
         else:
-            found = self._detector.detect_near(image, expected[~kept])
+            found = self._detector.detect_around(image, expected[~kept])
             sure = np.ones(len(found), bool)
         self.possible = np.vstack([known.boxes[kept], found.boxes])
         together = Detections.concatenate([known[kept], found[sure]])
-        return together[suppress(together.boxes, together.scores, SAME_FACE)]
+        return together[nms(together.boxes, together.scores, SAME_FACE)]
 
     def _look(self, image: np.ndarray, expected: np.ndarray) -> tuple[Detections, np.ndarray]:
         """What is found at the boxes (N, 4) where faces are expected, and a mask (N,) of those that
@@ -208,11 +209,11 @@ class PhotoPipeline:
         with self._stopwatch.stage("detect"):
             found = self._detector.detect(frame.image)
             self.possible = found.boxes
-            found = self._detector.settle(frame.image, found[found.scores >= PHOTO_SCORE])
+            found = self._detector.refine_once(frame.image, found[found.scores >= PHOTO_SCORE])
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):
             crops = crop_faces(frame.image, faces.boxes, faces.points, self._spec)
-            ages, males = self._estimator(crops)
+            ages, male_probs = self._estimator.predict(crops)
         ids = np.arange(1, len(faces) + 1, dtype=np.int64)
         low, high = age_range(self._estimator.calibration, ages)
-        return replace(faces, ids=ids, ages=ages, males=males, age_low=low, age_high=high)
+        return replace(faces, ids=ids, ages=ages, male_probs=male_probs, age_low=low, age_high=high)

@@ -38,7 +38,7 @@ class _Seen:
         return float(np.linalg.norm(other.centre - self.centre - way * min(max(share, 0.0), 1.0)))
 
 
-class Reentry:
+class MotionReid:
     """Give tracks the ids of people: a new track near the place where a person was lost less than
     RETURN_SECONDS ago is that person, where no other track is."""
 

@@ -80,12 +80,12 @@ class Labels(NamedTuple):
     """Columns (N,) float32: years, probability of male, and the ends of the ages' 90 % ranges."""
 
     ages: np.ndarray
-    males: np.ndarray
+    male_probs: np.ndarray
     age_low: np.ndarray
     age_high: np.ndarray
 
 
-class Fusion:
+class LabelSmoother:
     """Per-id memory: `add` what a frame says, `forget` ids that no longer live."""
 
     def __init__(self, calibration: Table | None = None) -> None:
@@ -109,13 +109,13 @@ class Fusion:
         self,
         ids: np.ndarray,
         ages: np.ndarray,
-        males: np.ndarray,
+        male_probs: np.ndarray,
         qualities: np.ndarray,
         frame: int,
     ) -> None:
         """Count the estimates of confirmed ids in a frame; qualities are weights 0..1. A crop
         stands for the frames since the one before, at most REFRESH: sparing crops moves no mean."""
-        columns = (ids.tolist(), ages.tolist(), males.tolist(), qualities.tolist())
+        columns = (ids.tolist(), ages.tolist(), male_probs.tolist(), qualities.tolist())
         for track, age, male, quality in zip(*columns, strict=True):
             person = self._people.setdefault(track, _Person(frame=frame - 1))
             stands_for = min(max(frame - person.frame, 1), REFRESH)
@@ -132,14 +132,14 @@ class Fusion:
         A range is never narrower than the network has earned on pictures of people it did not
         know; what the crops of a track disagree comes on top, and fades as they add up.
         """
-        ages, males, noise = np.full((3, len(ids)), np.nan, np.float32)
+        ages, male_probs, noise = np.full((3, len(ids)), np.nan, np.float32)
         for row, track in enumerate(ids.tolist()):
             person = self._people.get(track)
             if person is not None and person.weight >= KNOWN:
-                ages[row], males[row], noise[row] = person.age, person.shown_male, person.noise
+                ages[row], male_probs[row], noise[row] = person.age, person.shown_male, person.noise
         low, high = age_range(self._calibration, ages)
         low = np.maximum(ages - np.hypot(ages - low, noise), 0.0)
-        return Labels(ages, males, low, ages + np.hypot(high - ages, noise))
+        return Labels(ages, male_probs, low, ages + np.hypot(high - ages, noise))
 
     def doubt(self, ids: Iterable[int]) -> None:
         """Trust what is known of these ids little: they came back, and may be someone else."""

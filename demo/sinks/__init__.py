@@ -1,1 +1,1 @@
-""""""
+"""What is kept: recordings, logs, summaries."""

@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from demo.sources.timestamps import Clock
+from demo.sources.timestamps import ContinuousTimestamps
 
 COPIED = {  # by container, what players expect there beside H.264; others become AAC
     "mp4": {"aac", "mp3", "ac3", "opus"},
@@ -22,7 +22,7 @@ SLOWEST_MP3 = 16_000  # samples a second, in mp4; what has fewer becomes AAC
 AAC_SAMPLES = 1024  # of a frame
 
 
-class Sound:
+class AudioTrack:
     """The first sound track of a file, read beside the pictures and written up to their time."""
 
     def __init__(self, path: str, start: Callable[[], float]) -> None:
@@ -83,7 +83,7 @@ class Sound:
 
     def _copies(self) -> Iterator[Any]:
         """The packets as they are, in the recording's time."""
-        clock = Clock()
+        clock = ContinuousTimestamps()
         for packet in self._input.demux(self._source):
             if packet.pts is not None:
                 length = float((packet.duration or 0) * packet.time_base)
@@ -104,7 +104,7 @@ class Sound:
     def _alike(self) -> Iterator[Any]:
         """The frames in the recording's time, layout and rate, though a broadcast may change its
         own at any time; one that ends there is shorter than the encoder takes."""
-        clock, end, kind, resampler = Clock(), 0.0, None, self._resampler()
+        clock, end, kind, resampler = ContinuousTimestamps(), 0.0, None, self._resampler()
         for frame in self._input.decode(self._source):
             if kind not in (None, _kind(frame)):
                 yield from resampler.resample(None)
@@ -126,9 +126,9 @@ def _kind(frame: Any) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def sound_of(source: str, start: Callable[[], float]) -> Sound | None:
+def audio_of(source: str, start: Callable[[], float]) -> AudioTrack | None:
     """The sound of a source that is a file, None where there is none."""
     if not Path(source).is_file():
         return None
-    sound = Sound(source, start)
+    sound = AudioTrack(source, start)
     return sound if sound.exists else None

@@ -76,7 +76,7 @@ def log_record(frame: Frame, faces: Faces) -> dict[str, Any]:
                 "age": _number(faces.ages[row], 2),
                 "age_low": _number(faces.age_low[row], 1),
                 "age_high": _number(faces.age_high[row], 1),
-                "male": _number(faces.males[row], 4),
+                "male": _number(faces.male_probs[row], 4),
             }
             for row in range(len(faces))
         ],

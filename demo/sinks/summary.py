@@ -82,13 +82,13 @@ class Summary:
         self._delays[np.searchsorted(DELAYS, time.perf_counter() - self._taken)] += 1
         self.frames += 1
         if self._photos:
-            for age, male in zip(faces.ages.tolist(), faces.males.tolist(), strict=True):
+            for age, male in zip(faces.ages.tolist(), faces.male_probs.tolist(), strict=True):
                 self._count(Person(0, "", 0.0, 0.0, age=_known(age), male=_known(male)))
             return
         length = self._settle(frame.source, frame.time)
         seen = []
         for track, age, male in zip(
-            faces.ids.tolist(), faces.ages.tolist(), faces.males.tolist(), strict=True
+            faces.ids.tolist(), faces.ages.tolist(), faces.male_probs.tolist(), strict=True
         ):
             if track >= 1:
                 new = Person(track, frame.source, frame.time, frame.time)

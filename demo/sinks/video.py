@@ -16,10 +16,10 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
-from demo.display.tiles import fit
+from demo.display.tiles import letterbox
 from demo.errors import UserError
 from demo.frames import Faces, Frame
-from demo.sinks.audio import Sound
+from demo.sinks.audio import AudioTrack
 from demo.sources.photos import PHOTO_SUFFIXES
 from models.files import writable_folder
 
@@ -67,7 +67,7 @@ class VideoRecorder:
     playable up to the last second even if the process is killed, however few frames came.
     """
 
-    def __init__(self, path: Path, fps: float | None, sound: Sound | None = None) -> None:
+    def __init__(self, path: Path, fps: float | None, sound: AudioTrack | None = None) -> None:
         """Record to `path` at `fps` frames a second, with the sound, which is closed with it."""
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise UserError(
@@ -152,7 +152,7 @@ def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     rows, columns = height - image.shape[0], width - image.shape[1]
     if rows in (0, 1) and columns in (0, 1):
         return cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
-    return fit(image, height, width)
+    return letterbox(image, height, width)
 
 
 class PhotoRecorder:
@@ -184,11 +184,11 @@ class PhotoRecorder:
         path = self._file or self._folder / source.name
         if path.exists() and path.samefile(source):
             raise UserError(f"-o {self._folder} would overwrite {source}: name another place")
-        save_picture(path, seen.image)
+        save_image(path, seen.image)
         self.written = True
 
 
-def save_picture(path: Path, image: np.ndarray) -> None:
+def save_image(path: Path, image: np.ndarray) -> None:
     """Write a picture in the format of its suffix, as JPEG where it names none. Raises UserError
     where that fails."""
     height, width = image.shape[:2]

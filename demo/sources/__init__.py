@@ -1,1 +1,1 @@
-""""""
+"""Where frames come from: cameras, streams, videos, photos."""

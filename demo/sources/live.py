@@ -18,10 +18,10 @@ import numpy as np
 from av.error import FFmpegError
 
 from demo.errors import UserError
-from demo.frames import Frame, Silence
+from demo.frames import Frame, NoFrame
 from demo.sources.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
-from demo.sources.reader import Feed, Picture
-from demo.sources.redact import public_name
+from demo.sources.reader import FrameReader, Picture
+from demo.sources.redact import redact
 
 READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
 STALL_SECONDS = 3.0  # without a picture the viewer is told
@@ -72,7 +72,7 @@ class Stream:
 
     def __init__(self, address: str) -> None:
         """Raises UserError where no video answers within OPEN_SECONDS, or one too large."""
-        name = public_name(address)
+        name = redact(address)
         try:
             self._container = av.open(
                 address,
@@ -142,13 +142,13 @@ class LiveSource:
         self._begun = self._lost = False
         self._beat = self.started  # when the reader last came back from the driver
         self._stuck_after = STUCK_SECONDS
-        self._feed = Feed(self._read, capacity=1, newest=True)
+        self._reader = FrameReader(self._read, capacity=1, newest=True)
         self._dropped_before = 0  # by readers that were left to themselves
 
     @property
     def dropped(self) -> int:
         """Frames that were never seen because a newer one came first."""
-        return self._dropped_before + self._feed.dropped
+        return self._dropped_before + self._reader.dropped
 
     def count_from(self, moment: float) -> None:
         """Let `Frame.time` be 0 at this moment, by time.monotonic, for all sources of a run."""
@@ -156,20 +156,20 @@ class LiveSource:
 
     def __enter__(self) -> Self:
         self._beat = self.started = time.monotonic()
-        self._feed.start()
+        self._reader.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._feed.stop()
+        self._reader.stop()
 
     def __iter__(self) -> Iterator[Frame]:
         return (seen for seen in self.watch() if isinstance(seen, Frame))
 
-    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
-        """Frames as they come and, where none came for `patience` seconds, a Silence."""
+    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
+        """Frames as they come and, where none came for `patience` seconds, a NoFrame."""
         index, last = 0, time.monotonic()
         while True:
-            picture = self._feed.take(patience)
+            picture = self._reader.take(patience)
             now = time.monotonic()
             if picture is not None:
                 last = now
@@ -188,7 +188,7 @@ class LiveSource:
                 return
             self._leave_if_stuck(now)
             notice = f"{self._kind} lost, reconnecting ({silent:.0f} s)" if lost else ""
-            yield Silence(now - self.started, notice)
+            yield NoFrame(now - self.started, notice)
 
     def _first_connection(self) -> Capture:
         """Connect in a thread of its own, so that a signal is heard meanwhile."""
@@ -255,9 +255,9 @@ class LiveSource:
         long, so that their number stays small."""
         if now - self._beat < self._stuck_after:
             return
-        self._feed.stop(patience=0)
-        self._dropped_before += self._feed.dropped
+        self._reader.stop(patience=0)
+        self._dropped_before += self._reader.dropped
         self._stuck_after *= 2
         self._beat = now
-        self._feed = Feed(self._read, capacity=1, newest=True)
-        self._feed.start()
+        self._reader = FrameReader(self._read, capacity=1, newest=True)
+        self._reader.start()

@@ -14,7 +14,7 @@ JOIN_SECONDS = 2.0
 Picture = tuple[np.ndarray, float]  # (H, W, 3) uint8 BGR, and its time in seconds
 
 
-class Feed:
+class FrameReader:
     """A bounded queue fed by a thread; when full it waits or, for `newest`, drops the oldest.
 
     `produce` runs in the thread; it is given the event that asks it to end.

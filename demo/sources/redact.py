@@ -10,7 +10,7 @@ SECRET = re.compile(
 )
 
 
-def public_name(source: str) -> str:
+def redact(source: str) -> str:
     """The source without user, password or token: "rtsp://***@camera/1?token=***".
 
     Whatever stands before the last @ of an address is hidden, since a password may hold any sign.

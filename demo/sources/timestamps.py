@@ -3,7 +3,7 @@
 RESTART = 0.5  # seconds back, from which a clock was set anew: damaged files repeat less
 
 
-class Clock:
+class ContinuousTimestamps:
     """Makes the times of a file run on where two recordings were joined into one."""
 
     def __init__(self) -> None:

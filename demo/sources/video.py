@@ -17,7 +17,7 @@ import av
 from av.error import FFmpegError
 
 from demo.errors import UserError
-from demo.frames import Frame, Silence
+from demo.frames import Frame, NoFrame
 from demo.sources.decoding import (
     BOUND,
     DECODERS,
@@ -31,9 +31,9 @@ from demo.sources.decoding import (
 )
 from demo.sources.live import TICK, Camera, LiveSource, Stream
 from demo.sources.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
-from demo.sources.reader import Feed, Picture
-from demo.sources.redact import public_name
-from demo.sources.timestamps import Clock
+from demo.sources.reader import FrameReader, Picture
+from demo.sources.redact import redact
+from demo.sources.timestamps import ContinuousTimestamps
 
 FILES = {  # videos; by http, what else there is may be a camera's stream
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
@@ -82,8 +82,8 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
-    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
-        """The frames and, where none came for `patience` seconds, a Silence."""
+    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
+        """The frames and, where none came for `patience` seconds, a NoFrame."""
         ...
 
 
@@ -104,12 +104,12 @@ def open_source(spec: str, give_up: float = math.inf) -> Source:
         file = Path(re.split("[?#]", spec)[0])
         if spec.lower().startswith("http") and file.suffix.lower() in FILES:
             return VideoSource(spec)
-        return LiveSource(public_name(spec), lambda: Stream(spec), give_up)
+        return LiveSource(redact(spec), lambda: Stream(spec), give_up)
     path = Path(spec)
     if path.is_dir():
         return PhotoSource(spec, *photos_in(path))
     if not path.exists():
-        raise UserError(f"no such file or folder: {public_name(spec)}")
+        raise UserError(f"no such file or folder: {redact(spec)}")
     suffix = path.suffix.lower()
     if suffix in PHOTO_SUFFIXES or (suffix not in FILES and path.is_file() and is_photo(path)):
         return PhotoSource(spec, [path])
@@ -126,7 +126,7 @@ class VideoSource:
     def __init__(self, name: str) -> None:
         """Open a path or an http address. Raises UserError where there is no video."""
         remote = "://" in name
-        self.name = public_name(name) if remote else name
+        self.name = redact(name) if remote else name
         self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
         self.warning: str | None = None
         self._heard = 0.0  # seconds on the file's clock, up to which there was sound
@@ -162,7 +162,9 @@ class VideoSource:
             height, width = bgr(first, self._aspect).shape[:2]  # only a picture tells its rotation
             self.taken = f"{width}x{height}"
             pictures = chain([first], pictures)
-        self._feed = Feed(lambda _: self._decode(pictures), capacity=1 if self.scaled else 2)
+        self._reader = FrameReader(
+            lambda _: self._decode(pictures), capacity=1 if self.scaled else 2
+        )
 
     def _expected_count(self) -> int | None:
         if self._stream.frames:
@@ -171,32 +173,32 @@ class VideoSource:
         return round(duration / av.time_base * self.fps) if duration and self.fps else None
 
     def __enter__(self) -> Self:
-        self._feed.start()
+        self._reader.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._feed.stop():
+        if self._reader.stop():
             self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
         return (seen for seen in self.watch() if isinstance(seen, Frame))
 
-    def watch(self, patience: float = TICK) -> Iterator[Frame | Silence]:
-        """The frames and, where decoding one takes longer than `patience`, a Silence."""
+    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
+        """The frames and, where decoding one takes longer than `patience`, a NoFrame."""
         index, seconds = -1, 0.0
         while True:
-            picture = self._feed.take(patience)
+            picture = self._reader.take(patience)
             if picture is not None:
                 index, seconds = index + 1, picture[1]
                 yield Frame(picture[0], index, seconds, self.name)
-            elif self._feed.ended:
+            elif self._reader.ended:
                 break
             else:
-                yield Silence(seconds, "")
+                yield NoFrame(seconds, "")
         if index < 0:
             raise UserError(f"{self.name} {UNDECODABLE}")
-        if self._feed.failure:
-            self.warning = f"{self.name} breaks off after frame {index}: {self._feed.failure}"
+        if self._reader.failure:
+            self.warning = f"{self.name} breaks off after frame {index}: {self._reader.failure}"
         elif self._is_short(index + 1, seconds):
             self.warning = (
                 f"{self.name} breaks off after frame {index}, second {seconds:.1f}: the file is "
@@ -231,7 +233,7 @@ class VideoSource:
             raise UserError(f"{self.name} {UNDECODABLE}") from None
 
     def _decode(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Picture]:
-        clock, length = Clock(), 1 / (self.fps or 25.0)
+        clock, length = ContinuousTimestamps(), 1 / (self.fps or 25.0)
         for index, picture in enumerate(pictures):
             told = picture.time if picture.time is not None else index * length
             seconds = clock(told, length)

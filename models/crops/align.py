@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from models.crops.context import context_transforms
-from models.manifest import CHIP, InputSpec
+from models.crops.spec import CHIP, InputSpec
 
 # Mean position of MTCNN's points (eyes, nose, mouth corners) in the unit face square; with dlib's
 # mapping (p + margin) / (1 + 2 margin) they give the same chip as dlib's five points.

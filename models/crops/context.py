@@ -7,7 +7,7 @@ nose are those that are usual in such a chip, and the three crops are fixed part
 
 import numpy as np
 
-from models.manifest import CHIP
+from models.crops.spec import CHIP
 
 # Median box and mean nose of MTCNN in such chips of 400 photos of All-Age-Faces, in the unit face
 # square of models.crops.align

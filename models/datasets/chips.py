@@ -15,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from models.crops.align import crop_faces
+from models.crops.spec import CHIP, GEOMETRY_VERSION
 from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
 from models.datasets.splits import in_later_split
 from models.detection.mtcnn import Mtcnn
-from models.manifest import CHIP, MEASURED, listed_sha256, sha256
+from models.manifest import listed_sha256, sha256
 
 Columns = dict[str, np.ndarray]  # name -> (N,), a value a face
 LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
@@ -183,7 +184,7 @@ def _fingerprint(pictures: Pictures) -> str:
     path = pictures.path
     first, *images = _files(pictures) if path.is_dir() else [""]
     stats = {name: (path / name).stat() for name in (first, *images)}
-    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP} {MEASURED}"
+    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP} {GEOMETRY_VERSION}"
     text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from models.crops.align import chip_transforms
+from models.crops.spec import CHIP
 from models.datasets.labels import largest_face
 from models.detection.mtcnn import Detections, Mtcnn
-from models.manifest import CHIP
 
 SPARE = 0.5  # of the chip's side, on each side
 QUALITY = 95  # of JPEG, at full colour resolution

@@ -153,4 +153,4 @@ def largest_face(detector: Mtcnn, image: np.ndarray) -> Detections:
     """The largest face of a picture, settled, as one row, or no row."""
     found = detector.detect(image)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    return detector.settle(image, found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]])
+    return detector.refine_once(image, found[np.argsort(-sides.prod(axis=1), kind="stable")[:1]])

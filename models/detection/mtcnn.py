@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.detection.boxes import grow, nms, square
 from models.detection.pyramid import CELL, STRIDE, cells_along, sheets
 from models.inference.estimator import open_detector_network
 from models.manifest import load_manifest
@@ -32,7 +33,7 @@ MIDDLE = 127  # the same as a pixel
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Faces, one row each. Only `detect` and `detect_near` give them best score first."""
+    """Faces, one row each. Only `detect` and `detect_around` give them best score first."""
 
     boxes: np.ndarray  # (N, 4) float32, xyxy, pixels, inside the image
     scores: np.ndarray  # (N,) float32, 0..1
@@ -73,13 +74,13 @@ class Mtcnn:
         found = self._cascade(image, self._propose(image, coarse))
         return found if len(found) or self._video else self._look_again(image)
 
-    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+    def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Faces close to boxes (N, 4) where one was expected, of about that size: all three nets,
         but only on the surroundings."""
         if len(boxes) == 0:
             return self._cascade(image, boxes)
         count, side = len(boxes), max(NEAR_SIZES)
-        regions = np.tile(_grown(square(boxes), NEAR), (len(NEAR_SIZES), 1))
+        regions = np.tile(grow(square(boxes), NEAR), (len(NEAR_SIZES), 1))
         sizes = np.repeat(NEAR_SIZES, count)
         pictures = np.full((len(sizes), side, side, 3), MIDDLE, np.uint8)
         parts = np.full((len(sizes), cells_along(side), cells_along(side)), -1)
@@ -103,7 +104,7 @@ class Mtcnn:
         boxes = boxes + found["offsets"] * np.tile(sides, 2)
         return _clipped(image, boxes, found["scores"], points)
 
-    def settle(self, image: np.ndarray, found: Detections) -> Detections:
+    def refine_once(self, image: np.ndarray, found: Detections) -> Detections:
         """Faces of a picture measured once more where they were found, as a video's are from their
         second frame on: their points then waver half as much. What no longer passes for a face
         stays as it was."""
@@ -139,7 +140,7 @@ class Mtcnn:
                 level = _shrunk(level, shape, self._video)
                 picture[0, y : y + shape[1], x : x + shape[0]] = level
             part, cells, cell_scores = self._cells(picture, sheet.parts)
-            keep = suppress(cells, cell_scores, 0.5)  # levels do not overlap on their sheet
+            keep = nms(cells, cell_scores, 0.5)  # levels do not overlap on their sheet
             zoom = np.array([width, height]) / sheet.sizes[part[keep]]
             found = cells[keep] - np.tile(sheet.corners[part[keep]], 2)
             boxes.append(found * np.tile(zoom, 2))
@@ -166,7 +167,7 @@ class Mtcnn:
         boxes = self._reject(image, square(proposals))
         found = self.refine(image, square(boxes))
         found = found[found.scores > O_THRESHOLD]
-        return found[suppress(found.boxes, found.scores, 0.7, over_smaller=True)]
+        return found[nms(found.boxes, found.scores, 0.7, over_smaller=True)]
 
     def _reject(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """R-Net's boxes (M, 4): refined, without those that are no face."""
@@ -176,7 +177,7 @@ class Mtcnn:
         sides = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
         face = found["scores"] > R_THRESHOLD
         boxes, scores = (boxes + found["offsets"] * sides)[face], found["scores"][face]
-        return boxes[suppress(boxes, scores, 0.7)]
+        return boxes[nms(boxes, scores, 0.7)]
 
 
 def _shrunk(image: np.ndarray, shape: list[int], quickly: bool) -> np.ndarray:
@@ -216,41 +217,11 @@ def _around(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return image[low[1] : high[1], low[0] : high[0]], at - low.astype(np.float32)
 
 
-def square(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) grown about their centres to squares of their longer side."""
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
-    return np.hstack([centres - half, centres + half])
-
-
-def suppress(
-    boxes: np.ndarray, scores: np.ndarray, threshold: float, over_smaller: bool = False
-) -> np.ndarray:
-    """Non-maximum suppression: rows kept, best score first. A box goes if any better one overlaps
-    it, kept or not, as in the `mtcnn` package. Overlap is intersection over union, or over the
-    smaller of both boxes."""
-    order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes[order].astype(np.float32).T
-    width = np.minimum.outer(x2, x2) - np.maximum.outer(x1, x1)
-    height = np.minimum.outer(y2, y2) - np.maximum.outer(y1, y1)
-    shared = np.maximum(width, 0) * np.maximum(height, 0)  # (N, N)
-    area = shared.diagonal()
-    whole = np.minimum(area[:, None], area) if over_smaller else area[:, None] + area - shared
-    beaten = np.triu(shared > threshold * whole, k=1).any(axis=0)
-    return order[~beaten]
-
-
 def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
     """The best MOST_PROPOSALS of all proposals (N, 4), of overlapping ones only the best."""
     every, every_score = np.concatenate(boxes), np.concatenate(scores)
     best = np.argsort(-every_score, kind="stable")[:MOST_PROPOSALS]
-    return every[best][suppress(every[best], every_score[best], 0.7)]
-
-
-def _grown(boxes: np.ndarray, factor: float) -> np.ndarray:
-    """Boxes (N, 4) scaled about their centres."""
-    centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    return np.hstack([centres - factor * half, centres + factor * half])
+    return every[best][nms(every[best], every_score[best], 0.7)]
 
 
 def _clipped(

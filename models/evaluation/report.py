@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEED
 from models.manifest import Manifest
 
@@ -116,12 +116,14 @@ def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, fo
         "children_gender_accuracy": fair["children"]["gender_accuracy"],
         "coverage_outside": ", ".join(fair["coverage"]["outside"]),
     }
-    ledger.write(
-        folder / "evaluation.csv", key, [row | ledger.circumstances(manifest, command, SEED)]
+    results_table.write(
+        folder / "evaluation.csv", key, [row | results_table.circumstances(manifest, command, SEED)]
     )
     rows = [
         {"kind": kind.removeprefix("by_"), "group": name, **{c: values[c] for c in GROUP_COLUMNS}}
         for kind in KINDS
         for name, values in report[kind].items()
     ]
-    ledger.write(folder / "groups.csv", key, [row | ledger.weights_of(manifest) for row in rows])
+    results_table.write(
+        folder / "groups.csv", key, [row | results_table.weights_of(manifest) for row in rows]
+    )

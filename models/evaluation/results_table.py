@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.crops.spec import GEOMETRY_VERSION
 from models.files import whole
-from models.manifest import MEASURED, Manifest, ModelError
+from models.manifest import Manifest, ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
@@ -70,7 +71,7 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
     """What tells these weights, and how they are asked, from others of the same name."""
-    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, MEASURED]
+    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, GEOMETRY_VERSION]
     settings = json.dumps(asked, sort_keys=True).encode()
     return {
         "weights": manifest.digest[:DIGITS],

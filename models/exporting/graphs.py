@@ -15,8 +15,8 @@ from models.manifest import ModelError
 
 
 def write_graph(model: keras.Model, path: Path, kind: str, half: bool = False) -> None:
-    """Write the graph of a kind of models.inference.estimator.KINDS but "keras". Raises ModelError where the
-    back end of Keras has no way to it."""
+    """Write the graph of a kind of models.inference.estimator.KINDS but "keras". Raises ModelError
+    where the back end of Keras has no way to it."""
     if kind == "onnx":
         model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports what was called
         with contextlib.redirect_stdout(io.StringIO()):

@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 
 from models.crops.align import crop_faces
+from models.crops.preprocess import network_input
+from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, load_chips
 from models.datasets.labels import MIN_FACE
 from models.detection.mtcnn import Mtcnn
 from models.inference.engines import MAX_BATCH, Network
-from models.inference.estimator import Device, Estimator, network_input
-from models.manifest import InputSpec, Manifest, ModelError
+from models.inference.estimator import Device, Estimator
+from models.manifest import Manifest, ModelError
 from models.timing import best_seconds
 from models.training.augment import NONE, random_crop
 
@@ -97,12 +99,12 @@ def figures(manifest: Manifest, faces: SeenFaces) -> dict[str, float]:
     eight = faces.crops[np.arange(8) % len(faces.crops)]
     measured = {
         "megabytes": size_of(manifest) / 1e6,
-        "ms_1_face": best_seconds(lambda: estimator(eight[:1])) * 1e3,
-        "ms_8_faces": best_seconds(lambda: estimator(eight)) * 1e3,
+        "ms_1_face": best_seconds(lambda: estimator.predict(eight[:1])) * 1e3,
+        "ms_8_faces": best_seconds(lambda: estimator.predict(eight)) * 1e3,
     }
     if faces.chips is None:
         return measured
-    ages, males = estimator(faces.crops)
+    ages, males = estimator.predict(faces.crops)
     exact = (faces.chips.age_low == faces.chips.age_high) & np.isfinite(ages)
     known = np.isfinite(faces.chips.male) & np.isfinite(males)
     if exact.any():

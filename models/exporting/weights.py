@@ -10,11 +10,12 @@ import keras
 import numpy as np
 
 from models.commands import make_folder
+from models.crops.preprocess import network_input
+from models.crops.spec import InputSpec
 from models.exporting.graphs import write_graph
 from models.exporting.parity import check
 from models.inference.engines import Network, OnnxNetwork
-from models.inference.estimator import network_input
-from models.manifest import MEANINGS, InputSpec, Manifest, file_entry
+from models.manifest import MEANINGS, Manifest, file_entry
 
 HALF_FROM = 1_000_000  # parameters: weights of larger networks are kept in 16 bits
 

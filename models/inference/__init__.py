@@ -1,1 +1,1 @@
-""""""
+"""Run networks and calibrate what they answer."""

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from models.crops.preprocess import network_input
 from models.inference.calibration import tempered
 from models.inference.engines import (
     GPU_PROVIDERS,
@@ -26,7 +27,7 @@ from models.inference.engines import (
     onnx_session,
     stderr_closed,
 )
-from models.manifest import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import Manifest, ModelError, load_manifest
 
 # kinds of weights files by preference, and what they are called
 KINDS = {
@@ -36,7 +37,7 @@ KINDS = {
     "keras": "Keras weights file",
 }
 ROWS = 4  # faces a call on the processor: more gain no time and take memory
-FULLY = 8  # times that both sides of a face are shown: its first labels rest on few crops
+BOTH_SIDES = 8  # times that both sides of a face are shown: its first labels rest on few crops
 OF_TENSORFLOW = ("keras", "saved_model")
 
 
@@ -138,7 +139,7 @@ class Request(NamedTuple):
 
     crops: np.ndarray  # (M, size, size, depth) uint8, BGR
     faces: np.ndarray  # (M,) row of the face that each crop shows
-    answers: Future[tuple[np.ndarray, np.ndarray]]  # ages (N,), probabilities of male (N,)
+    predictions: Future[tuple[np.ndarray, np.ndarray]]  # ages (N,), probabilities of male (N,)
 
 
 class Estimator:
@@ -154,36 +155,51 @@ class Estimator:
         shape = (1, self.input.size, self.input.size, self.input.depth)
         try:
             with stderr_closed():  # TensorFlow Lite greets at its first call
-                self(np.zeros(shape, np.uint8))
+                self.predict(np.zeros(shape, np.uint8))
         except Exception as error:  # the engines' errors share no base class
             raise ModelError(
                 f"model {manifest.name} does not take the crops of its manifest "
                 f"({self.input.size} pixels): {str(error).splitlines()[0][:120]}"
             ) from None
 
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, depth) uint8,
-        BGR; nan for what the model does not tell."""
-        return _columns(self.answers(crops), len(crops))
+    def __enter__(self) -> Self:
+        return self
 
-    def ask(self, crops: np.ndarray, asked: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
-        """As a call, but the caller goes on: `result()` of what is returned waits for the answers.
-        What others ask meanwhile is answered in one batch. `asked` (N,): how often each face was
-        asked about before. Where an answer is the mean over a crop and its mirror image, a face
-        shows both the first FULLY times, then one of them in turn. Overwrites `crops`."""
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what was submitted and end the thread. A later `submit` raises RuntimeError."""
+        self._thread.shutdown()
+
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ages (N,) in years and probabilities of male (N,) of crops (N, size, size, depth) uint8
+        BGR; nan for what the model does not estimate."""
+        return _columns(self.predict_all(crops), len(crops))
+
+    def submit(
+        self, crops: np.ndarray, times_seen: np.ndarray
+    ) -> Future[tuple[np.ndarray, np.ndarray]]:
+        """Like `predict`, in the estimator's thread: returns a Future. Requests that wait together
+        run as one batch.
+
+        `times_seen` (N,): how many crops of each face were submitted before. A model that averages
+        a crop and its mirror image gets both for the first BOTH_SIDES crops of a face, then one of
+        them in turn.
+        """
         faces = np.arange(len(crops))
         if self.manifest.mirror:
-            both = asked < FULLY
-            turned = ~both & (asked % 2 == 1)
-            crops[turned] = crops[turned, :, ::-1]
+            both = times_seen < BOTH_SIDES
+            flipped = np.flatnonzero(~both & (times_seen % 2 == 1))
             crops = np.concatenate([crops, crops[both, :, ::-1]])
+            crops[flipped] = crops[flipped, :, ::-1]
             faces = np.concatenate([faces, faces[both]])
         request = Request(crops, faces, Future())
         self._requests.append(request)
-        self._thread.submit(self._answer_all)
-        return request.answers
+        self._thread.submit(self._run_all)
+        return request.predictions
 
-    def _answer_all(self) -> None:
+    def _run_all(self) -> None:
         """Answer everything that waits as one batch: the requests of several sources."""
         waiting = [self._requests.popleft() for _ in range(len(self._requests))]
         if not waiting:
@@ -193,16 +209,16 @@ class Estimator:
             columns = _columns(self._once(crops), len(crops))
         except BaseException as error:  # raised again by whoever asked
             for request in waiting:
-                request.answers.set_exception(error)
+                request.predictions.set_exception(error)
             return
         ends = np.cumsum([len(request.crops) for request in waiting])[:-1]
         for request, *parts in zip(waiting, *(np.split(c, ends) for c in columns), strict=True):
             shown = np.bincount(request.faces)
             ages, males = (np.bincount(request.faces, part) / shown for part in parts)
             males = tempered(self.calibration, males)
-            request.answers.set_result((ages.astype(np.float32), males.astype(np.float32)))
+            request.predictions.set_result((ages.astype(np.float32), males.astype(np.float32)))
 
-    def answers(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def predict_all(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """All that the model tells of crops, by output; the classes of ages ("nodes") are (N, C).
         Nothing of no crops."""
         if self.manifest.mirror:
@@ -231,14 +247,3 @@ def _columns(answers: dict[str, np.ndarray], count: int) -> tuple[np.ndarray, np
     """Ages (N,) and probabilities of male (N,) of `count` crops, nan where they are not told."""
     unknown = np.full(count, np.nan, np.float32)
     return answers.get("age", unknown), answers.get("male", unknown)
-
-
-def network_input(crops: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Crops (N, size, size, depth) uint8 BGR to the float32 array that networks of these crops are
-    trained on and run on."""
-    if spec.channels == "rgb":
-        crops = crops.reshape(*crops.shape[:-1], -1, 3)[..., ::-1].reshape(crops.shape)
-    pixels = crops.astype(np.float32)
-    if spec.scale != 1.0 or spec.offset != 0.0:
-        pixels = pixels * np.float32(spec.scale) + np.float32(spec.offset)
-    return pixels

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from models.crops.align import BORDERS, context_crops
-from models.manifest import CHIP, InputSpec
+from models.crops.spec import CHIP, InputSpec
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from models.crops.preprocess import network_input
+from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, cache_folder
 from models.datasets.labels import OLDEST
 from models.files import whole
-from models.inference.estimator import Estimator, choose_device, network_input
-from models.manifest import InputSpec, ModelError, load_manifest
+from models.inference.estimator import Estimator, choose_device
+from models.manifest import ModelError, load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
 
 WORKERS, AHEAD = 2, 16  # threads, batches
@@ -164,7 +166,7 @@ def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
     for part in tqdm(parts, f"asking {name}", unit="batch"):
         images = chips.images[rows[part]]
         crops = [random_crop(image, estimator.input, NONE, rng) for image in images]
-        answers[:, part] = estimator(np.stack(crops))
+        answers[:, part] = estimator.predict(np.stack(crops))
     with whole(path) as unfinished:
         np.save(unfinished, answers)
     return answers

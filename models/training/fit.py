@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
-from models.manifest import InputSpec, ModelError, load_manifest, sha256
+from models.manifest import ModelError, load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
 from models.training.checkpoint import Checkpoint, Weights

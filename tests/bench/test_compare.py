@@ -9,10 +9,10 @@ from demo.frames import Faces
 
 def faces(*rows: tuple[float, int, float, float]) -> Faces:
     """Boxes of 40 pixels from (left, id, age, male)."""
-    left, ids, ages, males = np.array(rows, float).reshape(-1, 4).T
+    left, ids, ages, male_probs = np.array(rows, float).reshape(-1, 4).T
     boxes = np.stack([left, 0 * left, left + 40, 0 * left + 40], axis=1).astype(np.float32)
     found = Faces.detected(boxes, np.ones(len(boxes)), np.zeros((len(boxes), 5, 2)))
-    return replace(found, ids=ids.astype(np.int64), ages=ages, males=males)
+    return replace(found, ids=ids.astype(np.int64), ages=ages, male_probs=male_probs)
 
 
 def test_a_pass_is_the_same_as_itself():

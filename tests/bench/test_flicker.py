@@ -46,7 +46,7 @@ def test_ctrl_c_is_one_line(clip, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(jitter, "follow", interrupted)
     assert main([str(clip), "-o", str(tmp_path / "a.png")]) == INTERRUPTED
-    assert capsys.readouterr().err == "\ndemo.jitter: stopped\n"
+    assert capsys.readouterr().err == "\ndemo.bench.flicker: stopped\n"
 
 
 def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):

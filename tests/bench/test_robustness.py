@@ -10,7 +10,7 @@ import pytest
 from demo.bench import robustness as steady
 from demo.bench.robustness import FRAMES, Answers, figures, jittered
 from models.detection.mtcnn import Detections
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 
 FACE = Detections(
     np.array([[10, 20, 110, 140]], np.float32),  # side 110, middle (60, 80)
@@ -42,8 +42,8 @@ def test_every_frame_has_a_jitter_of_its_own_and_a_seed_repeats_it() -> None:
     assert (first.boxes == again.boxes).all()
 
 
-def said(ages: list[np.ndarray], males: list[np.ndarray], weight: float = 1.0) -> Answers:
-    columns = [np.array(column, np.float32) for column in (ages, males)]
+def said(ages: list[np.ndarray], male_probs: list[np.ndarray], weight: float = 1.0) -> Answers:
+    columns = [np.array(column, np.float32) for column in (ages, male_probs)]
     return Answers(columns[0], *columns, np.full_like(columns[0], weight))
 
 
@@ -66,11 +66,11 @@ def test_a_face_whose_shown_gender_changes_is_a_flip() -> None:
 
 
 def test_what_is_never_shown_has_no_figure() -> None:
-    ages, males = [np.full(FRAMES, 30.0)], [np.full(FRAMES, 0.9)]
-    found = figures(said(ages, males, weight=0.0), {})
+    ages, male_probs = [np.full(FRAMES, 30.0)], [np.full(FRAMES, 0.9)]
+    found = figures(said(ages, male_probs, weight=0.0), {})
     assert found == {"faces": 1, "labelled": 0, "raw": 0.0, "shown": None, "flips": 0}
     unknown = [np.full(FRAMES, np.nan)]
-    found = figures(said(unknown, males), {})
+    found = figures(said(unknown, male_probs), {})
     assert found == {"faces": 1, "labelled": 1, "raw": None, "shown": None, "flips": 0}
     report = {"model": "m", "data": "d", "split": "s", "rows": [{"jitter": "measured"} | found]}
     assert "measured box off: raw age - years, shown -;" in steady.text(report)
@@ -100,7 +100,7 @@ def test_the_command_prints_and_keeps_what_it_measures(
     assert live["raw"] < worse["raw"]  # measuring again undoes some of the jitter
     assert steady.main(arguments) == 0
     assert f"expected box off: raw age {live['raw']:.3f} years" in capsys.readouterr().out
-    kept = ledger.read(tmp_path / "kept" / "steadiness.csv")
+    kept = results_table.read(tmp_path / "kept" / "steadiness.csv")
     assert [row["jitter"] for row in kept] == ["expected", "measured"]
     assert [row["raw"] for row in kept] == [str(live["raw"]), str(worse["raw"])]
     assert kept[0]["command"] == f"python -m demo.bench.robustness {' '.join(arguments)}"

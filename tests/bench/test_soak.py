@@ -5,10 +5,10 @@ import pytest
 
 from demo.bench import soak
 from demo.bench.soak import Half, Sample, faults, halves
-from demo.display.mosaic import Wall
+from demo.display.mosaic import Mosaic
 from demo.errors import UserError
 from models.commands import INTERRUPTED
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 
@@ -40,7 +40,7 @@ def test_a_run_too_short_to_compare_is_refused():
 @needs_proc
 def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_truly(clip, tmp_path):
     report = soak.soak(str(clip), 10.0, lambda told: None)
-    assert report["machine"] == ledger.machine()
+    assert report["machine"] == results_table.machine()
     assert report["seconds"] == pytest.approx(10.0, rel=0.02)
     assert report["recorded_seconds"] == pytest.approx(report["seconds"], rel=0.02)
     assert len(report["samples"]["second"]) in (9, 10)
@@ -60,10 +60,10 @@ def test_no_time_at_all_is_refused(capsys):
 
 @needs_proc
 def test_a_run_that_was_stopped_before_the_first_frame_is_one_line(clip, capsys, monkeypatch):
-    def interrupted(wall: Wall) -> list:
+    def interrupted(mosaic: Mosaic) -> list:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Wall, "turn", interrupted)
+    monkeypatch.setattr(Mosaic, "turn", interrupted)
     assert soak.main(["--clip", str(clip)]) == 2
     assert capsys.readouterr().err == (
         "demo.bench.soak: 0 samples are too few to compare: let it run for longer\n"
@@ -90,7 +90,8 @@ def test_a_run_that_was_stopped_does_not_claim_that_it_holds(clip, capsys, monke
 def test_a_plot_of_no_known_kind_is_refused_before_the_run(tmp_path, capsys):
     assert soak.main(["--clip", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "a.txt")]) == 2
     assert capsys.readouterr().err == (
-        f"demo.bench.soak: cannot plot to {tmp_path}/a.txt: the name must end in .jpg, .pdf, .png, .svg\n"
+        f"demo.bench.soak: cannot plot to {tmp_path}/a.txt: "
+        "the name must end in .jpg, .pdf, .png, .svg\n"
     )
 
 

@@ -2,16 +2,16 @@ import time
 
 import numpy as np
 import pytest
-from conftest import NO_FACES, KeyWindow
 
 from demo import session
 from demo.display import mosaic as views
-from demo.display.mosaic import View, Wall
+from demo.display.mosaic import Mosaic, SourceView
 from demo.display.overlay import draw_notice
-from demo.display.tiles import LINE, fit, fit_faces, grid, tile_shape
+from demo.display.tiles import LINE, grid, letterbox, letterbox_faces, tile_shape
 from demo.display.window import PAUSE
-from demo.frames import Faces, Frame, Silence
+from demo.frames import Faces, Frame, NoFrame
 from demo.timing import Stopwatch
+from tests.synthetic import NO_FACES, KeyWindow
 
 
 @pytest.mark.parametrize(
@@ -24,21 +24,21 @@ def test_tiles_are_as_large_as_the_wall_allows(count, shape):
 
 def test_three_tiles_fill_two_rows_and_one_place_is_black():
     tiles = [np.full((4, 6, 3), k, np.uint8) for k in (10, 20, 30)]
-    wall = grid(tiles)
-    assert wall.shape == (8, 12, 3)
-    assert wall[::4, ::6, 0].tolist() == [[10, 20], [30, 0]]
-    assert wall[3].min() == wall[:, 5].min() == wall[3].max() == LINE
+    mosaic = grid(tiles)
+    assert mosaic.shape == (8, 12, 3)
+    assert mosaic[::4, ::6, 0].tolist() == [[10, 20], [30, 0]]
+    assert mosaic[3].min() == mosaic[:, 5].min() == mosaic[3].max() == LINE
     assert grid(tiles[:1]) is tiles[0]
 
 
 def test_a_picture_and_its_faces_are_fitted_alike():
     image = np.zeros((100, 50, 3), np.uint8)
     image[40:60, 20:30] = 255
-    fitted = fit(image, 200, 300)
+    fitted = letterbox(image, 200, 300)
     assert fitted.shape == (200, 300, 3)
     boxes = np.array([[20, 40, 30, 60]], np.float32)
     faces = Faces.detected(boxes, np.ones(1, np.float32), np.tile(boxes[:, None, :2], (1, 5, 1)))
-    moved = fit_faces(faces, image.shape, 200, 300)
+    moved = letterbox_faces(faces, image.shape, 200, 300)
     assert moved.boxes.tolist() == [[140, 80, 160, 120]]
     assert moved.points[0, 0].tolist() == [140, 80]
     left, top, right, bottom = moved.boxes[0].astype(int)
@@ -73,19 +73,19 @@ class Beside:
         for k in range(1 if self.live else 30):
             yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
         while self.live:
-            yield Silence(0.0, "")
+            yield NoFrame(0.0, "")
 
 
 def test_a_file_beside_a_camera_plays_at_its_own_rate():
-    wall = Wall([View(Beside(live), lambda frame: NO_FACES) for live in (True, False)])
+    mosaic = Mosaic([SourceView(Beside(live), lambda frame: NO_FACES) for live in (True, False)])
     start, seen = time.monotonic(), []
-    while wall.views[1].running:
-        seen += [frame.time for view, frame in wall.turn() if not view.source.live]
+    while mosaic.views[1].running:
+        seen += [frame.time for view, frame in mosaic.turn() if not view.source.live]
     assert len(seen) == 30
     assert 0.45 <= time.monotonic() - start < 0.8  # at 30 turns a second: 1.0
 
 
-class Clock:
+class ContinuousTimestamps:
     """Plays `time`, which passes while somebody sleeps."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Clock:
 
 
 def test_a_file_beside_a_camera_waits_while_the_viewer_pauses(monkeypatch):
-    clock, seen = Clock(), []
+    clock, seen = ContinuousTimestamps(), []
     monkeypatch.setattr(views, "time", clock)
     monkeypatch.setattr(session, "time", clock)
 
@@ -112,6 +112,9 @@ def test_a_file_beside_a_camera_waits_while_the_viewer_pauses(monkeypatch):
         return PAUSE if look in (20, 22) else None
 
     window = KeyWindow(pause_of_two_seconds)
-    beside = [View(Beside(True), lambda frame: NO_FACES), View(Beside(False, fps=10.0), noted)]
+    beside = [
+        SourceView(Beside(True), lambda frame: NO_FACES),
+        SourceView(Beside(False, fps=10.0), noted),
+    ]
     session.run(beside, [], None, window, Stopwatch(), 31, lambda line: None)
     assert seen == pytest.approx([k / 10 + 2 * (k > 6) for k in range(30)], abs=0.035)

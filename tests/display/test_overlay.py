@@ -11,7 +11,7 @@ def one_face(box: list[float], track: int = 1) -> Faces:
     found = Faces.detected(
         np.array([box], np.float32), np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)
     )
-    return replace(found, ids=np.array([track]), ages=np.array([34.4]), males=np.array([0.2]))
+    return replace(found, ids=np.array([track]), ages=np.array([34.4]), male_probs=np.array([0.2]))
 
 
 def test_the_label_says_what_is_known():

@@ -10,15 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import NO_FACES
 
 from demo import session
-from demo.display.mosaic import View
+from demo.display.mosaic import SourceView
 from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.frames import Frame
 from demo.session import run
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
+from tests.synthetic import NO_FACES
 
 PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
@@ -75,7 +75,7 @@ def display(toolkit, monkeypatch):
 def watched(clip: Path, window: Window) -> tuple[int, bool, list[str]]:
     """Frames, whether the user quit, and the notices of a run."""
     notices: list[str] = []
-    view = View(open_source(str(clip)), lambda frame: NO_FACES)
+    view = SourceView(open_source(str(clip)), lambda frame: NO_FACES)
     result = run([view], [], None, window, Stopwatch(), None, notices.append)
     return result.frames, result.quit, notices
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo import doctor
-from demo.doctor import Speed, advice, checks
+from demo.doctor import __main__ as doctor
+from demo.doctor import checks
+from demo.doctor.__main__ import Speed, advice
 from demo.doctor.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
 from models import manifest as spec
 
@@ -72,7 +73,7 @@ def test_the_recommended_command_is_one_that_stream_takes(report):
 
 def test_tensorflow_is_not_imported_unless_asked():
     code = (
-        "import sys; from demo import doctor; doctor.main(['--json', '--seconds', '0.1']);"
+        "import sys; from demo.doctor.__main__ import main; main(['--json', '--seconds', '0.1']);"
         "print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -6,15 +6,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Answering
 
 from demo.faces.anonymize import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
 from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.frames import Faces, Frame
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
+from models.crops.spec import InputSpec
 from models.detection.mtcnn import Mtcnn
-from models.manifest import InputSpec
+from tests.synthetic import Answering
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -45,7 +45,7 @@ class Nobody(Answering):
     def __init__(self) -> None:
         self.calibration = {}
 
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(len(crops), np.nan), np.full(len(crops), np.nan)
 
 
@@ -174,7 +174,7 @@ def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
             found = Mtcnn(None, False).detect(image)
             return type(found)(found.boxes, found.scores * 0 + 0.85, found.points)
 
-        def settle(self, image, found):
+        def refine_once(self, image, found):
             return found
 
     image = astronaut.copy()

@@ -1,7 +1,6 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import Answering
 
 from demo.faces.detectors import DETECTORS
 from demo.faces.load import SETTLE, STEPS
@@ -9,8 +8,9 @@ from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.faces.smoothing import REFRESH, SETTLED
 from demo.frames import Frame
 from demo.timing import Stopwatch
+from models.crops.spec import InputSpec
 from models.detection.mtcnn import Detections
-from models.manifest import InputSpec
+from tests.synthetic import Answering
 from trackers.boxes import iou
 
 
@@ -21,7 +21,7 @@ class ByBrightness(Answering):
         self.calibration = {"age": [0, 100], "age_low": [0, 90], "age_high": [10, 100]}
         self.batches: list[int] = []
 
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.batches.append(len(crops))
         return crops.mean(axis=(1, 2, 3)) / 4, np.full(len(crops), 0.8)
 
@@ -66,7 +66,7 @@ def test_labels_come_after_two_good_crops_and_are_steady(detector, two_people):
     assert np.isnan(ages[0]).all()
     assert np.isfinite(ages[3:]).all()
     assert ages[3:].std(axis=0).max() < 1.0
-    assert (faces.males >= 0.5).all()
+    assert (faces.male_probs >= 0.5).all()
 
 
 def test_a_person_who_left_is_forgotten_and_one_who_comes_is_new(detector, two_people):
@@ -76,7 +76,7 @@ def test_a_person_who_left_is_forgotten_and_one_who_comes_is_new(detector, two_p
     empty = np.full((270, 480, 3), 90, np.uint8)
     for k in range(3, 12):
         assert len(pipeline.process(Frame(empty, k, k / 5, "clip"))) == 0
-    assert len(pipeline._fusion) == 0
+    assert len(pipeline._smoother) == 0
     ids = set()
     for k in range(12, 20):
         ids |= set(pipeline.process(Frame(two_people(0), k, k / 5, "clip")).ids.tolist())
@@ -106,7 +106,7 @@ def test_people_of_a_time_lapse_keep_their_ids_and_go_on_being_estimated(two_peo
         faces = pipeline.process(Frame(two_people(0), k, k * seconds, "clip"))
         assert sorted(faces.ids.tolist()) == [1, 2]
     assert np.isfinite(faces.ages).all()
-    assert (pipeline._fusion.crops(np.array([1, 2])) > SETTLED + 1).all()
+    assert (pipeline._smoother.crops(np.array([1, 2])) > SETTLED + 1).all()
 
 
 @pytest.mark.parametrize("settings", [Settings(60), Settings(budget_ms=0.001)])
@@ -185,7 +185,7 @@ class OneFace:
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         return self._found(self.BOX, [1.0])
 
-    def detect_near(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
+    def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         return self._found(self.BOX[:0], [])
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:

@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from models.manifest import (
-    MEANINGS,
-    WEIGHTS,
-    InputSpec,
-    Manifest,
-    ModelError,
-    load_manifest,
-    sha256,
-)
+from models.crops.spec import InputSpec
+from models.manifest import MEANINGS, WEIGHTS, Manifest, ModelError, load_manifest, sha256
 
 
 @pytest.fixture

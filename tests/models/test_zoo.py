@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from models.crops.preprocess import network_input
 from models.exporting.graphs import write_graph
 from models.exporting.parity import check
 from models.exporting.weights import keras_network, write_model
 from models.inference.engines import TfliteNetwork
-from models.inference.estimator import Estimator, choose_device, network_input
+from models.inference.estimator import Estimator, choose_device
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
@@ -157,7 +158,7 @@ def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
     assert list(manifest.outputs) == ["age", "male", "nodes"]
     crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
     answer = load_keras(manifest)(network_input(crops, manifest.input), training=False)
-    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(crops)
     np.testing.assert_allclose(ages, np.asarray(answer["age"]), atol=1e-3)
     np.testing.assert_allclose(males, np.asarray(answer["male"]), atol=1e-4)
 

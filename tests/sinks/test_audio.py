@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import stream
-from demo.sinks.audio import sound_of
+from demo.sinks.audio import audio_of
 from demo.sinks.video import VideoRecorder
 from demo.sources.video import open_source
 
@@ -52,7 +52,7 @@ def write_beep(
 
 def record(source: Path, target: Path, frames: int | None = None) -> None:
     with open_source(str(source)) as video:
-        sound = sound_of(str(source), lambda: video.start)
+        sound = audio_of(str(source), lambda: video.start)
         with VideoRecorder(target, video.fps, sound) as recorder:
             for frame in video:
                 recorder.write(frame)
@@ -171,7 +171,7 @@ def test_a_recording_with_sound_that_was_never_closed_is_playable(tmp_path):
     source, path, killed = (tmp_path / n for n in ("a.mp4", "out.mp4", "killed.mp4"))
     write_beep(source, "aac", 48_000)
     with open_source(str(source)) as video:
-        recorder = VideoRecorder(path, 25.0, sound_of(str(source), lambda: video.start))
+        recorder = VideoRecorder(path, 25.0, audio_of(str(source), lambda: video.start))
         recorder.__enter__()
         for frame in video:
             recorder.write(frame)
@@ -250,5 +250,5 @@ def test_with_faces_covered_voices_are_left_out_and_said_so(tmp_path, capsys):
 
 
 def test_what_has_no_sound_is_recorded_without(tmp_path, clip):
-    assert sound_of(str(clip), lambda: 0.0) is None
-    assert sound_of("rtsp://camera/1", lambda: 0.0) is None
+    assert audio_of(str(clip), lambda: 0.0) is None
+    assert audio_of("rtsp://camera/1", lambda: 0.0) is None

@@ -13,7 +13,7 @@ from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.sinks import video as sinks
 from demo.sinks.log import CSV_COLUMNS, Log
-from demo.sinks.video import PhotoRecorder, VideoRecorder, save_picture
+from demo.sinks.video import PhotoRecorder, VideoRecorder, save_image
 
 
 def faces() -> Faces:
@@ -26,7 +26,7 @@ def faces() -> Faces:
         found,
         ids=np.array([3, -1]),
         ages=np.array([31.256, np.nan], np.float32),
-        males=np.array([0.25, np.nan], np.float32),
+        male_probs=np.array([0.25, np.nan], np.float32),
         age_low=np.array([24.5, np.nan], np.float32),
         age_high=np.array([40.0, np.nan], np.float32),
     )
@@ -205,7 +205,7 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, make, name,
 def test_a_picture_too_large_for_its_format_is_one_clear_line(tmp_path):
     path, wide = tmp_path / "a.webp", np.zeros((2, 20_000, 3), np.uint8)
     with pytest.raises(UserError, match=r"a\.webp: its format does not take 20000x2 pixels"):
-        save_picture(path, wide)
+        save_image(path, wide)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -243,5 +243,5 @@ def test_a_disk_that_never_answers_is_told_when_the_recording_is_closed(
 
 @pytest.mark.parametrize("name", ["face.jfif", "face"])
 def test_a_photo_without_a_suffix_of_its_own_is_written_as_jpeg(tmp_path, astronaut, name):
-    save_picture(tmp_path / name, astronaut)
+    save_image(tmp_path / name, astronaut)
     assert (tmp_path / name).read_bytes().startswith(b"\xff\xd8\xff")

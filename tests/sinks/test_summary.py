@@ -9,18 +9,17 @@ import pytest
 from demo.errors import UserError
 from demo.frames import Faces, Frame
 from demo.sinks import presence
-from demo.sinks import summary as module
 from demo.sinks.presence import Timeline
-from demo.sinks.summary import Summary, clock
+from demo.sinks.summary import STALL_SECONDS, Summary, clock
 
 BLANK = np.zeros((4, 4, 3), np.uint8)
 
 
 def faces(*rows: tuple[int, float, float]) -> Faces:
     """Faces of (id, age, male)."""
-    ids, ages, males = np.array(rows, float).reshape(-1, 3).T
+    ids, ages, male_probs = np.array(rows, float).reshape(-1, 3).T
     found = Faces.detected(np.zeros((len(ids), 4)), ids, np.zeros((len(ids), 5, 2)))
-    return replace(found, ids=ids.astype(int), ages=ages, males=males)
+    return replace(found, ids=ids.astype(int), ages=ages, male_probs=male_probs)
 
 
 def told(frames, path=None, photos=False, dropped=0) -> Summary:
@@ -83,7 +82,7 @@ def test_the_screen_tells_the_same_in_a_few_lines():
 
 def test_a_stalled_source_adds_no_time_in_view():
     summary = told([(0.0, faces((1, 20, 0.2))), (0.1, faces((1, 20, 0.2))), (60.0, faces())])
-    assert summary.people[0].seconds == pytest.approx(0.1 + module.STALL_SECONDS)
+    assert summary.people[0].seconds == pytest.approx(0.1 + STALL_SECONDS)
 
 
 def test_in_photos_every_face_is_another_person(tmp_path):
@@ -126,14 +125,14 @@ def test_a_source_that_has_ended_is_not_in_view_any_more():
 
 def test_delays_are_told_within_four_percent(monkeypatch):
     now = iter(np.cumsum([0.0, 0.010] * 90 + [0.0, 0.200] * 10))
-    monkeypatch.setattr(module.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr("demo.sinks.summary.time.perf_counter", lambda: next(now))
     summary = told((k, faces()) for k in range(100))
     assert summary.delay(50) == pytest.approx(10, rel=0.04)
     assert summary.delay(95) == pytest.approx(200, rel=0.04)
 
 
 def test_memory_does_not_grow_with_people_or_time(monkeypatch):
-    monkeypatch.setattr(module, "MOST_PEOPLE", 20)
+    monkeypatch.setattr("demo.sinks.summary.MOST_PEOPLE", 20)
     summary = told((60.0 * k, faces((k + 1, 25, 0.9))) for k in range(5000))
     assert len(summary.people) == 20
     assert summary.count == 5000
@@ -144,7 +143,7 @@ def test_memory_does_not_grow_with_people_or_time(monkeypatch):
 
 
 def test_of_more_people_than_are_listed_the_ones_longest_in_view_are(monkeypatch):
-    monkeypatch.setattr(module, "MOST_PEOPLE", 20)
+    monkeypatch.setattr("demo.sinks.summary.MOST_PEOPLE", 20)
     frames = [(k / 10, faces((1 + (k % 30 if k < 60 else k % 25), 25, 0.9))) for k in range(110)]
     summary = told(frames)  # 30 people for 0.2 s, and 25 of them for another 0.2 s
     assert len(summary.people) == 20

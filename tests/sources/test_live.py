@@ -18,20 +18,20 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import NO_FACES, KeyWindow, jpeg, write_clip
 
 import stream
-from demo.display.mosaic import View, Wall
+from demo.display.mosaic import Mosaic, SourceView
 from demo.display.window import QUIT
 from demo.errors import UserError
-from demo.frames import Frame, Silence
+from demo.frames import Frame, NoFrame
 from demo.session import run
 from demo.sources import decoding, live
 from demo.sources import video as sources
 from demo.sources.live import LiveSource
-from demo.sources.redact import public_name
+from demo.sources.redact import redact
 from demo.sources.video import open_source
 from demo.timing import Stopwatch
+from tests.synthetic import NO_FACES, KeyWindow, jpeg, write_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +51,7 @@ def delay(frame: Frame, sent: list[float]) -> float:
     return time.monotonic() - sent[index]
 
 
-def until(seen: Iterator[Frame | Silence], wanted: Callable, seconds: float = 20.0) -> list:
+def until(seen: Iterator[Frame | NoFrame], wanted: Callable, seconds: float = 20.0) -> list:
     """What was seen up to the first that is wanted."""
     end, taken = time.monotonic() + seconds, []
     for each in seen:
@@ -62,12 +62,12 @@ def until(seen: Iterator[Frame | Silence], wanted: Callable, seconds: float = 20
     raise AssertionError("the source ended")
 
 
-def is_frame(seen: Frame | Silence) -> bool:
+def is_frame(seen: Frame | NoFrame) -> bool:
     return isinstance(seen, Frame)
 
 
-def is_notice(seen: Frame | Silence) -> bool:
-    return isinstance(seen, Silence) and bool(seen.notice)
+def is_notice(seen: Frame | NoFrame) -> bool:
+    return isinstance(seen, NoFrame) and bool(seen.notice)
 
 
 class Pictures:
@@ -136,7 +136,7 @@ def test_a_stream_that_stalls_is_told_and_resumes(broadcast, monkeypatch):
         until(seen, is_frame)
         server.stalled.set()
         silence = until(seen, is_notice)
-        assert any(isinstance(each, Silence) and not each.notice for each in silence)
+        assert any(isinstance(each, NoFrame) and not each.notice for each in silence)
         until(seen, lambda each: is_notice(each) and "(1 s)" in each.notice)
         server.stalled.clear()
         until(seen, is_frame)
@@ -343,7 +343,7 @@ def test_a_driver_that_never_returns_is_left_to_itself(monkeypatch):
 def test_a_key_is_obeyed_while_the_driver_never_returns():
     source = LiveSource("0", connections(Pictures(1, threading.Event().wait)))
     start = time.monotonic()
-    view = View(source, lambda frame: NO_FACES)
+    view = SourceView(source, lambda frame: NO_FACES)
     window = KeyWindow(lambda look: QUIT if look >= 10 else None)
     result = run([view], [], None, window, Stopwatch(), None, lambda line: None)
     assert result.quit
@@ -478,7 +478,7 @@ def test_passwords_reach_neither_lines_nor_titles_nor_logs(
     ],
 )
 def test_a_public_name_has_no_login(source, public):
-    assert public_name(source) == public
+    assert redact(source) == public
 
 
 def test_one_of_several_sources_that_fails_does_not_stop_the_others(
@@ -521,18 +521,18 @@ def test_of_several_cameras_one_that_starts_late_has_the_time_of_the_others(monk
     cameras = [LiveSource(str(k), connections(Pictures(1000, late=k))) for k in (0, 1)]
     seen, news = {}, []
     with cameras[0], cameras[1]:
-        wall = Wall([View(camera, lambda frame: NO_FACES) for camera in cameras])
-        while wall.time < 1.3:
-            seen |= {frame.source: frame.time for _, frame in wall.turn()}
-            news += wall.news()
-    assert seen == pytest.approx({"0": wall.time, "1": wall.time}, abs=0.5)
+        mosaic = Mosaic([SourceView(camera, lambda frame: NO_FACES) for camera in cameras])
+        while mosaic.time < 1.3:
+            seen |= {frame.source: frame.time for _, frame in mosaic.turn()}
+            news += mosaic.news()
+    assert seen == pytest.approx({"0": mosaic.time, "1": mosaic.time}, abs=0.5)
     assert news == ["1: camera lost, reconnecting (0 s)", "1: back after 1 s"]
 
 
 def test_of_a_camera_that_starts_late_it_is_told_how_long_it_was_silent(monkeypatch):
     monkeypatch.setattr(live, "STALL_SECONDS", 0.3)
     told: list[str] = []
-    view = View(LiveSource("0", connections(Pictures(10, late=1.0))), lambda frame: NO_FACES)
+    view = SourceView(LiveSource("0", connections(Pictures(10, late=1.0))), lambda frame: NO_FACES)
     assert run([view], [], None, None, Stopwatch(), 1, told.append).frames == 1
     assert told == ["0: camera lost, reconnecting (0 s)", "0: back after 1 s"]
 

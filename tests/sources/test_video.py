@@ -13,13 +13,13 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import write_clip
 
 from demo.errors import UserError
 from demo.sources import decoding
 from demo.sources import video as sources
 from demo.sources.photos import PhotoSource
 from demo.sources.video import open_source
+from tests.synthetic import write_clip
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):

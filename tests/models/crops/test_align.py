@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.crops.align import BORDERS, MEAN_POINTS, chip_transforms, crop_faces, warp
-from models.manifest import CHIP, InputSpec
+from models.crops.spec import CHIP, InputSpec
 from models.training.augment import view_transform
 
 # MEAN_POINTS times 100, less half a pixel: where the points lie in a chip of 100 without margin

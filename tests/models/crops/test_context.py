@@ -9,9 +9,9 @@ import pytest
 from demo.faces.quality import sharpness
 from models.crops.align import MEAN_POINTS, context_crops, crop_faces
 from models.crops.context import BOX, NOSE, context_squares, middle_crop
+from models.crops.preprocess import network_input
+from models.crops.spec import CHIP, InputSpec
 from models.evaluate import whole_picture
-from models.inference.estimator import network_input
-from models.manifest import CHIP, InputSpec
 from models.training.augment import NONE, WEBCAM, random_crop
 from models.zoo import CONTEXT
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.crops.spec import CHIP, GEOMETRY_VERSION
 from models.datasets import chips
 from models.datasets.chips import (
     cache_folder,
@@ -20,7 +21,6 @@ from models.datasets.chips import (
 )
 from models.datasets.labels import Pictures
 from models.evaluate import repeated
-from models.manifest import CHIP, MEASURED
 
 
 @pytest.fixture
@@ -78,10 +78,12 @@ def test_chips_of_a_zip_go_by_its_own_size_and_time_and_by_what_measures_them(
             file.write(folder / name, name)
     os.utime(path, ns=(0, 123_000_000_000))
     assert describe(path)["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    keys = [f"{path.stat().st_size} 123000000000 {CHIP} {MEASURED + more}" for more in (0, 1)]
+    keys = [
+        f"{path.stat().st_size} 123000000000 {CHIP} {GEOMETRY_VERSION + more}" for more in (0, 1)
+    ]
     names = [f"set-{hashlib.sha256(key.encode()).hexdigest()[:12]}" for key in keys]
     assert [made.name for made in cache_folder().iterdir()] == names[:1]
-    monkeypatch.setattr(chips, "MEASURED", MEASURED + 1)
+    monkeypatch.setattr(chips, "GEOMETRY_VERSION", GEOMETRY_VERSION + 1)
     describe(path)
     assert {made.name for made in cache_folder().iterdir()} == set(names)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from models.crops.align import chip_transforms
+from models.crops.spec import CHIP
 from models.datasets import face_region as preparation
 from models.datasets.face_region import prepare_picture, surroundings
 from models.datasets.labels import largest_face
 from models.detection.mtcnn import Mtcnn
-from models.manifest import CHIP
-from tests.conftest import jpeg
+from tests.synthetic import jpeg
 
 
 @pytest.fixture(scope="module")

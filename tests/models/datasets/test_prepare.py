@@ -12,14 +12,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import jpeg
-from tests.test_originals import person, write_folds, write_mat
 
 from models import prepare
 from models.datasets import shards as parts
 from models.datasets.formats import Rules
 from models.datasets.labels import Pictures
 from models.datasets.splits import hashed_split
+from tests.models.datasets.test_formats import person, write_folds, write_mat
+from tests.synthetic import jpeg
 
 HEAD = "file,split,age,gender,race,age_bin,subject,fold"
 

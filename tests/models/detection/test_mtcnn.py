@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from models.detection import mtcnn
-from models.detection.mtcnn import Detections, Mtcnn, patches, square, suppress
+from models.detection.boxes import nms, square
+from models.detection.mtcnn import Detections, Mtcnn, patches
 from models.detection.pyramid import scales
 from trackers.boxes import iou
 
@@ -53,22 +54,22 @@ def test_square_grows_the_shorter_side_about_the_centre() -> None:
 def test_suppress_keeps_the_best_of_overlapping_boxes() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30]], float)
     scores = np.array([0.8, 0.9, 0.7])
-    assert suppress(boxes, scores, 0.5).tolist() == [1, 2]  # 81 / 119 = 0.68
-    assert suppress(boxes, scores, 0.7).tolist() == [1, 0, 2]
+    assert nms(boxes, scores, 0.5).tolist() == [1, 2]  # 81 / 119 = 0.68
+    assert nms(boxes, scores, 0.7).tolist() == [1, 0, 2]
 
 
 def test_a_box_goes_if_any_better_one_overlaps_it_kept_or_not() -> None:
     boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], float)
     scores = np.array([0.9, 0.8, 0.7])  # neighbours share 60 / 140, the outer two 20 / 180
-    assert suppress(boxes, scores, 0.4).tolist() == [0]
-    assert suppress(boxes, scores, 0.5).tolist() == [0, 1, 2]
+    assert nms(boxes, scores, 0.4).tolist() == [0]
+    assert nms(boxes, scores, 0.5).tolist() == [0, 1, 2]
 
 
 def test_suppress_over_the_smaller_box_removes_a_box_inside_another() -> None:
     boxes, scores = np.array([[0, 0, 10, 10], [2, 2, 6, 6]], float), np.array([0.6, 0.5])
-    assert suppress(boxes, scores, 0.7).tolist() == [0, 1]  # 16 / 100
-    assert suppress(boxes, scores, 0.7, over_smaller=True).tolist() == [0]  # 16 / 16
-    assert suppress(np.zeros((0, 4)), np.zeros(0), 0.7).tolist() == []
+    assert nms(boxes, scores, 0.7).tolist() == [0, 1]  # 16 / 100
+    assert nms(boxes, scores, 0.7, over_smaller=True).tolist() == [0]  # 16 / 16
+    assert nms(np.zeros((0, 4)), np.zeros(0), 0.7).tolist() == []
 
 
 def test_patches_sample_the_box_from_corner_to_corner() -> None:
@@ -154,15 +155,15 @@ def test_faces_settle_where_the_third_net_sees_them(detector: Mtcnn, astronaut: 
     off = np.array([[4, -3, 4, -3], [-4, 3, -4, 3]], np.float32)
     points = found.points + off[:, None, :2]
     moved = Detections(found.boxes + off, np.repeat(found.scores, 2), points)
-    settled = detector.settle(astronaut, moved)
+    settled = detector.refine_once(astronaut, moved)
     before, after = (np.abs(np.diff(each.points, axis=0)).mean() for each in (moved, settled))
     assert before == 7
     assert after < 2
     assert settled.scores.tolist() == moved.scores.tolist()
-    wall = Detections(np.array([[300, 300, 380, 380]], np.float32), found.scores, found.points)
-    same = detector.settle(astronaut, wall)
-    assert (same.boxes == wall.boxes).all()
-    assert (same.points == wall.points).all()
+    mosaic = Detections(np.array([[300, 300, 380, 380]], np.float32), found.scores, found.points)
+    same = detector.refine_once(astronaut, mosaic)
+    assert (same.boxes == mosaic.boxes).all()
+    assert (same.points == mosaic.points).all()
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (10, 10), (1, 1), (12, 300), (300, 12), (21, 21)])

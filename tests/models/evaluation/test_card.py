@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from models import card
-from models.evaluation import results_table as ledger
-from models.manifest import InputSpec, Manifest, ModelError, load_manifest, names, sha256
+from models.crops.spec import InputSpec
+from models.evaluation import results_table
+from models.manifest import Manifest, ModelError, load_manifest, names, sha256
 
 RESULTS = Path(card.__file__).parent / "results"
 OVERALL = {
@@ -71,9 +72,9 @@ def manifest(tmp_path: Path) -> Manifest:
 def results(tmp_path: Path, manifest: Manifest) -> Path:
     folder = tmp_path / "results"
     folder.mkdir()
-    weights = ledger.weights_of(manifest)
-    ledger.write(folder / "evaluation.csv", KEY, [OVERALL | weights])
-    ledger.write(folder / "groups.csv", KEY, [GROUP | weights])
+    weights = results_table.weights_of(manifest)
+    results_table.write(folder / "evaluation.csv", KEY, [OVERALL | weights])
+    results_table.write(folder / "groups.csv", KEY, [GROUP | weights])
     return folder
 
 
@@ -110,8 +111,8 @@ def test_a_card_says_what_the_network_is_and_how_good(
 
 
 def test_the_error_of_one_face_has_no_interval(manifest: Manifest, results: Path) -> None:
-    alone = GROUP | {"n": 1, "mae_low": None, "mae_high": None} | ledger.weights_of(manifest)
-    ledger.write(results / "groups.csv", KEY, [alone])
+    alone = GROUP | {"n": 1, "mae_low": None, "mae_high": None} | results_table.weights_of(manifest)
+    results_table.write(results / "groups.csv", KEY, [alone])
     assert "| 0-3 | 1 | 1.00 | – | 100.0 % |" in card.card(manifest, results).splitlines()
 
 
@@ -119,8 +120,8 @@ def test_steadiness_is_told_where_it_was_measured(manifest: Manifest, results: P
     assert "Steadiness" not in card.card(manifest, results)
     row = {"jitter": "expected", "faces": 50, "raw": 0.98, "shown": 0.2, "flips": 1}
     row |= {"command": "python -m demo.bench.robustness"}
-    weights = ledger.weights_of(manifest)
-    ledger.write(results / "steadiness.csv", KEY, [row | weights])
+    weights = results_table.weights_of(manifest)
+    results_table.write(results / "steadiness.csv", KEY, [row | weights])
     text = card.card(manifest, results)
     assert "expected box jitters: the age wavers by 0.98 years, the shown one by 0.20" in text
     assert "of 1 of 50 faces changes" in text
@@ -164,8 +165,8 @@ def test_a_card_without_results_is_refused_in_one_line(
 def test_rows_of_a_key_are_replaced_where_they_stood(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for name, rows in (("a", [1, 2]), ("b", [3]), ("c", [4]), ("b", [5, 6])):
-        ledger.write(path, {"key": name}, [{"value": value} for value in rows])
-    ledger.write(path, {"key": "a"}, [{"value": None, "more": "x, y"}])
+        results_table.write(path, {"key": name}, [{"value": value} for value in rows])
+    results_table.write(path, {"key": "a"}, [{"value": None, "more": "x, y"}])
     assert path.read_text() == 'key,value,more\na,,"x, y"\nb,5,\nb,6,\nc,4,\n'
 
 
@@ -173,5 +174,5 @@ def test_a_table_that_is_damaged_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("key,value\na,1,2\n")
     with pytest.raises(ModelError, match=r"t\.csv is damaged"):
-        ledger.write(path, {"key": "a"}, [{"value": 3}])
+        results_table.write(path, {"key": "a"}, [{"value": 3}])
     assert path.read_text() == "key,value\na,1,2\n"

@@ -13,13 +13,13 @@ import pytest
 
 from models import evaluate
 from models.crops.align import crop_faces
+from models.crops.spec import InputSpec
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
-from models.evaluation import metrics, plots
-from models.evaluation import results_table as ledger
+from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import InputSpec, Manifest, ModelError, load_manifest
+from models.manifest import Manifest, ModelError, load_manifest
 
 nan = float("nan")
 SPEC = InputSpec(view=0.75)
@@ -313,7 +313,7 @@ def estimates(model: Manifest, images: list[np.ndarray]) -> tuple[np.ndarray, np
             crops.append(crop_faces(image, face.boxes, face.points, SPEC)[0])
         else:
             crops.append(cv2.resize(image, (64, 64)))
-    return Estimator(model, choose_device("cpu"))(np.stack(crops))
+    return Estimator(model, choose_device("cpu")).predict(np.stack(crops))
 
 
 def test_every_picture_is_counted_once(run: Callable, model: Manifest, folder: Path) -> None:
@@ -352,7 +352,7 @@ def test_chips_are_taken_whole(run: Callable, model: Manifest, folder: Path) -> 
     images = [cv2.imread(str(folder / "images" / f"{name}.png")) for name in "ab"]
     # 300 pixels to 64: shrunk by areas
     crops = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
-    ages, _ = Estimator(model, choose_device("cpu"))(np.stack(crops))
+    ages, _ = Estimator(model, choose_device("cpu")).predict(np.stack(crops))
     assert (report["n"], report["chips"], report["faces_found"]) == (4, True, None)
     assert report["by_race"]["white"]["mae"] == pytest.approx(
         np.abs(ages - [30, 50]).mean(), abs=1e-3
@@ -422,7 +422,7 @@ def test_saved_rows_are_replaced_and_others_stay(
     kept = tmp_path / "results"
     for split in ("test", "val", "test"):
         report = run("--split", split, "--save", str(kept), "--plots", str(tmp_path / "plots"))
-    rows = ledger.read(kept / "evaluation.csv")
+    rows = results_table.read(kept / "evaluation.csv")
     assert [(row["data"], row["split"], row["n"]) for row in rows] == [
         (folder.name, "test", "4"),
         (folder.name, "val", "1"),
@@ -433,7 +433,7 @@ def test_saved_rows_are_replaced_and_others_stay(
     assert first["command"].startswith("python -m models.evaluate ")
     assert first["weights"] == model.files["onnx"]["sha256"][:12]
     assert all(first[name] for name in ("seed", "machine", "date"))
-    assert [row["group"] for row in ledger.read(kept / "groups.csv")] == [
+    assert [row["group"] for row in results_table.read(kept / "groups.csv")] == [
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
     assert len(list((tmp_path / "plots").iterdir())) == 4

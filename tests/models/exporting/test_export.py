@@ -14,11 +14,12 @@ import pytest
 
 import stream
 from models import export
+from models.crops.spec import InputSpec
 from models.export import main
 from models.exporting import parity as proof
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import SUFFIXES, InputSpec, Manifest, ModelError, load_manifest, load_weights
+from models.manifest import SUFFIXES, Manifest, ModelError, load_manifest, load_weights
 from models.networks import ssrnet
 
 CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}
@@ -83,7 +84,7 @@ def path_of(manifest: Manifest) -> Path:
 
 
 def answers(manifest: Manifest, crops: np.ndarray = CROPS) -> tuple[np.ndarray, np.ndarray]:
-    return Estimator(manifest, choose_device("cpu"))(crops)
+    return Estimator(manifest, choose_device("cpu")).predict(crops)
 
 
 def refusal(capsys: pytest.CaptureFixture, *arguments: object) -> str:
@@ -103,7 +104,7 @@ def test_every_kind_answers_as_the_trained_net_for_any_number_of_faces(small, ex
     expected = answers(small)
     assert len(set(expected[0].round(3))) == len(CROPS)
     for faces in (1, 5, 2):
-        for found, wanted in zip(estimator(CROPS[:faces]), expected, strict=True):
+        for found, wanted in zip(estimator.predict(CROPS[:faces]), expected, strict=True):
             np.testing.assert_allclose(found, wanted[:faces], atol=1e-4)
 
 

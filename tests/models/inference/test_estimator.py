@@ -11,15 +11,11 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from models.crops.preprocess import network_input
+from models.crops.spec import InputSpec
 from models.inference import estimator as runtime
-from models.inference.estimator import (
-    FULLY,
-    Estimator,
-    choose_device,
-    network_input,
-    open_detector_network,
-)
-from models.manifest import InputSpec, ModelError, load_manifest
+from models.inference.estimator import BOTH_SIDES, Estimator, choose_device, open_detector_network
+from models.manifest import ModelError, load_manifest
 
 
 @pytest.fixture
@@ -106,23 +102,25 @@ def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
     manifest = load_manifest("ssrnet-joint")
     once = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
     both = Estimator(replace(manifest, mirror=True), choose_device("cpu"))
-    ages, males = both(crops)
-    for answer, turned in zip((ages, males), both(crops[:, :, ::-1]), strict=True):
+    ages, males = both.predict(crops)
+    for answer, turned in zip((ages, males), both.predict(crops[:, :, ::-1]), strict=True):
         np.testing.assert_allclose(answer, turned, rtol=1e-5)
-    expected = (once(crops)[0] + once(np.ascontiguousarray(crops[:, :, ::-1]))[0]) / 2
+    expected = (
+        once.predict(crops)[0] + once.predict(np.ascontiguousarray(crops[:, :, ::-1]))[0]
+    ) / 2
     np.testing.assert_allclose(ages, expected, rtol=1e-5)
 
 
 def test_probabilities_are_tempered_however_a_face_is_asked_about():
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     manifest = replace(load_manifest("ssrnet-joint"), mirror=True)
-    plain = Estimator(replace(manifest, calibration={}), choose_device("cpu"))(crops)[1]
+    plain = Estimator(replace(manifest, calibration={}), choose_device("cpu")).predict(crops)[1]
     estimator = Estimator(
         replace(manifest, calibration={"temperature": [2.0]}), choose_device("cpu")
     )
     expected = 1 / (1 + np.sqrt(1 / plain - 1))
-    np.testing.assert_allclose(estimator(crops)[1], expected, rtol=1e-4)
-    asked = estimator.ask(crops.copy(), np.zeros(3, int)).result()[1]
+    np.testing.assert_allclose(estimator.predict(crops)[1], expected, rtol=1e-4)
+    asked = estimator.submit(crops.copy(), np.zeros(3, int)).result()[1]
     np.testing.assert_allclose(asked, expected, rtol=1e-4)
 
 
@@ -138,16 +136,16 @@ def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone()
     estimator._network = counting
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (n, 64, 64, 3)).astype(np.uint8) for n in (1, 3, 0, 2)]
-    futures = [estimator.ask(each, np.full(len(each), FULLY)) for each in crops]
+    futures = [estimator.submit(each, np.full(len(each), BOTH_SIDES)) for each in crops]
     while not sizes:
         sleep(0.001)
-    late = [estimator.ask(each, np.full(len(each), FULLY)) for each in crops]
+    late = [estimator.submit(each, np.full(len(each), BOTH_SIDES)) for each in crops]
     go.set()
     answers = [future.result() for future in (*futures, *late)]
     assert sum(sizes) == 12
     assert len(sizes) <= 3
     for each, answer, again in zip(crops, answers[:4], answers[4:], strict=True):
-        alone = estimator.ask(each, np.full(len(each), FULLY)).result()
+        alone = estimator.submit(each, np.full(len(each), BOTH_SIDES)).result()
         for column, same, expected in zip(answer, again, alone, strict=True):
             np.testing.assert_allclose(column, expected, atol=1e-4)
             np.testing.assert_allclose(same, expected, atol=1e-4)
@@ -159,20 +157,20 @@ def test_a_face_shows_both_sides_at_first_and_then_one_in_turn():
     crop = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
     mirrored = np.ascontiguousarray(crop[:, :, ::-1])
     side, other = (
-        estimator.ask(each.copy(), np.array([FULLY])).result() for each in (crop, mirrored)
+        estimator.submit(each.copy(), np.array([BOTH_SIDES])).result() for each in (crop, mirrored)
     )
-    asked = np.array([0, FULLY, FULLY + 1, FULLY - 1])
-    ages, males = estimator.ask(np.repeat(crop, 4, axis=0), asked).result()
+    asked = np.array([0, BOTH_SIDES, BOTH_SIDES + 1, BOTH_SIDES - 1])
+    ages, males = estimator.submit(np.repeat(crop, 4, axis=0), asked).result()
     for told, one, two in zip((ages, males), side, other, strict=True):
         both = (one[0] + two[0]) / 2
         np.testing.assert_allclose(told, [both, one[0], two[0], both], atol=1e-4)
-    np.testing.assert_allclose(estimator(crop)[0], ages[:1], atol=1e-4)
+    np.testing.assert_allclose(estimator.predict(crop)[0], ages[:1], atol=1e-4)
 
 
 def test_a_network_that_fails_tells_everyone_who_asked():
     estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
     bad = np.zeros((1, 8, 8, 3), np.uint8)  # not of its size
-    futures = [estimator.ask(bad, np.zeros(1, int)) for _ in range(3)]
+    futures = [estimator.submit(bad, np.zeros(1, int)) for _ in range(3)]
     for future in futures:
         with pytest.raises(Exception, match="INVALID_ARGUMENT"):
             future.result(10)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from models.convert import main
+from models.crops.spec import InputSpec
 from models.exporting import parity as proof
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import InputSpec, ModelError, load_manifest
+from models.manifest import ModelError, load_manifest
 from models.networks import faceres
 from models.networks.faceres import OFFSET
 from models.upstream.faceres_files import DENSE, MEANS, read_faceres
@@ -77,7 +78,7 @@ def test_a_converted_model_runs_and_is_half_as_large(published, tmp_path, model)
     assert manifest.input == InputSpec(size=128, offset=OFFSET)
     assert 4 * model.count_params() > 1.9 * (out / "mine.onnx").stat().st_size
     assert 4 * model.count_params() > 1.9 * (out / "mine.weights.h5").stat().st_size
-    ages, males = Estimator(manifest, choose_device("cpu"))(CROPS)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(CROPS)
     again = load_keras(manifest)(CROPS.astype(np.float32) + OFFSET)
     assert ages == pytest.approx(np.asarray(again["age"]), abs=proof.TOLERANCE["age"])
     assert males == pytest.approx(np.asarray(again["male"]), abs=proof.TOLERANCE["male"])

@@ -156,7 +156,7 @@ def test_shipped_weights_answer_alike_in_keras_and_in_their_graph(name):
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
     graph = Estimator(replace(manifest, mirror=False, calibration={}), choose_device("cpu"))
     outputs = load_keras(manifest)(crops.astype(np.float32))
-    for answer, output in zip(graph(crops), ("age", "male"), strict=True):
+    for answer, output in zip(graph.predict(crops), ("age", "male"), strict=True):
         limit = 100.0 if output == "age" else 1.0
         expected = np.clip(np.asarray(outputs[output]), 0.0, limit)
         np.testing.assert_allclose(answer, expected, atol=proof.TOLERANCE[output])

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import pytest
 
+from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
-from models.manifest import InputSpec, ModelError
+from models.manifest import ModelError
 from models.networks import ssrnet
 from models.training.augment import WEBCAM
 from models.training.batches import Batches, age_chances, targets
@@ -255,8 +256,8 @@ from models import zoo
 from models.datasets.chips import Chips
 from models.training.recipes import Recipe
 from models.zoo import Network
-from models.manifest import InputSpec
-from tests.conftest import TINY_NODES, tiny_network
+from models.crops.spec import InputSpec
+from tests.synthetic import TINY_NODES, tiny_network
 
 zoo.ARCHITECTURES["tiny"] = tiny_network
 zoo.NETWORKS["tiny"] = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
@@ -279,6 +280,6 @@ print(sorted(sizes))
 
 def test_two_devices_share_every_batch(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[2, 2, 4, 4]"  # of 4 watched and 8 trained faces

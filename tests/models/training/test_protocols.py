@@ -9,7 +9,7 @@ import pytest
 from models import crossval
 from models.datasets.chips import Chips
 from models.datasets.labels import Pictures
-from models.evaluation import results_table as ledger
+from models.evaluation import results_table
 from models.evaluation.brackets import bracket_figures, labelled, nearest
 from models.manifest import ModelError, load_manifest
 from models.training.fit import Training
@@ -125,7 +125,7 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
 
     monkeypatch.setattr(crossval, "run_fold", quick)
     assert crossval.main(arguments) == 0
-    rows = ledger.read(tmp_path / f"{tiny}-adience-5fold.csv")
+    rows = results_table.read(tmp_path / f"{tiny}-adience-5fold.csv")
     assert [row["fold"] for row in rows] == [k for k in "01234" for _ in range(2)]
     assert (rows[0]["test"], rows[0]["weights"], rows[0]["epoch"]) == ("8", "last", "1")
     assert not list(tmp_path.rglob("*.state.npz"))

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import training_chips
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import CHIP, WEIGHTS, InputSpec, ModelError, load_manifest
+from models.manifest import WEIGHTS, ModelError, load_manifest
 from models.networks import ssrnet
 from models.train import known, main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform
@@ -101,7 +102,9 @@ def test_training_writes_a_model_that_runs_live(data, tmp_path):
     manifest = trained(tmp_path, "ssrnet-joint", "--data", data, "--epochs", 1)
     assert manifest.input == InputSpec(view=0.75)
     assert "--epochs 1" in manifest.origin
-    ages, males = Estimator(manifest, choose_device("cpu"))(np.zeros((2, 64, 64, 3), np.uint8))
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(
+        np.zeros((2, 64, 64, 3), np.uint8)
+    )
     assert np.isfinite(ages).all()
     assert np.isfinite(males).all()
 
@@ -139,7 +142,7 @@ def test_what_no_face_tells_is_not_promised(tiny, data, tmp_path):
     assert set(manifest.outputs) == {"age", "nodes"}
     assert "val_gender_accuracy" not in manifest.metrics
     crops = np.zeros((2, manifest.input.size, manifest.input.size, 3), np.uint8)
-    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(crops)
     assert np.isfinite(ages).all()
     assert np.isnan(males).all()
 

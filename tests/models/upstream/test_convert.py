@@ -214,7 +214,7 @@ def test_a_converted_file_is_the_same_net(tmp_path: Path) -> None:
         by_hand.get_layer(layer).set_weights(list(weights.values()))
     crops = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), np.uint8)
     female = np.asarray(by_hand(crops.astype(np.float32), training=False)["male"])
-    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(crops)
     assert np.isnan(ages).all()
     assert len(set(males.tolist())) > 5
     np.testing.assert_allclose(males, 1 - female, atol=1e-5)
@@ -247,7 +247,7 @@ def test_the_authors_files_answer_as_with_the_authors_code(
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     for output, name in files.items():
         np.testing.assert_allclose(np.asarray(by_keras[output]), golden[name], atol=1e-3)
-    ages, males = Estimator(manifest, choose_device("cpu"))(images)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(images)
     by_graph = {"age": ages, "male": males}
     for output, name in files.items():
         np.testing.assert_allclose(by_graph[output], golden[name], atol=1e-3)

@@ -103,7 +103,7 @@ def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -
     assert list(manifest.outputs) == ["age", "nodes"]
     assert manifest.licence == "BSD-2-Clause"
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 9), np.uint8)
-    ages, males = Estimator(manifest, choose_device("cpu"))(crops)
+    ages, males = Estimator(manifest, choose_device("cpu")).predict(crops)
     expected = np.asarray(model(crops.astype(np.float32), training=False)["age"])
     assert len(set(ages.tolist())) == 3
     np.testing.assert_allclose(ages, expected, atol=1e-3)
@@ -180,7 +180,7 @@ def test_the_authors_files_answer_as_with_the_authors_code(
     age = golden.get(name, golden.get(f"{name}_age"))
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(by_keras["age"]), age, atol=1e-3)
-    ages, _ = Estimator(manifest, choose_device("cpu"))(images)
+    ages, _ = Estimator(manifest, choose_device("cpu")).predict(images)
     np.testing.assert_allclose(ages, age, atol=1e-3)
     if "nodes" in by_keras:
         bins = golden[f"{name}_bins"]
