@@ -27,7 +27,6 @@ from demo.session import prepare_process
 from models.commands import command_line, count, guarded, make_folder, seed
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
-from models.detection.boxes import square
 from models.detection.mtcnn import Detections, Mtcnn
 from models.evaluate import chosen_samples
 from models.evaluation import results_table
@@ -74,7 +73,7 @@ def answers(
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {jitter: [] for jitter in JITTERED}
     for image, face in _found(pictures, samples, detector):
         off = jittered(face, rng)
-        again = detector.refine(image, square(off.boxes.astype(np.float64)))
+        again = detector.refine(image, off.boxes)
         for jitter, found in zip(JITTERED, (again, off), strict=True):
             rows[jitter].append(_estimated(estimator, image, found))
     if not rows[JITTERED[0]]:

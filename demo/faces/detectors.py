@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from models.detection.boxes import square
 from models.detection.mtcnn import Detections, Mtcnn
 
 DLIB_PART = 1 / 17  # of the frame's shorter side: the smallest face that is looked for
@@ -67,7 +66,7 @@ class DlibHog:
         boxes = np.array(corners, np.float64).reshape(-1, 4) / zoom
         centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
         half *= DLIB_BOX_SCALE
-        refined = self._mtcnn.refine(image, square(np.hstack([centres - half, centres + half])))
+        refined = self._mtcnn.refine(image, np.hstack([centres - half, centres + half]))
         return refined[np.argsort(-refined.scores, kind="stable")]
 
 

@@ -16,7 +16,7 @@ from demo.frames import Faces, Frame
 from demo.timing import Stopwatch
 from models.crops.align import crop_faces
 from models.crops.spec import InputSpec
-from models.detection.boxes import nms, square
+from models.detection.boxes import nms
 from models.detection.mtcnn import Detections
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator
@@ -167,7 +167,7 @@ class Pipeline:
         tracks = self._tracker.tracks
         gap = tracks.time_since_update
         due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
-        expected = square(tracks.boxes[due].astype(np.float64))
+        expected = tracks.boxes[due]
         known, kept = self._look(image, expected)
         search, rest = divmod(self._unbroken, self._detect_every)
         if self._unbroken < FIRST_FRAMES or rest == 0:
@@ -188,7 +188,7 @@ class Pipeline:
         known = self._detector.refine(image, expected)
         kept = known.scores >= KEEP_SCORE
         doubtful = np.flatnonzero(kept & (known.scores < SURE_SCORE))
-        again = self._detector.refine(image, square(known.boxes[doubtful].astype(np.float64)))
+        again = self._detector.refine(image, known.boxes[doubtful])
         kept[doubtful] = again.scores >= KEEP_SCORE
         return known, kept
 

@@ -4,7 +4,8 @@ import numpy as np
 
 
 def square(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) grown about their centres to squares of their longer side."""
+    """Boxes (N, 4) grown about their centres to squares of their longer side, as float64."""
+    boxes = np.asarray(boxes, np.float64)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.hstack([centres - half, centres + half])

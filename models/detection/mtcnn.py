@@ -94,9 +94,10 @@ class Mtcnn:
         return self._cascade(image, _best([near], [scores]))
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """O-Net alone on square-ish boxes (N, 4) around faces: one row per box, in their order."""
+        """O-Net alone on boxes (N, 4) around faces, squared first: one row per box, in order."""
         if len(boxes) == 0:
             return _clipped(image, np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
+        boxes = square(boxes)
         found = self._onet(patches(image, boxes, 48))
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         points = found["points"].reshape(-1, 2, 5).transpose(0, 2, 1)  # xxxxxyyyyy
@@ -108,7 +109,7 @@ class Mtcnn:
         """Faces of a picture measured once more where they were found, as a video's are from their
         second frame on: their points then waver half as much. What no longer passes for a face
         stays as it was."""
-        again = self.refine(image, square(found.boxes.astype(np.float64)))
+        again = self.refine(image, found.boxes)
         face = again.scores > O_THRESHOLD
         return Detections(
             np.where(face[:, None], again.boxes, found.boxes),
@@ -165,7 +166,7 @@ class Mtcnn:
     def _cascade(self, image: np.ndarray, proposals: np.ndarray) -> Detections:
         """R-Net and O-Net on proposals (N, 4)."""
         boxes = self._reject(image, square(proposals))
-        found = self.refine(image, square(boxes))
+        found = self.refine(image, boxes)
         found = found[found.scores > O_THRESHOLD]
         return found[nms(found.boxes, found.scores, 0.7, over_smaller=True)]
 
