@@ -1,7 +1,7 @@
 """The currency of the application: frames in, faces out."""
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -59,11 +59,18 @@ class Faces:
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
 
 
-class Analysis(NamedTuple):
+# all: for faces of every size; coarse: not for the smallest; known: only known faces were measured
+Search = Literal["all", "coarse", "known"]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
     """A frame and what was found in it."""
 
-    frame: Frame  # with covered heads where anonymization was asked for
+    frame: Frame  # with covered heads where anonymization is on
     faces: Faces
+    candidates: np.ndarray  # (M, 4) float32, xyxy, pixels: all boxes that may hold a face
+    search: Search = "all"  # how the frame was searched
 
 
 class Timing(NamedTuple):
