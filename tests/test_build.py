@@ -92,6 +92,7 @@ def test_networks_that_were_given_stay_open(clip, closed):
 
 @pytest.mark.parametrize("given", [{"detect_every": 4}, {"budget_ms": 5.0}])
 def test_options_that_would_show_faces_before_they_are_covered_are_refused(clip, given):
-    with pytest.raises(AgeStreamError, match="--detect-every and --budget-ms would show"):
-        with build(Options((str(clip),), anonymize="blur", **given)):
-            pass
+    options = Options((str(clip),), anonymize="blur", **given)
+    complaint = "--detect-every and --budget-ms would show"
+    with pytest.raises(AgeStreamError, match=complaint), build(options):
+        pass
