@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from demo.session import Result
     from demo.sinks.audio import AudioTrack
     from demo.sinks.video import Recorder, Sink
-    from demo.sources.video import Source
+    from demo.sources.base import Source
     from demo.timing import Stopwatch
     from models.crops.spec import InputSpec
     from models.inference.estimator import Estimator
@@ -409,7 +409,8 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     """The sources that the user named, or camera 0."""
     from demo.display.tiles import MOST
     from demo.errors import UserError
-    from demo.sources.video import VideoSource, open_source
+    from demo.sources.open import open_source
+    from demo.sources.video import VideoSource
 
     if specs and len(specs) > MOST:
         raise UserError(f"{len(specs)} sources: at most {MOST} fit on a screen")

@@ -16,7 +16,7 @@ import stream
 from demo import session, timing
 from demo.display.mosaic import Mosaic, SourceView
 from demo.sinks.video import PhotoRecorder
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 from demo.timing import Stopwatch
 from tests.synthetic import NO_FACES
 

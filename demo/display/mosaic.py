@@ -10,8 +10,8 @@ from demo.display.overlay import draw, draw_notice
 from demo.display.tiles import grid, letterbox, letterbox_faces, tile_shape
 from demo.errors import UserError
 from demo.frames import Faces, Frame, NoFrame
-from demo.sources.live import TICK, LiveSource
-from demo.sources.video import Source
+from demo.sources.base import POLL_SECONDS, Source
+from demo.sources.live import LiveSource
 
 SAME_MOMENT = 0.002  # seconds: containers round times
 MOST_TURNS = 240  # a second, whatever rate a file claims
@@ -104,7 +104,7 @@ class Mosaic:
         )
         for view in views:
             view.begin(
-                0.0 if self._several and self.live else TICK,
+                0.0 if self._several and self.live else POLL_SECONDS,
                 tile_shape(len(views)) if self._several else None,
             )
             if self._several and isinstance(view.source, LiveSource):

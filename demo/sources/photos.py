@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.sources.live import TICK
+from demo.sources.base import POLL_SECONDS
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -66,7 +66,7 @@ class PhotoSource:
     def __iter__(self) -> Iterator[Frame]:
         return self.watch()
 
-    def watch(self, patience: float = TICK) -> Iterator[Frame]:
+    def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame]:
         """The photos; reading one is not waited for."""
         refused, first = 0, ""
         for index, path in enumerate(self.paths):

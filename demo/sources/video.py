@@ -1,23 +1,15 @@
-"""Where frames come from: a camera, a stream, a video file, a photo, a folder of photos.
+"""Videos: every frame of a file, in order."""
 
-A live source gives its newest frame and counts those it dropped; a file drops none. `open_source`
-is the one function for all of them.
-"""
-
-import math
-import os
-import re
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
-from typing import Any, Protocol, Self
-from urllib.parse import unquote
+from typing import Any, Self
 
 import av
 from av.error import FFmpegError
 
 from demo.errors import UserError
 from demo.frames import Frame, NoFrame
+from demo.sources.base import POLL_SECONDS
 from demo.sources.decoding import (
     BOUND,
     DECODERS,
@@ -29,93 +21,12 @@ from demo.sources.decoding import (
     reason,
     taken_size,
 )
-from demo.sources.live import TICK, Camera, LiveSource, Stream
-from demo.sources.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
 from demo.sources.reader import FrameReader, Picture
 from demo.sources.redact import redact
 from demo.sources.timestamps import ContinuousTimestamps
 
-FILES = {  # videos; by http, what else there is may be a camera's stream
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
-    *(".3gp", ".ogv", ".mts", ".m2ts"),
-}
-CAMERA = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
 COMPLETE = 0.98  # of what the container announces
 SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
-
-
-class Source(Protocol):
-    """An iterable of frames that is opened and closed by `with`."""
-
-    name: str
-
-    @property
-    def live(self) -> bool:
-        """Frames come at their own time, and only the newest is kept."""
-        ...
-
-    @property
-    def photos(self) -> bool:
-        """Frames have nothing to do with one another."""
-        ...
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second; of a camera what it claims."""
-        ...
-
-    @property
-    def count(self) -> int | None:
-        """Frames in all, where that is known."""
-        ...
-
-    @property
-    def dropped(self) -> int:
-        """Frames that were never seen; only a live source has any."""
-        ...
-
-    @property
-    def warning(self) -> str | None:
-        """Set after the last frame if it was not the end."""
-        ...
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: object) -> None: ...
-    def __iter__(self) -> Iterator[Frame]: ...
-    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
-        """The frames and, where none came for `patience` seconds, a NoFrame."""
-        ...
-
-
-def open_source(spec: str, give_up: float = math.inf) -> Source:
-    """The source for what the user typed. Raises UserError where it cannot be opened.
-
-    One that is live reconnects until `give_up` seconds have passed without a picture.
-    """
-    if not spec:
-        raise UserError("-s names nothing: give a camera, a file, a folder or an address")
-    device = os.path.realpath(spec)  # udev names cameras in /dev/v4l/by-id
-    if camera := CAMERA.fullmatch(spec) or CAMERA.fullmatch(device):  # a folder 7 is ./7
-        number = int(camera[1])
-        return LiveSource(str(number), lambda: Camera(number), give_up)
-    if spec.startswith("file://"):
-        spec = unquote(spec.removeprefix("file://"))
-    elif "://" in spec:
-        file = Path(re.split("[?#]", spec)[0])
-        if spec.lower().startswith("http") and file.suffix.lower() in FILES:
-            return VideoSource(spec)
-        return LiveSource(redact(spec), lambda: Stream(spec), give_up)
-    path = Path(spec)
-    if path.is_dir():
-        return PhotoSource(spec, *photos_in(path))
-    if not path.exists():
-        raise UserError(f"no such file or folder: {redact(spec)}")
-    suffix = path.suffix.lower()
-    if suffix in PHOTO_SUFFIXES or (suffix not in FILES and path.is_file() and is_photo(path)):
-        return PhotoSource(spec, [path])
-    if suffix in OTHER_SUFFIXES - FILES:
-        raise UserError(f"{spec} is a picture of a kind that is not read: make it a JPEG")
-    return VideoSource(spec)
 
 
 class VideoSource:
@@ -183,7 +94,7 @@ class VideoSource:
     def __iter__(self) -> Iterator[Frame]:
         return (seen for seen in self.watch() if isinstance(seen, Frame))
 
-    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
+    def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame]:
         """The frames and, where decoding one takes longer than `patience`, a NoFrame."""
         index, seconds = -1, 0.0
         while True:

@@ -16,7 +16,7 @@ from demo.display.mosaic import SourceView
 from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
 from demo.frames import Frame
 from demo.session import run
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 from demo.timing import Stopwatch
 from tests.synthetic import NO_FACES
 

@@ -10,7 +10,7 @@ import pytest
 from demo.faces.anonymize import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
 from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
 from demo.frames import Faces, Frame
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 from demo.timing import Stopwatch
 from models.crops.spec import InputSpec
 from models.detection.mtcnn import Mtcnn

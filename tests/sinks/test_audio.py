@@ -11,7 +11,7 @@ import pytest
 import stream
 from demo.sinks.audio import audio_of
 from demo.sinks.video import VideoRecorder
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from demo.errors import UserError
 from demo.sources import decoding, photos
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 GIGABYTE = 1024  # MB

@@ -25,11 +25,10 @@ from demo.display.window import QUIT
 from demo.errors import UserError
 from demo.frames import Frame, NoFrame
 from demo.session import run
-from demo.sources import decoding, live
-from demo.sources import video as sources
+from demo.sources import capture, decoding, live, video
 from demo.sources.live import LiveSource
+from demo.sources.open import open_source
 from demo.sources.redact import redact
-from demo.sources.video import open_source
 from demo.timing import Stopwatch
 from tests.synthetic import NO_FACES, KeyWindow, jpeg, write_clip
 
@@ -129,7 +128,7 @@ def test_a_server_that_is_killed_and_restarted_goes_on_with_little_delay(broadca
 
 def test_a_stream_that_stalls_is_told_and_resumes(broadcast, monkeypatch):
     monkeypatch.setattr(live, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(live, "READ_SECONDS", 0.6)
+    monkeypatch.setattr(capture, "READ_SECONDS", 0.6)
     server = broadcast(numbered)
     with open_source(server.address()) as source:
         seen = source.watch()
@@ -152,7 +151,7 @@ def test_garbage_between_pictures_is_passed_over(broadcast):
 
 
 def test_a_stream_of_garbage_alone_is_left_for_a_new_connection(broadcast, monkeypatch):
-    monkeypatch.setattr(live, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(capture, "READ_SECONDS", 0.3)
     monkeypatch.setattr(live, "FIRST_WAIT", 0.1)
     server = broadcast(lambda k: b"no picture" if 10 <= k < 40 else numbered(k))
     with open_source(server.address()) as source:
@@ -224,9 +223,9 @@ def test_a_stream_of_huge_frames_is_refused_when_it_is_opened(broadcast, monkeyp
 
 
 def test_a_stream_whose_frames_are_too_large_to_be_looked_at_is_refused(broadcast, monkeypatch):
-    monkeypatch.setattr(live, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(capture, "READ_SECONDS", 0.5)
     monkeypatch.setitem(decoding.BOUND, "max_pixels", "10000")
-    monkeypatch.setitem(live.TRANSPORT, "analyzeduration", "100000")
+    monkeypatch.setitem(capture.TRANSPORT, "analyzeduration", "100000")
     with pytest.raises(UserError, match=r"holds no frame that can be decoded: .* 36 million"):
         open_source(broadcast(numbered).address())
 
@@ -274,7 +273,7 @@ def test_an_address_that_gives_one_picture_each_time_is_not_lost(monkeypatch):
 
 
 def test_a_video_whose_server_stalls_is_told_so(clip, monkeypatch):
-    monkeypatch.setattr(sources, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(video, "OPEN_SECONDS", 0.5)
     content, held = clip.read_bytes(), []
 
     def answer(connection: socket.socket) -> None:

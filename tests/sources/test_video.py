@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from demo.errors import UserError
-from demo.sources import decoding
-from demo.sources import video as sources
+from demo.sources import decoding, video
+from demo.sources import open as opening
+from demo.sources.open import open_source
 from demo.sources.photos import PhotoSource
-from demo.sources.video import open_source
 from tests.synthetic import write_clip
 
 
@@ -166,16 +166,16 @@ def test_the_size_at_which_large_frames_are_taken_is_told_upright(
 def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
     asked = []
     for name in ("Camera", "Stream", "VideoSource"):
-        monkeypatch.setattr(sources, name, lambda given, name=name: asked.append((name, given)))
-    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: opener())
+        monkeypatch.setattr(opening, name, lambda given, name=name: asked.append((name, given)))
+    monkeypatch.setattr(opening, "LiveSource", lambda name, opener, give_up: opener())
     open_source(spec)
     assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
 
 
 def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
     (tmp_path / "usb-Webcam-index0").symlink_to("/dev/video12")
-    monkeypatch.setattr(sources, "Camera", lambda number: number)
-    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: (name, opener()))
+    monkeypatch.setattr(opening, "Camera", lambda number: number)
+    monkeypatch.setattr(opening, "LiveSource", lambda name, opener, give_up: (name, opener()))
     assert open_source(str(tmp_path / "usb-Webcam-index0")) == ("12", 12)
 
 
@@ -197,7 +197,7 @@ def test_a_folder_or_file_whose_name_is_a_long_number_is_no_camera(
     cv2.imwrite(f"{name}/a.png", astronaut)
     Path(f"{name}1").write_bytes(clip.read_bytes())
     assert isinstance(open_source(name), PhotoSource)
-    assert isinstance(open_source(f"{name}1"), sources.VideoSource)
+    assert isinstance(open_source(f"{name}1"), video.VideoSource)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatc
         raise RuntimeError("our bug")
         yield
 
-    monkeypatch.setattr(sources.VideoSource, "_decode", broken)
+    monkeypatch.setattr(video.VideoSource, "_decode", broken)
     with pytest.raises(RuntimeError, match="our bug"), open_source(str(clip)) as source:
         list(source)
 
