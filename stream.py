@@ -371,7 +371,7 @@ def _recorder(
         return PhotoRecorder(output, single=Path(sources[0].name).is_file()), None
     sound, only = None, sources[0] if len(sources) == 1 else None
     if isinstance(only, VideoSource):
-        sound = audio_of(only.name, lambda: only.start)
+        sound = audio_of(only.name, lambda: only.first_pts)
         if sound is not None and anonymize:
             say(f"--anonymize: the sound of {only.name} is left out, for voices can be recognised")
             sound.close()
@@ -410,7 +410,6 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     from demo.display.tiles import MOST
     from demo.errors import UserError
     from demo.sources.open import open_source
-    from demo.sources.video import VideoSource
 
     if specs and len(specs) > MOST:
         raise UserError(f"{len(specs)} sources: at most {MOST} fit on a screen")
@@ -427,8 +426,6 @@ def _opened(specs: list[str] | None, give_up: float) -> list["Source"]:
     for place, source in enumerate(sources):  # two of one name, of which log and summary tell
         if same := names[:place].count(source.name):
             source.name = f"{source.name} ({same + 1})"
-        if isinstance(source, VideoSource) and source.taken:
-            say(f"{source.name}: its frames are taken, logged and recorded at {source.taken}")
     return sources
 
 

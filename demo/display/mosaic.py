@@ -9,9 +9,9 @@ import numpy as np
 from demo.display.overlay import draw, draw_notice
 from demo.display.tiles import grid, letterbox, letterbox_faces, tile_shape
 from demo.errors import UserError
+from demo.events import Event
 from demo.frames import Faces, Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source
-from demo.sources.live import LiveSource
 
 SAME_MOMENT = 0.002  # seconds: containers round times
 MOST_TURNS = 240  # a second, whatever rate a file claims
@@ -45,17 +45,16 @@ class SourceView:
             return
         match next(self._watched, None):
             case Frame() as frame:
-                if self.notice:
-                    begun = self._last.index >= 0  # before that, its time was the silence's
-                    gap = frame.time - self._last.time if begun else self.time
-                    self.news.append(f"{self.source.name}: back after {gap:.0f} s")
                 self.waiting, self.time, self.notice = frame, frame.time, ""
             case NoFrame(seconds, notice):
-                if notice and not self.notice:
-                    self.news.append(f"{self.source.name}: {notice}")
                 self.time, self.notice = seconds, notice
+            case Event("failed", text):
+                self.end(text)
+            case Event(_, text):
+                self.news.append(text)
+                self.look()
             case None:
-                self.end(self.source.warning)
+                self.end(None)
 
     def end(self, failure: str | None) -> None:
         """Look no more; the last picture stays."""
@@ -107,8 +106,8 @@ class Mosaic:
                 0.0 if self._several and self.live else POLL_SECONDS,
                 tile_shape(len(views)) if self._several else None,
             )
-            if self._several and isinstance(view.source, LiveSource):
-                view.source.count_from(self._start)
+            if self._several:
+                view.source.start_clock(self._start)
 
     @property
     def running(self) -> bool:
