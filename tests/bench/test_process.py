@@ -51,7 +51,7 @@ def test_memory_is_unknown_where_the_system_does_not_report_it(monkeypatch):
 @pytest.mark.parametrize("measure", [process.first_frame_seconds, process.peak_memory_mb])
 def test_a_process_that_fails_is_one_line(measure):
     code = "import sys; print('first\\nstream: no camera', file=sys.stderr); sys.exit(2)"
-    with pytest.raises(UserError, match="^stream: no camera$"):
+    with pytest.raises(UserError, match=r"^stream: no camera$"):
         measure([sys.executable, "-c", code])
     with pytest.raises(UserError, match=r"^stream\.py ended with 3$"):
         measure([sys.executable, "-c", "import sys; sys.exit(3)"])

@@ -9,7 +9,7 @@ BOXES = np.array([[0, 0, 10, 10], [50, 0, 60, 10]], np.float32)
 
 
 def test_boxes_match_from_half_an_overlap_in_the_same_frame():
-    near, far = BOXES[:1] + [2, 0, 2, 0], BOXES[:1] + [4, 0, 4, 0]  # IoU 8/12 and 6/14
+    near, far = (BOXES[:1] + np.array([x, 0, x, 0]) for x in (2, 4))  # IoU 8/12 and 6/14
     nothing = np.zeros((0, 4), np.float32)
     assert share_matched([BOXES], [near]) == 0.5
     assert share_matched([BOXES], [far]) == 0

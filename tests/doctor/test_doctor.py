@@ -86,7 +86,7 @@ def test_without_the_demo_clip_the_benchmark_is_a_finding(monkeypatch, capsys, t
 
 
 def test_frames_are_timed_by_how_they_were_searched(monkeypatch):
-    pauses = {"all": 0.03, "coarse": 0.02, "known": 0.01}  # seconds
+    pauses = {"all": 0.15, "coarse": 0.05, "known": 0.01}  # seconds
     order = ["known", "known", "coarse", "known", "all", "known", "coarse"]
 
     class Pipeline:
@@ -98,9 +98,7 @@ def test_frames_are_timed_by_how_they_were_searched(monkeypatch):
 
     monkeypatch.setattr(pipeline, "Pipeline", Pipeline)
     speed = doctor.benchmark(0.0)
-    assert 30 <= speed.full < 45
-    assert 20 <= speed.coarse < speed.full
-    assert 10 <= speed.known < speed.coarse
+    assert speed.full >= 150 > speed.coarse >= 50 > speed.known >= 10
     assert list(speed.record().values()) == [speed.full, speed.coarse, speed.known]
 
 
