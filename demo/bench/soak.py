@@ -23,6 +23,7 @@ from demo.bench.plots import check_plot
 from demo.bench.process import resident_mb, threads_and_files
 from demo.build import DEMO_CLIP
 from demo.errors import UserError
+from demo.events import Event
 from demo.faces.pipeline import Pipeline
 from demo.frames import Faces, Frame, Timing
 from demo.session import Session
@@ -160,6 +161,11 @@ def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
     threads_and_files()  # raises where they cannot be counted
     with video_source(clip):
         pass  # an unusable clip raises before anything starts
+
+    def notify(event: Event) -> None:
+        if event.kind != "failed":  # the clip camera ends by failing
+            say(event.text)
+
     with TemporaryDirectory() as folder, networks() as loaded:
         recording = Path(folder) / "soak.mp4"
         camera, stopwatch = ClipCamera(clip, seconds), Stopwatch()
@@ -173,7 +179,7 @@ def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
             sinks=[Log(Path(folder) / "soak.jsonl"), summary, faces],
             pictures=[meter, VideoRecorder(recording, source.fps)],
             stopwatch=stopwatch,
-            notify=lambda event: say(event.text),
+            notify=notify,
         ).run()
         first, last = halves(meter.samples)  # raises before the recording is read
         recorded = video_seconds(recording)
