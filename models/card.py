@@ -9,9 +9,10 @@ from typing import Any
 
 from models.commands import add_model, guarded
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
-from models.manifest import Manifest, ModelError, load_manifest
+from models.manifest import Manifest, load_manifest
 
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
 `stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,

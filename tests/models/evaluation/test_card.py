@@ -7,8 +7,9 @@ import pytest
 
 from models import card
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.evaluation import results_table
-from models.manifest import Manifest, ModelError, load_manifest, names, sha256
+from models.manifest import Manifest, load_manifest, names, sha256
 
 RESULTS = Path(card.__file__).parent / "results"
 OVERALL = {

@@ -1,0 +1,68 @@
+"""What every source of frames offers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+from demo.events import Event
+from demo.frames import Frame, NoFrame
+
+POLL_SECONDS = 0.05  # how long the main loop waits for a frame before it looks at the keys
+
+
+class Source(Protocol):
+    """An iterable of frames. It is open from its construction on, reads from `start` on (or from
+    entering a `with`), and is released by `close` (or by leaving the `with`), started or not."""
+
+    name: str  # for display and logs; unique in a run
+
+    @property
+    def path(self) -> Path | None:
+        """The local file or folder; None for cameras and network addresses."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Frames arrive at their own time, and only the newest is kept."""
+        ...
+
+    @property
+    def photos(self) -> bool:
+        """Frames are independent pictures."""
+        ...
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second as the file or the camera states; None if unknown."""
+        ...
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames, if known."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were replaced by newer ones before anyone took them; 0 for files."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def start(self) -> None:
+        """Start reading. Call it once."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading and release the device or file. A second call does nothing."""
+        ...
+
+    def start_clock(self, moment: float) -> None:
+        """Let `Frame.time` of a live source count from this time.monotonic(), so that several
+        sources share one clock. Files keep their own clock."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+    def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
+        """Frames as they come; a NoFrame whenever none came for `patience` seconds; events
+        ("lost", "back", "warning", "failed") where they happen."""
+        ...
