@@ -53,8 +53,9 @@ def analyze(
     Raises UserError or ModelError where the source cannot be opened or the options do not fit.
     What goes wrong later is given to `notify`, by default as a Python warning.
     """
-    given = source if isinstance(source, list | tuple) else [source]
-    chosen = replace(options, sources=tuple(_text(each) for each in given))
+    if isinstance(source, int | str | Path):
+        source = [source]
+    chosen = replace(options, sources=tuple(map(_text, source)))
     with build(chosen, notify, partial(_shared_networks, _network_options(chosen))) as run:
         analyses = iter(run.session)
         with closing(analyses):  # type: ignore[type-var]

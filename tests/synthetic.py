@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,7 +13,11 @@ import av
 import cv2
 import numpy as np
 
-from demo.frames import Faces
+from demo.display.controls import Command
+from demo.events import Event
+from demo.frames import Analysis, Faces, Frame, NoFrame
+from demo.sources.base import Source
+from demo.sources.schedule import Feed
 
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
@@ -38,9 +42,11 @@ class Answering(Estimator):
 
 
 class KeyWindow:
-    """A window in which `pressed` says which key is pressed at the first, second, … look."""
+    """A window in which `pressed` gives the command of the first, second, … look at the keys."""
 
-    def __init__(self, pressed: Callable[[int], str | None]) -> None:
+    wanted = realtime = True
+
+    def __init__(self, pressed: Callable[[int], Command | None]) -> None:
         self._pressed, self._looks = pressed, 0
 
     def __enter__(self) -> Self:
@@ -49,12 +55,61 @@ class KeyWindow:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def show(self, image: np.ndarray) -> None:
+    def write(self, picture: Frame) -> None:
         pass
 
-    def command(self, wait: float) -> str | None:
+    def command(self, wait: float) -> Command | None:
         self._looks += 1
         return self._pressed(self._looks)
+
+
+class NoFaces:
+    """A pipeline that finds nobody; `noted` is called for every frame."""
+
+    def __init__(self, noted: Callable[[Frame], object] = lambda frame: None) -> None:
+        self._noted = noted
+
+    def process(self, frame: Frame) -> Analysis:
+        self._noted(frame)
+        return Analysis(frame, NO_FACES, NO_FACES.boxes)
+
+
+class LiveBesideFile:
+    """A source: live, with one frame and silent from then on, or a file of 30 frames."""
+
+    photos, dropped, count, path = False, 0, None, None
+
+    def __init__(self, live: bool, fps: float = 60.0) -> None:
+        self.live, self.fps, self.name = live, None if live else fps, "camera" if live else "file"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (each for each in self.watch(1.0) if isinstance(each, Frame))
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def start_clock(self, moment: float) -> None:
+        pass
+
+    def watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
+        for k in range(1 if self.live else 30):
+            yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
+        while self.live:
+            yield NoFrame(0.0)
+
+
+def feeds_of(*sources: Source) -> list[Feed]:
+    """A feed per source."""
+    return [Feed(source) for source in sources]
 
 
 def write_clip(path: Path, images: list[np.ndarray], fps: int = 25, codec: str = "h264") -> None:

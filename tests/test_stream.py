@@ -11,14 +11,15 @@ import av
 import cv2
 import numpy as np
 import pytest
+from demo.sinks.photos import PhotoRecorder
+from demo.sources.open import open_source
 
 import stream
-from demo import session, timing
-from demo.display.mosaic import Mosaic, SourceView
-from demo.sinks.video import PhotoRecorder
-from demo.sources.video import open_source
+from demo import timing
+from demo.session import Session
+from demo.sources.schedule import Schedule
 from demo.timing import Stopwatch
-from tests.synthetic import NO_FACES
+from tests.synthetic import NoFaces
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -61,10 +62,10 @@ def test_the_bundled_clip_is_annotated_and_logged(tmp_path, capsys):
 
 
 def test_a_recording_that_was_never_begun_is_not_said_to_be_written(tmp_path, capsys, monkeypatch):
-    def interrupted(mosaic: Mosaic) -> list:
+    def interrupted(schedule: Schedule) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Mosaic, "turn", interrupted)
+    monkeypatch.setattr(Schedule, "turn", interrupted)
     old = [tmp_path / name for name in ("old.mp4", "old.jsonl", "old.html")]
     for path in old:
         path.write_bytes(b"of another day")
@@ -132,9 +133,9 @@ def test_figures_of_speed_are_not_drawn_on_photos(tmp_path):
     folder.mkdir()
     for k in range(12):
         cv2.imwrite(str(folder / f"{k:02}.png"), np.full((60, 200, 3), 90, np.uint8))
-    view = SourceView(open_source(str(folder)), lambda frame: NO_FACES)
     recorder = PhotoRecorder(out, single=False)
-    assert session.run([view], [], recorder, None, Stopwatch(), None, print).frames == 12
+    session = Session([(open_source(str(folder)), NoFaces())], pictures=[recorder])
+    assert session.run().frames == 12
     assert {tuple(np.unique(cv2.imread(str(path)))) for path in out.iterdir()} == {(90,)}
 
 
