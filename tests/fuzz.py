@@ -21,7 +21,7 @@ import av
 import cv2
 import numpy as np
 
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 from models.errors import AgeStreamError
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import WEIGHTS, load_manifest

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 from demo.sinks.photos import PhotoRecorder
-from demo.sources.open import open_source
 
 import stream
 from demo import timing
 from demo.session import Session
+from demo.sources.open import open_source
 from demo.sources.schedule import Schedule
 from demo.timing import Stopwatch
 from tests.synthetic import NoFaces

@@ -31,8 +31,8 @@ from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Faces
+from demo.sources.base import Source
 from demo.sources.live import LiveSource
-from demo.sources.video import Source
 from demo.timing import Stopwatch
 from models.commands import count, guarded, number
 from models.inference.estimator import Estimator

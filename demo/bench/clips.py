@@ -10,7 +10,8 @@ import numpy as np
 from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
 from demo.session import prepare_process
-from demo.sources.video import Source, open_source
+from demo.sources.base import Source
+from demo.sources.open import open_source
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest
 

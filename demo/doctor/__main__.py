@@ -44,7 +44,7 @@ def benchmark(seconds: float) -> Speed:
     from demo.bench.clips import engines
     from demo.display.overlay import draw
     from demo.faces.pipeline import Pipeline, Settings
-    from demo.sources.video import open_source
+    from demo.sources.open import open_source
     from demo.timing import Stopwatch
 
     detector, estimator = engines(device="auto")

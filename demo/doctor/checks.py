@@ -224,7 +224,7 @@ def display() -> Iterator[Finding]:
     """Whether a window can be opened, and why not."""
     import cv2
 
-    from demo.display.window import display_exists
+    from demo.display.x11 import display_exists
 
     toolkit = cv2.currentUIFramework()
     if not toolkit:

@@ -42,4 +42,4 @@ def test_a_clip_that_breaks_off_is_one_line(clip, tmp_path, monkeypatch, capsys)
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
     assert bench.main([str(cut)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"demo.bench: stream: {cut} breaks off after frame ")
+    assert line.startswith(f"demo.bench: stream: {cut} ends early after frame ")

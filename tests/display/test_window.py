@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from demo.sources.open import open_source
 
 from demo import playback
 from demo.display.window import Window
 from demo.events import Event
 from demo.frames import Frame
 from demo.session import Session
+from demo.sources.open import open_source
 from tests.synthetic import NoFaces
 
 PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from demo.sources.open import open_source
 
 from demo.faces.anonymize import CELLS, COVER_SECONDS, MASK, STYLES, Anonymizer, cover, heads
 from demo.faces.photo import PhotoPipeline
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Analysis, Faces, Frame
+from demo.sources.open import open_source
 from models.crops.spec import InputSpec
 from models.detection.mtcnn import Mtcnn
 from tests.synthetic import Answering
