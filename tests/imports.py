@@ -38,10 +38,8 @@ def _imports(node: ast.AST, typed: bool) -> Iterator[Import]:
         assert node.level == 0, "relative imports are not used in this project"
         yield from (Import(f"{node.module}.{alias.name}", typed) for alias in node.names)
     elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        for child in node.body:
-            yield from _imports(child, typed=True)
-        for child in node.orelse:
-            yield from _imports(child, typed)
+        yield from (each for child in node.body for each in _imports(child, typed=True))
+        yield from (each for child in node.orelse for each in _imports(child, typed))
     else:
         for child in ast.iter_child_nodes(node):
             yield from _imports(child, typed)

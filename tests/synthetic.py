@@ -100,7 +100,7 @@ class LiveBesideFile:
     def start_clock(self, moment: float) -> None:
         pass
 
-    def watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
+    def watch(self, patience: float = 1.0) -> Iterator[Frame | NoFrame | Event]:
         for k in range(1 if self.live else 30):
             yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
         while self.live:

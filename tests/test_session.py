@@ -78,7 +78,7 @@ def test_every_picture_sink_gets_the_same_picture_once():
 
 def test_processing_time_is_measured_for_files_and_latency_for_live_sources_too():
     class Camera(LiveBesideFile):
-        def watch(self, patience: float):
+        def watch(self, patience: float = 1.0):
             for frame in super().watch(patience):
                 if isinstance(frame, NoFrame):
                     return
@@ -129,7 +129,7 @@ def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop
 class Failing(LiveBesideFile):
     """A file that ends before its end."""
 
-    def watch(self, patience: float):
+    def watch(self, patience: float = 1.0):
         yield next(super().watch(patience))
         yield Event("failed", "file ends early", self.name, 0.1)
 
