@@ -55,6 +55,9 @@ class KeyWindow:
     def __exit__(self, *exception: object) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def write(self, picture: Frame) -> None:
         pass
 
