@@ -1,5 +1,6 @@
 import math
-from typing import Self
+from collections.abc import Generator
+from typing import Self, cast
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_ctrl_c_anywhere_ends_the_run_and_closes_everything():
 def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop():
     sink = Recorder()
     session = Session([(LiveBesideFile(live=False), NoFaces())], sinks=[sink])
-    analyses = iter(session)
+    analyses = cast("Generator[Analysis, None, None]", iter(session))
     assert next(analyses).faces is NO_FACES
     analyses.close()
     assert (sink.opened, sink.closed) == (1, 1)

@@ -64,11 +64,11 @@ def test_every_finding_is_one_line(report):
 
 
 def test_the_recommended_command_is_one_that_stream_takes(report):
-    import stream
+    from demo.arguments import parser
 
     words = report[1]["command"].split()
     assert words[:2] == ["python", "stream.py"]
-    stream.parser().parse_args(words[2:])
+    parser().parse_args(words[2:])
 
 
 def test_tensorflow_is_not_imported_unless_asked():
