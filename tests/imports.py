@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,10 @@ def modules() -> dict[str, Path]:
     }
 
 
-def imports(source: str) -> list[Import]:
+@cache
+def imports(source: str) -> tuple[Import, ...]:
     """All imports of a source, also those within functions; `from a import b` is `a.b`."""
-    return list(_imports(ast.parse(source), typed=False))
+    return tuple(_imports(ast.parse(source), typed=False))
 
 
 def _imports(node: ast.AST, typed: bool) -> Iterator[Import]:

@@ -40,7 +40,7 @@ def inside(module: str, *packages: str) -> bool:
     ],
 )
 def test_imports_are_found_wherever_they_stand(source: str, expected: list[Import]) -> None:
-    assert imports(source) == expected
+    assert list(imports(source)) == expected
 
 
 def test_the_walk_sees_the_tree() -> None:
