@@ -21,6 +21,7 @@ import pytest
 
 import stream
 from demo.sinks.video import KEY_SECONDS
+from models.commands import INTERRUPTED
 from tests.synthetic import write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,7 +176,7 @@ def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, com
     for _ in range(2 if stop == "SIGHUP" else 1):  # the shell's, and the system's
         os.kill(run.process.pid, getattr(signal, stop))
         time.sleep(0.003)
-    assert ending(run)[0] == stream.INTERRUPTED
+    assert ending(run)[0] == INTERRUPTED
     frames = len(logged(log))
     assert 20 <= frames < 150
     assert len(times(video)) == frames == json.loads(summary.read_text())["frames"]
