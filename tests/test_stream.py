@@ -12,10 +12,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from demo.sinks.photos import PhotoRecorder
 
 import stream
 from demo.session import Session
+from demo.sinks.photos import PhotoRecorder
 from demo.sources.open import open_source
 from demo.sources.schedule import Schedule
 from demo.timing import Stopwatch
