@@ -51,7 +51,7 @@ def frame_record(frame: Frame, faces: Faces) -> dict[str, Any]:
     >>> frame, faces = next(analyze("assets/demo.mp4"))
     >>> record = frame_record(frame, faces)
     >>> list(record), record["time"], len(record["faces"])
-    (['source', 'frame', 'time', 'faces'], 0.0, 3)
+    (['source', 'frame', 'time', 'faces'], 0.0, 2)
     """
     return {
         "source": frame.source,
@@ -77,7 +77,7 @@ def to_pandas(results: Iterable[tuple[Frame, Faces]]) -> "pandas.DataFrame":
     >>> from demo import Options, analyze, to_pandas
     >>> table = to_pandas(analyze("assets/demo.mp4", Options(max_frames=50)))
     >>> table[table.id > 0].groupby("id").age.last().round().gt(18).tolist()
-    [True, True, True]
+    [True, True]
 
     Raises ImportError where pandas is not installed.
     """

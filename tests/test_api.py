@@ -34,7 +34,8 @@ def test_importing_the_package_imports_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "name", ["demo.api", "demo.records", "demo.display.overlay", "demo.frames", "demo.sources.open"]
+    "name",
+    ["demo.api", "demo.records", "demo.display.overlay", "demo.frames", "demo.faces.pipeline"],
 )
 def test_the_examples_of_the_docstrings_run(name, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 import stream
-from demo.display.mosaic import Mosaic, SourceView
-from demo.display.window import QUIT
 from demo.errors import UserError
+from demo.events import Event
 from demo.frames import Frame, NoFrame
-from demo.session import run
+from demo.session import Session
 from demo.sources.capture import LiveTimeouts
 from demo.sources.live import LiveSource
 from demo.sources.open import open_source
-from demo.timing import Stopwatch
+from demo.sources.schedule import Schedule
+from models.commands import INTERRUPTED
 from tests.sources.fakes import (
     FakeCamera,
     connections,
@@ -38,7 +38,7 @@ from tests.sources.fakes import (
     served,
     until,
 )
-from tests.synthetic import NO_FACES, KeyWindow, jpeg, write_clip
+from tests.synthetic import KeyWindow, NoFaces, feeds_of, jpeg, write_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -261,9 +261,8 @@ def test_the_clock_starts_at_the_first_frame():
 def test_a_key_is_obeyed_while_the_driver_never_returns():
     source = LiveSource("0", connections(FakeCamera(1, threading.Event().wait)))
     start = time.monotonic()
-    view = SourceView(source, lambda frame: NO_FACES)
-    window = KeyWindow(lambda look: QUIT if look >= 10 else None)
-    result = run([view], [], None, window, Stopwatch(), None, lambda line: None)
+    window = KeyWindow(lambda look: "quit" if look >= 10 else None)
+    result = Session([(source, NoFaces())], pictures=[window], controls=[window]).run()
     assert result.quit
     assert result.frames == 1
     assert time.monotonic() - start < 10
@@ -347,10 +346,10 @@ def test_passwords_reach_neither_lines_nor_titles_nor_logs(
 
     def titled(title: str) -> KeyWindow:
         titles.append(title)
-        return KeyWindow(lambda look: QUIT if look >= 20 else None)
+        return KeyWindow(lambda look: "quit" if look >= 20 else None)
 
-    monkeypatch.setattr("demo.display.window.Window", titled)
-    monkeypatch.setattr("demo.display.window.display_exists", lambda: True)
+    monkeypatch.setattr("demo.build.Window", titled)
+    monkeypatch.setattr("demo.build.display_exists", lambda: True)
     server = broadcast(numbered)
     log, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"
     address = server.address("admin:se@cret/1@") + "?token=hush"
@@ -416,23 +415,24 @@ def test_of_several_cameras_one_that_starts_late_has_the_time_of_the_others():
     cameras = [
         LiveSource(str(k), connections(FakeCamera(1000, late=k)), timeouts=timeouts) for k in (0, 1)
     ]
-    seen, news = {}, []
+    seen, texts = {}, []
     with cameras[0], cameras[1]:
-        mosaic = Mosaic([SourceView(camera, lambda frame: NO_FACES) for camera in cameras])
-        while mosaic.time < 1.3:
-            seen |= {frame.source: frame.time for _, frame in mosaic.turn()}
-            news += mosaic.news()
-    assert seen == pytest.approx({"0": mosaic.time, "1": mosaic.time}, abs=0.5)
-    assert news == ["1: camera lost, reconnecting", "1: back after 1 s"]
+        schedule = Schedule(feeds_of(*cameras))
+        while schedule.time < 1.3:
+            due, events = schedule.turn()
+            seen |= {frame.source: frame.time for _, frame in due}
+            texts += [event.text for event in events]
+    assert seen == pytest.approx({"0": schedule.time, "1": schedule.time}, abs=0.5)
+    assert texts == ["1: camera lost, reconnecting", "1: back after 1 s"]
 
 
 def test_of_a_camera_that_starts_late_it_is_told_how_long_it_was_silent():
-    told: list[str] = []
+    events: list[Event] = []
     connect = connections(FakeCamera(10, late=1.0))
     source = LiveSource("0", connect, timeouts=LiveTimeouts(stall=0.3))
-    view = SourceView(source, lambda frame: NO_FACES)
-    assert run([view], [], None, None, Stopwatch(), 1, told.append).frames == 1
-    assert told == ["0: camera lost, reconnecting", "0: back after 1 s"]
+    session = Session([(source, NoFaces())], max_frames=1, notify=events.append)
+    assert session.run().frames == 1
+    assert [event.text for event in events] == ["0: camera lost, reconnecting", "0: back after 1 s"]
 
 
 def test_several_files_are_annotated_in_step_and_none_loses_a_frame(clip, tmp_path):
@@ -485,4 +485,4 @@ def test_a_signal_is_heard_while_the_source_stalls(broadcast, tmp_path):
     server.stalled.set()
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(8) == stream.INTERRUPTED
+    assert process.wait(8) == INTERRUPTED
