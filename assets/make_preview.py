@@ -45,7 +45,7 @@ def main() -> None:
         duration=round(milliseconds),
         loop=0,
         quality=QUALITY,
-        method=6,
+        method=4,
     )
 
 
