@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from demo.events import Event
     from demo.session import Result
 
+
 def say(line: str) -> None:
     """Print a line for the user to stderr."""
     print(f"stream: {line}", file=sys.stderr, flush=True)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import cv2
 
 from demo.display.tiles import MAX_TILES
-from demo.display.window import Window, display_exists
+from demo.display.window import Window
+from demo.display.x11 import display_exists
 from demo.errors import UserError
 from demo.events import Event, Notify, ignore
 from demo.faces.detectors import DETECTORS, Detector

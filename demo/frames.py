@@ -29,7 +29,15 @@ class NoFrame:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of one frame: one row per face, columns of equal length. nan or -1 = not known."""
+    """The faces of one frame: one row per face, columns of equal length. nan or -1 = not known.
+
+    >>> import numpy as np
+    >>> from demo import Faces
+    >>> boxes = np.array([[10, 20, 50, 70], [90, 20, 110, 45]], np.float32)
+    >>> faces = Faces.detected(boxes, np.array([0.99, 0.7]), np.zeros((2, 5, 2)))
+    >>> len(faces), len(faces[faces.scores > 0.9]), faces.ids.tolist()
+    (2, 1, [-1, -1])
+    """
 
     boxes: np.ndarray  # (N, 4) float32, xyxy, pixels
     scores: np.ndarray  # (N,) float32, 0..1, of the detector

@@ -21,9 +21,7 @@ def letterbox(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return fitted
 
 
-def letterbox_scale(
-    shape: tuple[int, ...], height: int, width: int
-) -> tuple[float, int, int]:
+def letterbox_scale(shape: tuple[int, ...], height: int, width: int) -> tuple[float, int, int]:
     """Scale, and left upper corner in pixels, of an image of `shape` (H, W, …) in its letterbox."""
     scale = min(height / shape[0], width / shape[1])
     left, top = (width - round(shape[1] * scale)) // 2, (height - round(shape[0] * scale)) // 2

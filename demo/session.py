@@ -77,8 +77,9 @@ class Session:
     @contextmanager
     def _opened(self) -> Iterator[Iterator[Analysis]]:
         with ExitStack() as stack:
-            for each in (*self._sources, *self._sinks, *self._pictures):
-                stack.enter_context(each)
+            for part in (self._sources, self._sinks, self._pictures):
+                for each in part:
+                    stack.enter_context(each)
             feeds = [Feed(source) for source in self._sources]
             yield self._loop(Schedule(feeds))
             if not self.result.quit:

@@ -45,10 +45,10 @@ def command_line(module: str, argv: list[str] | None) -> str:
 
 
 def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
-    """Do the work; the command's exit code. A user's mistake is one line, and so is Ctrl-C, which
-    says what `stopped` promises."""
+    """Do the work; the command's exit code: an int that `work` returns, else 0. A user's mistake is
+    one line, and so is Ctrl-C, which says what `stopped` promises."""
     try:
-        work()
+        code = work()
     except AgeStreamError as mistake:
         print(f"{module}: {mistake}", file=sys.stderr)
         return 2
@@ -60,4 +60,4 @@ def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     except KeyboardInterrupt:
         print(f"\n{module}: stopped{stopped}", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code if isinstance(code, int) else 0

@@ -1,6 +1,5 @@
 """The picture of a run: the newest frame of its source with the overlay, or tiles of several."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 

@@ -27,7 +27,13 @@ MIN_TEXT = 8  # pixels, of the longest notice
 
 def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
     """A copy of a BGR image (H, W, 3) uint8 with a box and a label for every confirmed face, and
-    the caption in its upper left corner. Labels of large faces get the best places."""
+    the caption in its upper left corner. Labels of large faces get the best places.
+
+    >>> from demo import analyze, annotate
+    >>> frame, faces = next(analyze("assets/demo.mp4"))
+    >>> annotate(frame.image, faces, "first frame").shape
+    (540, 960, 3)
+    """
     image = image.copy()
     size = text_size(image)
     rows = [row for row in _largest_first(faces) if faces.ids[row] >= 1]

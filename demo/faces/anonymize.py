@@ -9,7 +9,10 @@ import numpy as np
 from demo.frames import Analysis
 from trackers.boxes import iou
 
-HEAD_WIDTH, HEAD_HEIGHT = 0.95, 1.0  # half axes of the ellipse over hair, ears and chin, in box sides
+HEAD_WIDTH, HEAD_HEIGHT = (
+    0.95,
+    1.0,
+)  # half axes of the ellipse over hair, ears and chin, in box sides
 HEAD_RISE = 0.15  # of the box height: the hair is above the box
 SLENDER = 0.75  # least width of a face, in heights: narrower ones are cut off by the frame's edge
 CELLS = 6  # per side of the ellipse: a blurred face keeps about 3x3 mean colours

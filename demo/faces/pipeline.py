@@ -46,7 +46,16 @@ class PendingBatch(NamedTuple):
 
 class Pipeline:
     """Finds, tracks and labels the faces of one video or camera. Call `process` for its frames in
-    order. Labels lag one frame: the network works while the next frame is searched."""
+    order. Labels lag one frame: the network works while the next frame is searched.
+
+    >>> from demo import Options, Pipeline, load_networks, open_source
+    >>> networks = load_networks(Options(), photos=False)
+    >>> with open_source("assets/demo.mp4") as source:
+    ...     pipeline = Pipeline(*networks, source.fps)
+    ...     analyses = [pipeline.process(frame) for frame, _ in zip(source, range(5))]
+    >>> [(len(each.faces), each.search) for each in analyses]
+    [(2, 'all'), (2, 'all'), (2, 'all'), (2, 'known'), (2, 'known')]
+    """
 
     def __init__(
         self,

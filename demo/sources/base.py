@@ -11,8 +11,12 @@ POLL_SECONDS = 0.05  # how long the main loop waits for a frame before it looks 
 
 
 class Source(Protocol):
-    """An iterable of frames. It is open from its construction on, reads from `start` on (or from
-    entering a `with`), and is released by `close` (or by leaving the `with`), started or not."""
+    """An iterable of frames.
+
+    A source is open from its construction on, reads from `start` on (or from entering a `with`),
+    and is released by `close` (or by leaving the `with`), started or not. A class that inherits
+    from `Source` gets `with`, iteration, and a `start_clock` that does nothing.
+    """
 
     name: str  # for display and logs; unique in a run
 
@@ -43,13 +47,18 @@ class Source(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Frames that were replaced by newer ones before anyone took them; 0 for files."""
+        """Frames that newer ones replaced before they were taken; 0 for files."""
         ...
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: object) -> None: ...
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def start(self) -> None:
-        """Start reading. Call it once."""
+        """Start reading. A second call does nothing."""
         ...
 
     def close(self) -> None:
@@ -57,12 +66,20 @@ class Source(Protocol):
         ...
 
     def start_clock(self, moment: float) -> None:
-        """Let `Frame.time` of a live source count from this time.monotonic(), so that several
-        sources share one clock. Files keep their own clock."""
-        ...
+        """Let `Frame.time` of a live source count from `moment`, by time.monotonic().
 
-    def __iter__(self) -> Iterator[Frame]: ...
+        Several live sources share one clock in this way. Files keep their own.
+        """
+        return
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (seen for seen in self.watch() if isinstance(seen, Frame))
+
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
-        """Frames as they come; a NoFrame whenever none came for `patience` seconds; events
-        ("lost", "back", "warning", "failed") where they happen."""
+        """Yield frames as they come, and start reading if `start` was not called.
+
+        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info", "lost",
+        "back", "failed") where they happen. Ends after the last frame, or when the source is
+        closed. Raises UserError if a file holds no frame at all.
+        """
         ...

@@ -41,6 +41,7 @@ def recorded(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         times = [float(p.time) for p in container.decode(stream)]
+        assert stream.average_rate is not None
         return (stream.width, stream.height), float(stream.average_rate), times
 
 

@@ -186,11 +186,11 @@ def test_the_page_is_one_file_without_anything_from_outside(tmp_path):
     plots = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.S)]
     bars, curve, ages = plots
     spans = [r for r in bars.iter("rect") if r.get("class") in ("female", "male")]
-    lengths = [float(r.get("width")) for r in spans]
+    lengths = [float(r.attrib["width"]) for r in spans]
     assert lengths[1] / lengths[0] == pytest.approx(0.2, abs=0.01)  # 2 of 10 seconds
     assert [r.get("class") for r in spans] == ["female", "male", "male"]
     assert len(list(curve.iter("polyline"))) == 1
-    assert sum(float(r.get("height")) > 0 for r in ages.iter("rect")) == 2
+    assert sum(float(r.attrib["height"]) > 0 for r in ages.iter("rect")) == 2
 
 
 def test_the_page_lists_everyone_and_has_bars_for_the_sixty_longest_in_view(tmp_path):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from models.inference.estimator import Estimator, choose_device
 from models.manifest import SUFFIXES, Manifest, load_manifest, load_weights
 from models.networks import ssrnet
 
-CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}
+CONFIG: dict[str, Any] = {"outputs": ["age"], "stage_num": [2, 2, 2]}
 CLIP = str(stream.DEMO_CLIP)
 LIVE = ["--no-display", "-s", CLIP, "--max-frames", "10"]
 NOISE = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3))

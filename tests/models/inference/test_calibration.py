@@ -11,7 +11,7 @@ from models.inference.calibration import age_range, fit_age_range, fit_temperatu
 from models.manifest import WEIGHTS
 
 
-def people(seed, count=4000):
+def people(seed: int, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     ages = rng.gamma(4.0, 9.0, count).clip(0, 95)
     return ages + rng.normal(0, 2 + ages / 10), ages
@@ -81,7 +81,9 @@ def test_few_faces_are_judged_by_one_more():
         fit_age_range(30 + errors, np.full(10, 30.0), np.ones(10)), 35 + errors[:1]
     )
     assert 36 - low[0] == pytest.approx(10, abs=0.6)  # 9.9 of 10 faces, not 9
-    low, high = age_range(fit_age_range(*np.full((2, 100), 30.0), np.ones(100)), np.array([30.0]))
+    low, high = age_range(
+        fit_age_range(np.full(100, 30.0), np.full(100, 30.0), np.ones(100)), np.array([30.0])
+    )
     assert (low[0], high[0]) == (29, 31)
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -301,7 +302,8 @@ def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
-    spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
+    spec = InputSpec(size=64)
+    config: dict[str, Any] = {"joint": True, "male_is": 0}
     write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
     with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
         start(ssrnet.build(), str(tmp_path / "theirs.json"))
@@ -309,7 +311,8 @@ def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
 
 def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    model = ssrnet.build(**(config := {"joint": True}))
+    config: dict[str, Any] = {"joint": True}
+    model = ssrnet.build(**config)
     spec = InputSpec(size=64)
     manifest = write_model(model, "net", "ssrnet", config, spec, tmp_path, "here")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.weights.h5"]

@@ -63,7 +63,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., str]
     def run(*arguments: str | Path) -> str:
         command = [*map(str, arguments), "--as", "refused", "--out", str(tmp_path / "out")]
         assert convert.main(command) == 2
-        message = capsys.readouterr().err
+        message: str = capsys.readouterr().err
         assert message.count("\n") == 1
         assert not (tmp_path / "out").exists()
         return message

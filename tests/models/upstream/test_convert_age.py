@@ -4,6 +4,7 @@ answering as with their authors' code."""
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -15,7 +16,7 @@ from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 
-NETS = {
+NETS: dict[str, tuple[str, dict[str, Any]]] = {
     "mobilenet_0.25": ("mobilenet", {"alpha": 0.25}),
     "mobilenet_0.375": ("mobilenet", {"alpha": 0.375}),
     "densenet_13": ("densenet", {"depth": 13, "growth": 12}),
@@ -75,7 +76,7 @@ def write_authors(path: Path, model: keras.Model, first: int = 1, root: str = "/
 def refused(path: Path, capsys: pytest.CaptureFixture, *more: str | Path) -> str:
     command = [str(path), *map(str, more), "--as", "theirs", "--out", str(path.parent / "out")]
     assert convert.main(command) == 2
-    message = capsys.readouterr().err
+    message: str = capsys.readouterr().err
     assert message.count("\n") == 1
     return message
 
@@ -177,7 +178,7 @@ def test_the_authors_files_answer_as_with_the_authors_code(
     if name.startswith("c3ae"):
         more = (golden["c3ae_second_images"], golden["c3ae_third_images"])
         images = np.concatenate([images, *more], axis=-1)
-    age = golden.get(name, golden.get(f"{name}_age"))
+    age = golden[name if name in golden else f"{name}_age"]
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(by_keras["age"]), age, atol=1e-3)
     ages, _ = Estimator(manifest, choose_device("cpu")).predict(images)
