@@ -1,4 +1,6 @@
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -8,8 +10,9 @@ from demo.sinks.summary import Summary
 from tests.sinks.sessions import BLANK, FILE_TIMING, faces, summary_of, ten_seconds
 
 
-def page_of(path, *given: object, **options: object) -> str:
-    summary_of(*given, path=path, **options)
+def page_of(path: Path, rows: Iterable[tuple], timing: Timing = FILE_TIMING) -> str:
+    """The page for rows of (seconds, faces[, source])."""
+    summary_of(rows, path, timing=timing)
     return path.read_text()
 
 
@@ -17,7 +20,8 @@ def page_of(path, *given: object, **options: object) -> str:
     ("photos", "words"), [(True, ["person seen", "photo"]), (False, ["frame, none dropped"])]
 )
 def test_one_is_not_many_and_a_frame_no_photo(tmp_path, photos, words):
-    page = page_of(tmp_path / "s.html", [(0.0, faces((1, 8, 0.9)))], photos=photos)
+    summary_of([(0.0, faces((1, 8, 0.9)))], tmp_path / "s.html", photos)
+    page = (tmp_path / "s.html").read_text()
     for word in words:
         assert f'<b>1</b><span class="soft">{word}</span>' in page
 

@@ -28,8 +28,8 @@ class Disk:
             raise self._error
 
 
-def writer_to(disk: Disk, **options: float) -> BackgroundWriter[int]:
-    return BackgroundWriter(disk.write, disk.close, "cannot record to a.mp4", **options)
+def writer_to(disk: Disk) -> BackgroundWriter[int]:
+    return BackgroundWriter(disk.write, disk.close, "cannot record to a.mp4")
 
 
 def test_items_are_written_in_order_and_the_end_is_closed_in_one_thread():
@@ -86,14 +86,12 @@ def test_a_writer_that_was_never_started_has_nothing_to_finish():
 @pytest.mark.parametrize("count", [1, 3], ids=["room in the queue", "queue full"])
 def test_a_writer_that_hangs_is_left_behind_after_the_timeout(count):
     response = threading.Event()
+
+    def hang(number: int) -> None:
+        response.wait()
+
     disk = Disk()
-    writer: BackgroundWriter[int] = BackgroundWriter(
-        lambda number: response.wait() and disk.write(number),
-        disk.close,
-        "cannot record to a.mp4",
-        capacity=2,
-        timeout=0.1,
-    )
+    writer = BackgroundWriter(hang, disk.close, "cannot record to a.mp4", capacity=2, timeout=0.1)
     writer.start()
     for number in range(count):
         writer.put(number)
