@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import av
@@ -237,3 +238,10 @@ def test_the_live_path_imports_no_training_framework():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        stream.main(["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"AgeStream {project['version']}\n"
