@@ -1,5 +1,6 @@
 """Start-up time and memory of a process."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_the_time_to_the_first_frame_is_that_of_the_whole_process():
     assert 0.2 < process.first_frame_seconds([sys.executable, "-c", code]) < 10
 
 
-@pytest.mark.skipif(not hasattr(process.os, "wait4"), reason="needs wait4")
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4")
 def test_the_peak_of_memory_is_measured_though_it_was_freed():
     code = (  # in a small process: a child's peak starts at the memory of its parent
         "import sys; from demo.bench.process import peak_memory_mb as peak;"
@@ -46,7 +47,7 @@ def test_the_peak_of_memory_is_measured_though_it_was_freed():
 
 
 def test_memory_is_unknown_where_the_system_does_not_report_it(monkeypatch):
-    monkeypatch.delattr(process.os, "wait4")
+    monkeypatch.delattr(os, "wait4")
     assert process.peak_memory_mb([sys.executable, "-c", ""]) is None
 
 

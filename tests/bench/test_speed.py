@@ -9,6 +9,7 @@ from demo.bench import __main__ as bench
 from demo.bench import speed
 from demo.bench.clips import networks, video_source
 from demo.faces.settings import Settings
+from demo.session import Session
 from models.machine import machine
 
 REPORT = {  # of a machine that does everything in no time
@@ -66,10 +67,9 @@ def test_passes_are_timed_frame_by_frame(clip):
 
 def test_a_log_only_session_draws_nothing(clip, monkeypatch):
     sessions = []
-    original = speed.Session
 
     def session(*given, **options):
-        sessions.append(original(*given, **options))
+        sessions.append(Session(*given, **options))
         return sessions[-1]
 
     monkeypatch.setattr(speed, "Session", session)
