@@ -22,13 +22,17 @@ from demo.sources.schedule import Feed
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
 
+    from models.inference.estimator import Estimator
+else:
+    Estimator = object
+
 NO_FACES = Faces.detected(
     np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
 )
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 
 
-class Answering:
+class Answering(Estimator):
     """An estimator that answers at once; those of tests add `predict`."""
 
     def submit(self, crops: np.ndarray, asked: np.ndarray) -> Future:
@@ -99,7 +103,7 @@ class LiveBesideFile:
     def start_clock(self, moment: float) -> None:
         pass
 
-    def watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
+    def watch(self, patience: float = 1.0) -> Iterator[Frame | NoFrame | Event]:
         for k in range(1 if self.live else 30):
             yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
         while self.live:
@@ -115,6 +119,7 @@ def write_clip(path: Path, images: list[np.ndarray], fps: int = 25, codec: str =
     """Encode BGR images, a key frame every five frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options={"crf": "18"})
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.gop_size = "yuv420p", 5
         for image in images:
@@ -171,6 +176,13 @@ class Broadcast:
                 head = f"--part\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
                 connection.sendall(head.encode() + body + b"\r\n")
                 time.sleep(1 / 25)
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """The BGR image (H, W, 3) uint8 in a file."""
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image
 
 
 def jpeg(image: np.ndarray) -> bytes:

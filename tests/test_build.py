@@ -1,10 +1,10 @@
 import pickle
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from demo import build as module
 from demo.arguments import options, parser
 from demo.build import build, load_networks
 from demo.errors import UserError
@@ -12,6 +12,8 @@ from demo.events import Event
 from demo.options import Options
 from models.errors import AgeStreamError
 from models.inference.estimator import Estimator
+
+module = import_module("demo.build")  # beside the function of this name in `demo`
 
 
 def chosen(*arguments: object) -> Options:

@@ -20,7 +20,8 @@ import av
 import pytest
 
 import stream
-from demo.sinks.video import KEY_SECONDS
+from demo.sinks.video import KEYFRAME_SECONDS
+from models.commands import INTERRUPTED
 from tests.synthetic import write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,7 +163,7 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
             assert [entry["frame"] for entry in entries] == list(range(len(entries)))
             last = max(times(video), default=0.0)
             assert entries[-1]["time"] - last <= LOST_SECONDS
-            assert last > 0 or entries[-1]["time"] <= 2 * KEY_SECONDS
+            assert last > 0 or entries[-1]["time"] <= 2 * KEYFRAME_SECONDS
 
 
 @posix
@@ -175,7 +176,7 @@ def test_a_signal_ends_the_run_with_everything_complete(tmp_path, long_clip, com
     for _ in range(2 if stop == "SIGHUP" else 1):  # the shell's, and the system's
         os.kill(run.process.pid, getattr(signal, stop))
         time.sleep(0.003)
-    assert ending(run)[0] == stream.INTERRUPTED
+    assert ending(run)[0] == INTERRUPTED
     frames = len(logged(log))
     assert 20 <= frames < 150
     assert len(times(video)) == frames == json.loads(summary.read_text())["frames"]

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -54,7 +54,9 @@ class Buttons:
 
 def test_any_controls_can_pause_save_and_quit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    looks = iter([None, "snapshot", "pause", None, None, "pause", None, "quit"])
+    looks: Iterator[Command | None] = iter(
+        [None, "snapshot", "pause", None, None, "pause", None, "quit"]
+    )
     events: list[Event] = []
     session = Session(
         [(LiveBesideFile(live=False), NoFaces())],

@@ -1,5 +1,6 @@
 import math
-from typing import Self
+from collections.abc import Generator
+from typing import Self, cast
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_every_picture_sink_gets_the_same_picture_once():
 
 def test_processing_time_is_measured_for_files_and_latency_for_live_sources_too():
     class Camera(LiveBesideFile):
-        def watch(self, patience: float):
+        def watch(self, patience: float = 1.0):
             for frame in super().watch(patience):
                 if isinstance(frame, NoFrame):
                     return
@@ -112,7 +113,7 @@ def test_ctrl_c_anywhere_ends_the_run_and_closes_everything():
 def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop():
     sink = Recorder()
     session = Session([(LiveBesideFile(live=False), NoFaces())], sinks=[sink])
-    analyses = iter(session)
+    analyses = cast("Generator[Analysis, None, None]", iter(session))
     assert next(analyses).faces is NO_FACES
     analyses.close()
     assert (sink.opened, sink.closed) == (1, 1)
@@ -129,7 +130,7 @@ def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop
 class Failing(LiveBesideFile):
     """A file that ends before its end."""
 
-    def watch(self, patience: float):
+    def watch(self, patience: float = 1.0):
         yield next(super().watch(patience))
         yield Event("failed", "file ends early", self.name, 0.1)
 

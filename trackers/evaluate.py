@@ -68,7 +68,7 @@ def track(detections: Observations, frame_count: int) -> tuple[Observations, Obs
 
 def clear_scores(truth: Observations, tracked: Observations) -> Clear:
     """Score `tracked` with trackeval's CLEAR metric; raise ImportError if it is missing."""
-    from trackeval.metrics import CLEAR  # type: ignore[import-untyped]
+    from trackeval.metrics import CLEAR
 
     truth_names, truth_ids = np.unique(truth.ids, return_inverse=True)
     tracked_names, tracked_ids = np.unique(tracked.ids, return_inverse=True)

@@ -5,7 +5,7 @@ change per frame of the first three; the aspect is taken as constant. Measured i
 """
 
 import numpy as np
-from filterpy.kalman import KalmanFilter  # type: ignore[import-untyped]
+from filterpy.kalman import KalmanFilter
 
 
 class KalmanBox:

@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 def run_reference(clip: str, model: str, quiet: bool) -> Reference:
     """Run the reference over the clip with a network of the zoo. `quiet`: no progress bar."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from mtcnn import MTCNN  # type: ignore[import-untyped]
+    from mtcnn import MTCNN
 
     from models.crops.align import crop_faces
     from models.crops.preprocess import network_input

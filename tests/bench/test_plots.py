@@ -1,8 +1,8 @@
 """Where plots can be written."""
 
 import pytest
-from demo.bench.plots import check_plot
 
+from demo.bench.plots import check_plot
 from demo.errors import UserError
 
 

@@ -3,12 +3,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
 from demo.faces.anonymize import CELLS, COVER_SECONDS, MASK, STYLES, Anonymizer, cover, heads
+from demo.faces.detectors import Detector
 from demo.faces.photo import PhotoPipeline
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
@@ -178,7 +180,9 @@ def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
             return found
 
     image = astronaut.copy()
-    covered = PhotoPipeline(Unsure(), Nobody(), "mask").process(Frame(image, 0, 0.0, "photo"))
+    covered = PhotoPipeline(cast("Detector", Unsure()), Nobody(), "mask").process(
+        Frame(image, 0, 0.0, "photo")
+    )
     assert len(covered.faces) == 0
     assert (covered.frame.image[120, 225] == MASK).all()
 

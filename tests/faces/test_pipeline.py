@@ -1,11 +1,12 @@
 from dataclasses import replace
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
 from demo.faces.anonymize import MASK
-from demo.faces.detectors import DETECTORS
+from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.load import STEP_FRAMES, STEPS
 from demo.faces.photo import PhotoPipeline
 from demo.faces.pipeline import Pipeline
@@ -63,11 +64,11 @@ def test_two_moving_people_keep_their_ids_and_every_frame_is_measured(detector, 
 
 def test_labels_come_after_two_good_crops_and_are_steady(detector, two_people):
     pipeline = Pipeline(detector, ByBrightness(), 25.0, Settings(2))
-    ages = []
+    labels = []
     for frame in frames(two_people):
         faces = pipeline.process(frame).faces
-        ages.append(faces.ages[np.argsort(faces.ids)])
-    ages = np.array(ages)
+        labels.append(faces.ages[np.argsort(faces.ids)])
+    ages = np.array(labels)
     assert np.isnan(ages[0]).all()
     assert np.isfinite(ages[3:]).all()
     assert ages[3:].std(axis=0).max() < 1.0
@@ -207,7 +208,7 @@ class OneFace:
 )
 def test_a_known_face_that_is_doubtful_is_looked_at_twice(looks, faces):
     detector = OneFace(1.0, 1.0, *looks)
-    pipeline = Pipeline(detector, ByBrightness(), 25.0)
+    pipeline = Pipeline(cast("Detector", detector), ByBrightness(), 25.0)
     blank = np.zeros((240, 320, 3), np.uint8)
     counts = [len(pipeline.process(Frame(blank, k, k / 25, "clip")).faces) for k in range(4)]
     assert counts == [1, 1, 1, faces]
@@ -216,7 +217,7 @@ def test_a_known_face_that_is_doubtful_is_looked_at_twice(looks, faces):
 
 def test_one_who_is_lost_may_be_where_the_track_leads():
     detector = OneFace(*[0.0] * 9)  # only the search finds it, in the first three frames
-    pipeline = Pipeline(detector, ByBrightness(), 25.0)
+    pipeline = Pipeline(cast("Detector", detector), ByBrightness(), 25.0)
     blank = np.zeros((240, 320, 3), np.uint8)
     step = np.array([6, 0, 6, 0], np.float32)
     for k in range(3):

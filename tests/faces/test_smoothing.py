@@ -3,9 +3,9 @@ from itertools import count
 import numpy as np
 import pytest
 
+from demo.faces.load import CROPS_PER_FRAME
 from demo.faces.smoothing import (
     CORRELATED_CROPS,
-    CROPS_PER_FRAME,
     LABEL_WEIGHT,
     MAX_WEIGHT,
     REFRESH_FRAMES,
@@ -18,7 +18,8 @@ FRAMES = count()
 
 def feed(smoother: LabelSmoother, age: float, male: float, quality: float = 1.0, track: int = 1):
     ids = np.array([track])
-    smoother.add(ids, *(np.array([v], float) for v in (age, male, quality)), next(FRAMES))
+    ages, male_probs, weights = (np.array([v], float) for v in (age, male, quality))
+    smoother.add(ids, ages, male_probs, weights, next(FRAMES))
     ages, male_probs, *_ = smoother.labels(ids)
     return ages[0], male_probs[0]
 

@@ -55,7 +55,7 @@ def transport_stream(count: int) -> bytes:
         video.width, video.height, video.pix_fmt, video.gop_size = 160, 120, "yuv420p", 5
         for _ in range(count):
             small = noise.integers(0, 255, (6, 8, 3), np.uint8)
-            image = cv2.resize(small, (160, 120))
+            image = np.asarray(cv2.resize(small, (160, 120)), np.uint8)
             container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(video.encode(None))
     return memory.getvalue()

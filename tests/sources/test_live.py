@@ -24,6 +24,7 @@ from demo.sources.capture import LiveTimeouts
 from demo.sources.live import LiveSource
 from demo.sources.open import open_source
 from demo.sources.schedule import Schedule
+from models.commands import INTERRUPTED
 from tests.sources.fakes import (
     FakeCamera,
     connections,
@@ -484,4 +485,4 @@ def test_a_signal_is_heard_while_the_source_stalls(broadcast, tmp_path):
     server.stalled.set()
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(8) == stream.INTERRUPTED
+    assert process.wait(8) == INTERRUPTED

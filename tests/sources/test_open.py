@@ -47,7 +47,7 @@ def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
 def test_a_signal_is_heard_while_nobody_writes_into_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "a.mp4")
     main = threading.main_thread().ident
-    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         open_source(str(tmp_path / "a.mp4"))
 

@@ -34,7 +34,7 @@ class Failing(LiveBesideFile):
         super().__init__(live=False)
         self._failure = failure
 
-    def watch(self, patience: float):
+    def watch(self, patience: float = 1.0):
         yield next(super().watch(patience))
         if isinstance(self._failure, UserError):
             raise self._failure

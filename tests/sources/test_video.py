@@ -79,6 +79,7 @@ def copied(
 
 def test_frames_that_an_editor_hid_are_not_missed(clip, tmp_path):
     def earlier(packet: av.Packet, index: int) -> None:
+        assert packet.pts is not None
         packet.pts -= round(0.4 / packet.time_base)
         packet.dts = round((index / 25 - 0.5) / packet.time_base)
 
@@ -263,6 +264,7 @@ def test_the_time_of_the_first_frame_on_the_clock_of_the_file_is_known(clip, tmp
         source.start_clock(1e9)  # without effect on a file
         first = next(iter(source))
     assert first.time == 0
+    assert isinstance(source, video.VideoSource)
     assert source.first_pts == pts > 0
 
 

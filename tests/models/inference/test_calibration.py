@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from models.calibrate import main
-from models.inference.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
+from models.inference.calibration import (
+    age_range,
+    apply_temperature,
+    cross_fitted_ranges,
+    fit_age_range,
+    fit_temperature,
+)
 from models.manifest import WEIGHTS
 
 
-def people(seed, count=4000):
+def people(seed: int, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     ages = rng.gamma(4.0, 9.0, count).clip(0, 95)
     return ages + rng.normal(0, 2 + ages / 10), ages
@@ -68,7 +74,7 @@ def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
         return inside.mean(), inside[1600:].mean()
 
     even = held()
-    monkeypatch.setattr("models.inference.calibration.NEED", 1.0)
+    monkeypatch.setattr("models.inference.calibration.MAX_BOOST", 1.0)
     uneven = held()
     assert (even[0], uneven[0]) == pytest.approx((0.9, 0.9), abs=0.01)
     assert even[1] == pytest.approx(0.9, abs=0.01)
@@ -81,14 +87,16 @@ def test_few_faces_are_judged_by_one_more():
         fit_age_range(30 + errors, np.full(10, 30.0), np.ones(10)), 35 + errors[:1]
     )
     assert 36 - low[0] == pytest.approx(10, abs=0.6)  # 9.9 of 10 faces, not 9
-    low, high = age_range(fit_age_range(*np.full((2, 100), 30.0), np.ones(100)), np.array([30.0]))
+    low, high = age_range(
+        fit_age_range(np.full(100, 30.0), np.full(100, 30.0), np.ones(100)), np.array([30.0])
+    )
     assert (low[0], high[0]) == (29, 31)
 
 
 def test_a_face_is_judged_by_a_table_of_others():
     guesses, ages = people(0, 400)
     ages[7] = guesses[7] + 60
-    low, high = judged(guesses, ages, np.ones(400))
+    low, high = cross_fitted_ranges(guesses, ages, np.ones(400))
     fold = np.random.default_rng(0).permutation(400) % 5
     others = fold != fold[7]
     table = fit_age_range(guesses[others], ages[others], np.ones(others.sum()))
@@ -102,9 +110,9 @@ def test_a_temperature_makes_of_confidence_how_often_it_is_right():
     shy = odds**0.5 / (1 + odds**0.5)
     temperature = fit_temperature(shy, males, np.ones(20_000))
     assert temperature == pytest.approx(0.5, abs=0.02)
-    told = tempered({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
+    told = apply_temperature({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
     assert told == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
-    assert tempered({}, shy) is shy
+    assert apply_temperature({}, shy) is shy
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ answering as with their authors' code."""
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from models import convert
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
+from models.upstream import conversion
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 
-NETS = {
+NETS: dict[str, tuple[str, dict[str, Any]]] = {
     "mobilenet_0.25": ("mobilenet", {"alpha": 0.25}),
     "mobilenet_0.375": ("mobilenet", {"alpha": 0.375}),
     "densenet_13": ("densenet", {"depth": 13, "growth": 12}),
@@ -75,7 +78,7 @@ def write_authors(path: Path, model: keras.Model, first: int = 1, root: str = "/
 def refused(path: Path, capsys: pytest.CaptureFixture, *more: str | Path) -> str:
     command = [str(path), *map(str, more), "--as", "theirs", "--out", str(path.parent / "out")]
     assert convert.main(command) == 2
-    message = capsys.readouterr().err
+    message: str = capsys.readouterr().err
     assert message.count("\n") == 1
     return message
 
@@ -88,7 +91,7 @@ def test_a_file_comes_back_as_the_net_that_was_written(
     model = awake(net)
     root = "/" if first == 1 else "model_weights"
     path = write_authors(tmp_path / "net.h5", model, first, root)
-    architecture, arguments, read = convert.read_age(path)
+    architecture, arguments, read = conversion.read_age(path)
     assert (architecture, arguments) == (family, {"outputs": ["age"], **config})
     for ours, theirs in zip(model.get_weights(), read.get_weights(), strict=True):
         np.testing.assert_array_equal(theirs, ours)
@@ -112,19 +115,20 @@ def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -
 
 @pytest.mark.parametrize("family", ["mobilenet", "densenet"])
 def test_crops_are_the_authors(family: str, tmp_path: Path) -> None:
-    spec = convert.age_input(tmp_path / "net.h5", family, white=False)
-    assert (spec.align, spec.margin, spec.view, spec.scale, spec.depth) == ("box", 0.4, 1, 1, 3)
+    spec = conversion.age_input(tmp_path / "net.h5", family, white_norm=False)
+    assert (spec.align, spec.margin, spec.crop_fraction) == ("box", 0.4, 1)
+    assert (spec.scale, spec.depth) == (1, 3)
 
 
 def test_white_norm_is_read_from_a_whole_model_or_stated(tmp_path: Path) -> None:
     path = tmp_path / "net.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = []
-    assert convert.age_input(path, "c3ae", white=False) == convert.C3AE_INPUT
-    assert convert.age_input(path, "c3ae", white=True) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == conversion.C3AE_INPUT
+    assert conversion.age_input(path, "c3ae", white_norm=True) == CONTEXT
     with h5py.File(path, "a") as file:
         file.attrs["model_config"] = json.dumps({"function": "white_norm"}).encode()
-    assert convert.age_input(path, "c3ae", white=False) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == CONTEXT
 
 
 def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
@@ -158,7 +162,7 @@ def test_these_nets_tell_the_age_alone_and_stand_alone(
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     assert "predicts age, not male" in refused(path, capsys, "--output", "male")
-    assert "is no SSR-Net: convert it by itself" in refused(path, capsys, path)
+    assert "is not an SSR-Net: convert it alone" in refused(path, capsys, path)
     for option in (("--male-is", "0"), ("--lambdas", "1", "1"), ("--white-norm",)):
         assert f"{option[0]} means nothing for" in refused(path, capsys, *option)
 
@@ -177,7 +181,7 @@ def test_the_authors_files_answer_as_with_the_authors_code(
     if name.startswith("c3ae"):
         more = (golden["c3ae_second_images"], golden["c3ae_third_images"])
         images = np.concatenate([images, *more], axis=-1)
-    age = golden.get(name, golden.get(f"{name}_age"))
+    age = golden[name if name in golden else f"{name}_age"]
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(by_keras["age"]), age, atol=1e-3)
     ages, _ = Estimator(manifest, choose_device("cpu")).predict(images)
