@@ -29,7 +29,8 @@ from demo.sources.open import open_source
 from demo.sources.video import VideoSource
 from demo.timing import Stopwatch
 from models.crops.spec import InputSpec
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest, load_weights
 
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository

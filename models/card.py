@@ -2,7 +2,6 @@
 and the tables of models/results."""
 
 import argparse
-import ast
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
 from models.manifest import Manifest, load_manifest
+from models.networks.papers import PAPERS
 
 USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
 `stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,
@@ -53,7 +53,7 @@ def card(manifest: Manifest, results: Path) -> str:
     sections = [
         f"# {manifest.name}",
         f"{_architecture(manifest.architecture)}. In: {_crops(manifest.input)}"
-        f"{', and their mirror images: the answer is the mean' if manifest.mirror else ''}. "
+        f"{', and their mirror images: the answer is the mean' if manifest.flip_tta else ''}. "
         f"Out: {'; '.join(f'`{name}`, {meaning}' for name, meaning in manifest.outputs.items())}.",
         _files(manifest),
         "## Intended use",
@@ -76,10 +76,8 @@ def card(manifest: Manifest, results: Path) -> str:
 
 
 def _architecture(module: str) -> str:
-    """The first line of the architecture's file: the network and its paper."""
-    source = Path(__file__).parent / "networks" / f"{module}.py"
-    text = source.read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or module).splitlines()[0].rstrip(".")
+    """The network and its paper."""
+    return PAPERS.get(module, module)
 
 
 def _crops(spec: InputSpec) -> str:
@@ -89,8 +87,8 @@ def _crops(spec: InputSpec) -> str:
         "context": "turned upright by five points, as three crops about box and nose",
     }[spec.align]
     view = (
-        f", of which the central {100 * spec.view:.0f} % of the side is seen"
-        if spec.view != 1
+        f", of which the central {100 * spec.crop_fraction:.0f} % of the side is seen"
+        if spec.crop_fraction != 1
         else ""
     )
     return (

@@ -20,7 +20,7 @@ import av
 import pytest
 
 import stream
-from demo.sinks.video import KEY_SECONDS
+from demo.sinks.video import KEYFRAME_SECONDS
 from models.commands import INTERRUPTED
 from tests.synthetic import write_clip
 
@@ -163,7 +163,7 @@ def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
             assert [entry["frame"] for entry in entries] == list(range(len(entries)))
             last = max(times(video), default=0.0)
             assert entries[-1]["time"] - last <= LOST_SECONDS
-            assert last > 0 or entries[-1]["time"] <= 2 * KEY_SECONDS
+            assert last > 0 or entries[-1]["time"] <= 2 * KEYFRAME_SECONDS
 
 
 @posix

@@ -6,16 +6,17 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-from demo.sinks.photos import PhotoRecorder
 
 import stream
 from demo.session import Session
+from demo.sinks.photos import PhotoRecorder
 from demo.sources.open import open_source
 from demo.sources.schedule import Schedule
 from demo.timing import Stopwatch
@@ -192,8 +193,8 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", "nothing.mp4"], "no such file or folder: nothing.mp4"),
         (["-s", CLIP, "--model", "nonsense"], "unknown model 'nonsense': choose "),
         (["-s", CLIP, "-o", "/nowhere/a.mp4"], "there is no folder /nowhere"),
-        (["-s", CLIP, "--log", "a.txt"], "must end in .jsonl or .csv"),
-        (["-s", CLIP, "--summary", "a.txt"], "ends in .json or .html"),
+        (["-s", CLIP, "--log", "a.txt"], "must end in .csv, .jsonl"),
+        (["-s", CLIP, "--summary", "a.txt"], "must end in .html, .json"),
         (["-s", CLIP, "-o", CLIP], f"-o {CLIP} is the file of -s: name another one"),
         (["-s", CLIP, "--log", "x.jsonl", "-o", "x.jsonl"], "is the file of -o"),
         (["-s", "x" * 300], "File name too long"),
@@ -237,3 +238,10 @@ def test_the_live_path_imports_no_training_framework():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        stream.main(["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"AgeStream {project['version']}\n"

@@ -11,10 +11,11 @@ POLL_SECONDS = 0.05  # how long the main loop waits for a frame before it looks 
 
 
 class Source(Protocol):
-    """An iterable of frames. It is open from its construction on, reads from `start` on (or from
-    entering a `with`), and is released by `close` (or by leaving the `with`), started or not.
+    """An iterable of frames.
 
-    A class that inherits from it gets `with`, iteration and a `start_clock` that does nothing.
+    A source is open from its construction on, reads from `start` on (or from entering a `with`),
+    and is released by `close` (or by leaving the `with`), started or not. A class that inherits
+    from `Source` gets `with`, iteration, and a `start_clock` that does nothing.
     """
 
     name: str  # for display and logs; unique in a run
@@ -46,7 +47,7 @@ class Source(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Frames that were replaced by newer ones before anyone took them; 0 for files."""
+        """Frames that newer ones replaced before they were taken; 0 for files."""
         ...
 
     def __enter__(self) -> Self:
@@ -65,18 +66,20 @@ class Source(Protocol):
         ...
 
     def start_clock(self, moment: float) -> None:
-        """Let `Frame.time` of a live source count from this time.monotonic(), so that several
-        sources share one clock. Files keep their own clock."""
+        """Let `Frame.time` of a live source count from `moment`, by time.monotonic().
+
+        Several live sources share one clock in this way. Files keep their own.
+        """
         return
 
     def __iter__(self) -> Iterator[Frame]:
         return (seen for seen in self.watch() if isinstance(seen, Frame))
 
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
-        """Start reading, and yield frames as they come; a NoFrame whenever none came for `patience`
-        seconds; events ("info", "lost", "back", "failed") where they happen.
+        """Yield frames as they come, and start reading if `start` was not called.
 
-        Ends after the last frame or when the source is closed. Raises UserError if a file holds no
-        frame at all.
+        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info", "lost",
+        "back", "failed") where they happen. Ends after the last frame, or when the source is
+        closed. Raises UserError if a file holds no frame at all.
         """
         ...

@@ -63,7 +63,7 @@ class Camera:
     """A camera of this machine, read with OpenCV."""
 
     def __init__(self, number: int) -> None:
-        """Raises UserError if there is no such camera or another program uses it."""
+        """Open the camera. Raises UserError if it is absent or another program uses it."""
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise UserError(
@@ -77,6 +77,7 @@ class Camera:
         return self._capture.read()[1]
 
     def release(self) -> None:
+        """Close the camera."""
         self._capture.release()
 
 
@@ -84,7 +85,7 @@ class Stream:
     """A network stream, read with FFmpeg. Undecodable data is skipped."""
 
     def __init__(self, address: str, timeouts: LiveTimeouts = DEFAULT_TIMEOUTS) -> None:
-        """Raises UserError if no video arrives in time, or if its frames are too large."""
+        """Connect. Raises UserError if no video arrives in time or its frames are too large."""
         name = redact(address)
         self._timeouts = timeouts
         try:
@@ -107,14 +108,17 @@ class Stream:
             self._images = chain([first], self._images)
 
     def read(self) -> np.ndarray | None:
-        """Wait for the next frame (H, W, 3) uint8 BGR; None at the end of the stream, or if none
-        came for `LiveTimeouts.read` seconds."""
+        """Wait for the next frame (H, W, 3) uint8 BGR.
+
+        None at the end of the stream, or if no frame came for `LiveTimeouts.read` seconds.
+        """
         try:
             return next(self._images, None)
         except (FFmpegError, OSError):
             return None
 
     def release(self) -> None:
+        """Close the connection."""
         self._container.close()
 
     def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:

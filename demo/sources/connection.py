@@ -1,4 +1,4 @@
-"""How a thread keeps a camera or stream connected, and how a hanging driver is noticed."""
+"""A thread that keeps a camera or stream connected, and a watchdog for drivers that hang."""
 
 import threading
 import time
@@ -49,8 +49,8 @@ def _release_late(opened: "Future[Capture]") -> None:
 class Connection:
     """A thread that reads the newest frame of a capture, and connects again when the capture ends.
 
-    Thread and state belong together: a thread that is abandoned while it hangs in a driver can
-    come back later without changing the state of its successor.
+    Each connection has its own thread and its own state. A thread that hangs in a driver and is
+    abandoned can therefore return later without any effect on its successor.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Connection:
         timeouts: LiveTimeouts,
         capture: Capture | None = None,
     ) -> None:
-        """Read `capture` first if it is given, and release it at the end."""
+        """Read `capture` first, if there is one, and release it at its end."""
         self._connect, self._timeouts, self._capture = connect, timeouts, capture
-        self.lost = capture is None  # no capture is open, or it gives no frames
+        self.lost = capture is None  # there is no capture, or it ended
         self.last_read = time.monotonic()  # when the thread last came back from the driver
         self.frames = FrameReader(self._read, capacity=1, newest=True)
 
@@ -71,8 +71,10 @@ class Connection:
         self.frames.start()
 
     def close(self) -> None:
-        """Stop the thread and release the capture, unless the thread hangs in its driver: then it
-        does so when it comes back."""
+        """Stop the thread and release the capture.
+
+        A thread that hangs in its driver releases the capture when the driver returns.
+        """
         if self.frames.stop():
             self._release()
 
@@ -81,7 +83,7 @@ class Connection:
         self.frames.stop(patience=0)
 
     def _read(self, stopped: threading.Event) -> Iterator[TimedImage]:
-        """Images of one capture after the other, with the time.monotonic() of each."""
+        """Yield the images of one capture after the other, each with its time.monotonic()."""
         wait_seconds = self._timeouts.first_wait
         try:
             while not stopped.is_set():
@@ -100,7 +102,7 @@ class Connection:
 
     def _read_capture(self) -> Iterator[TimedImage]:
         try:
-            while self._capture and (image := _next_image(self._capture)) is not None:
+            while self._capture is not None and (image := _next_image(self._capture)) is not None:
                 self.last_read = time.monotonic()
                 self.lost = False
                 yield image, self.last_read
@@ -129,8 +131,9 @@ def _next_image(capture: Capture) -> np.ndarray | None:
 class Watchdog:
     """Decides when a thread hangs in a driver and must be replaced.
 
-    Python cannot end such a thread, so every replacement leaks one. Each hang therefore doubles the
-    limit; once frames have come for `recovery` seconds, it is `limit` seconds again.
+    Python cannot end such a thread, so each replacement leaks one. To limit their number, each hang
+    doubles the time after which the next one is noticed. Once frames have come for `recovery`
+    seconds, that time is `limit` seconds again.
     """
 
     def __init__(self, limit: float, recovery: float) -> None:
@@ -139,7 +142,7 @@ class Watchdog:
         self._frames_since: float | None = None  # time.monotonic() of the first after a hang
 
     def note_frame(self, now: float) -> None:
-        """Count a frame that came at `now`, by time.monotonic()."""
+        """Note that a frame came at `now`, by time.monotonic()."""
         if self._frames_since is None:
             self._frames_since = now
         elif now - self._frames_since >= self._recovery:
@@ -150,6 +153,6 @@ class Watchdog:
         return now - last_read >= self._limit
 
     def note_restart(self) -> None:
-        """Count a hang: the thread was replaced."""
+        """Note that the thread was replaced."""
         self._limit *= 2
         self._frames_since = None

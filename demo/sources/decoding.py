@@ -65,10 +65,11 @@ def to_bgr(decoded: av.VideoFrame, aspect: float) -> np.ndarray:
 
 
 def output_size(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
-    """Output width and height of a decoded frame whose pixels are `aspect` times as wide as high.
+    """Width and height of the image that is made of a decoded frame, with square pixels.
 
-    Pixels become square. Above DOWNSCALE_ABOVE_PIXELS both sides are divided by the smallest
-    integer that gives at most DOWNSCALE_TO_PIXELS, since a decoder holds 0.5 GB of such frames.
+    `aspect` is the pixel width divided by the pixel height of the frame. Above
+    DOWNSCALE_ABOVE_PIXELS, both sides are divided by the same integer, so that at most
+    DOWNSCALE_TO_PIXELS remain, since a decoder holds 0.5 GB of such frames.
     """
     width = max(round(width * aspect), 1)
     divisor = 1
@@ -83,8 +84,11 @@ def pixel_aspect(ratio: Fraction | None) -> float:
 
 
 def reason(error: Exception, timeout: float) -> str:
-    """Why opening or reading failed, without the address: FFmpeg's own message repeats it, with its
-    password. `timeout` is the one in seconds that was in force."""
+    """Why opening or reading failed, in a few words.
+
+    FFmpeg's own message would repeat the address with its password. `timeout` is the number of
+    seconds that the server had to answer.
+    """
     if isinstance(error, ExitError):
         return f"no answer within {timeout:g} s"
     if isinstance(error, StopIteration):

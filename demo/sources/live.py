@@ -1,5 +1,4 @@
-"""Cameras and network streams as sources: only the newest frame counts, and a source that fails is
-opened again."""
+"""Cameras and network streams: the newest frame counts, and a lost source is opened again."""
 
 import math
 import time
@@ -13,15 +12,15 @@ from demo.sources.capture import DEFAULT_TIMEOUTS, Capture, LiveTimeouts
 from demo.sources.connection import Connection, Watchdog, connect_in_thread
 from demo.sources.reader import TimedImage
 
-MAX_CAMERA_FPS = 240  # drivers that do not know their rate state more than this, or less than 1
+MAX_CAMERA_FPS = 240  # drivers without a frame rate state a larger one, or less than 1
 
 
 class LiveSource(Source):
-    """A camera or stream that yields its newest frame and reconnects when it is unplugged, its
-    server is gone, or it stalls or sends garbage.
+    """A camera or stream that yields its newest frame and reconnects when it fails.
 
-    `watch` yields the events "lost" and "back" around each interruption, and "failed" as the last
-    one if no frame came for `give_up` seconds. `Frame.captured` is set.
+    It survives an unplugged camera, a server that restarts, a stream that stalls or sends garbage,
+    and a driver that hangs. `watch` yields the events "lost" and "back" around each interruption,
+    and "failed" at the end if no frame came for `give_up` seconds. `Frame.captured` is set.
     """
 
     live, photos = True, False
@@ -36,8 +35,10 @@ class LiveSource(Source):
         give_up: float = math.inf,
         timeouts: LiveTimeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        """Connect. Raises what `connect` raises, or UserError if it does not return. When the
-        source fails later, `connect` is called again and again."""
+        """Connect. Raises what `connect` raises, or UserError if it does not return.
+
+        After a later failure, `connect` is called again, with growing pauses in between.
+        """
         self.name = name
         self.started = time.monotonic()  # the time.monotonic() at which `Frame.time` is 0
         self._kind = "camera" if name.isdigit() else "stream"
@@ -65,8 +66,10 @@ class LiveSource(Source):
         self._connection.start()
 
     def close(self) -> None:
-        """Stop reading and release the camera or connection. A driver that hangs keeps its thread
-        and its device until it returns."""
+        """Stop reading and release the camera or connection.
+
+        A driver that hangs keeps its thread and its device until it returns.
+        """
         if not self._closed:
             self._closed = True
             self._connection.close()
@@ -76,8 +79,12 @@ class LiveSource(Source):
         self.started, self._has_clock = moment, True
 
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
-        """Yield the newest frame as it comes, and a NoFrame whenever none came for `patience`
-        seconds, with a notice while the source is lost."""
+        """Yield the newest frame as it comes.
+
+        Yields a NoFrame whenever none came for `patience` seconds, with a notice while the source
+        is lost, and events where they happen. Ends after `give_up` seconds without a frame, or when
+        the source is closed.
+        """
         self.start()
         index, last, lost = 0, time.monotonic(), False
         while True:
@@ -102,7 +109,7 @@ class LiveSource(Source):
             yield NoFrame(now - self.started, notice)
 
     def _arrived(self, item: TimedImage, index: int, lost: bool) -> Iterator[Frame | Event]:
-        """The frame, after the event that ends an interruption."""
+        """Yield a frame, preceded by the event that ends an interruption."""
         image, captured = item
         before = self.started if self._last_captured is None else self._last_captured
         self._last_captured = captured
@@ -116,7 +123,7 @@ class LiveSource(Source):
         yield Frame(image, index, seconds, self.name, captured)
 
     def _notice(self, silent: float) -> str:
-        """What is shown over the last picture after `silent` seconds without a frame."""
+        """Text to show over the last picture after `silent` seconds without a frame."""
         if self._connection.lost or silent >= self._timeouts.stall:
             return f"{self._kind} lost, reconnecting ({silent:.0f} s)"
         return ""

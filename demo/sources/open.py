@@ -20,7 +20,7 @@ from demo.sources.photos import (
 from demo.sources.redact import redact
 from demo.sources.video import VideoSource
 
-VIDEO_SUFFIXES = {  # over http, an address without one of them may be the stream of a camera
+VIDEO_SOURCE_SUFFIXES = {  # over http, an address without one of them may be the stream of a camera
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
@@ -50,7 +50,7 @@ def open_source(
 
 def _open_address(address: str, give_up: float, timeouts: LiveTimeouts) -> Source:
     file = Path(re.split("[?#]", address)[0])
-    if address.lower().startswith("http") and file.suffix.lower() in VIDEO_SUFFIXES:
+    if address.lower().startswith("http") and file.suffix.lower() in VIDEO_SOURCE_SUFFIXES:
         return VideoSource(address, timeouts.open)
     return LiveSource(redact(address), lambda: Stream(address, timeouts), give_up, timeouts)
 
@@ -62,9 +62,9 @@ def _open_path(name: str) -> Source:
     if not path.exists():
         raise UserError(f"no such file or folder: {redact(name)}")
     if suffix in PHOTO_SUFFIXES or (
-        suffix not in VIDEO_SUFFIXES and path.is_file() and is_photo(path)
+        suffix not in VIDEO_SOURCE_SUFFIXES and path.is_file() and is_photo(path)
     ):
         return PhotoSource(name, [path])
-    if suffix in UNSUPPORTED_SUFFIXES - VIDEO_SUFFIXES:
+    if suffix in UNSUPPORTED_SUFFIXES - VIDEO_SOURCE_SUFFIXES:
         raise UserError(f"{name}: pictures of this format are not supported, convert it to JPEG")
     return VideoSource(name)

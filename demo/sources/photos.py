@@ -42,8 +42,10 @@ def is_photo(path: Path) -> bool:
 
 
 def photos_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The photos of a folder by name, and its pictures of unsupported formats. Raises UserError if
-    there are no photos."""
+    """Photos of a folder in the order of their names, and its pictures of unsupported formats.
+
+    Raises UserError if there are no photos.
+    """
     shown = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     photos = [p for p in shown if p.suffix.lower() in PHOTO_SUFFIXES]
     if not photos:
@@ -52,9 +54,9 @@ def photos_in(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def read_photo(path: Path | str) -> np.ndarray:
-    """Read a photo (H, W, 3) uint8 BGR, upright.
+    """Read a photo (H, W, 3) uint8 BGR, upright as its EXIF orientation states.
 
-    Raises UserError if it cannot be read or is too large. Its size is checked before its pixels are
+    Raises UserError if it cannot be read or is too large. The size is checked before any pixel is
     decoded.
     """
     path = Path(path)
@@ -70,9 +72,10 @@ def read_photo(path: Path | str) -> np.ndarray:
 
 
 class PhotoSource(Source):
-    """Photos, one frame each, which is named after its photo and has the time 0.
+    """Photos, one frame each. `Frame.source` is the path of the photo, `Frame.time` is 0.
 
-    Photos that cannot be read are skipped; the event "failed" at the end counts them.
+    Photos that cannot be read are skipped. If there are any, or pictures of unsupported formats,
+    the last thing that `watch` yields is the event "failed", which counts them.
     """
 
     live, photos, dropped = False, True, 0
@@ -81,7 +84,7 @@ class PhotoSource(Source):
     count: int | None = None
 
     def __init__(self, name: str, paths: list[Path], unsupported: Sequence[Path] = ()) -> None:
-        """Read `paths` of the photo or folder `name`; only count the `unsupported` ones."""
+        """Read the photos `paths` of the file or folder `name`; only count `unsupported`."""
         self.name, self.path = name, Path(name)
         self.paths, self.count = paths, len(paths)
         self._unsupported = unsupported
@@ -93,21 +96,25 @@ class PhotoSource(Source):
         """Do nothing: no file stays open."""
 
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
-        """Yield the photos, however long it takes to read one. Raises the UserError of the first
-        photo if no photo can be read."""
+        """Yield the photos, and no NoFrame, however long it takes to read a photo.
+
+        Raises the UserError of the first photo if no photo can be read.
+        """
         errors: list[str] = []
         for index, path in enumerate(self.paths):
             try:
-                yield Frame(read_photo(path), index, 0.0, str(path))
+                image = read_photo(path)
             except UserError as error:
                 errors.append(str(error))
+                continue
+            yield Frame(image, index, 0.0, str(path))
         if len(errors) == len(self.paths):
             raise UserError(errors[0])
         if text := "; ".join(self._skipped(errors)):
             yield Event("failed", text, self.name)
 
     def _skipped(self, errors: Sequence[str]) -> Iterator[str]:
-        """What the user should know about the photos that are missing."""
+        """Describe the pictures that were skipped."""
         if errors:
             yield f"skipped {len(errors)} of {self.count} photos: {errors[0]}"
         if self._unsupported:
@@ -120,8 +127,10 @@ class PhotoSource(Source):
 
 
 def _check_size(path: Path) -> None:
-    """Raise UserError if a photo has too many bytes or pixels, OSError or ValueError if it is not a
-    photo."""
+    """Raise UserError if a photo has too many bytes or pixels.
+
+    Raises OSError or ValueError if it is not a photo.
+    """
     if path.stat().st_size > MAX_PHOTO_BYTES:
         raise UserError(f"{path} has more than {MAX_PHOTO_BYTES // 1_000_000} MB: make it smaller")
     with _open_header(path) as header:
@@ -144,8 +153,11 @@ def _open_header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFi
 
 @contextmanager
 def _without_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's limit on the pixels of a picture, which is a setting of the process, while a
-    header is read: the error about it would not contain the picture's size."""
+    """Lift Pillow's limit on the number of pixels while a header is read.
+
+    The limit is a setting of the process, so it is restored at once. It has to go because the error
+    that it raises does not contain the size of the picture.
+    """
     from PIL import Image
 
     with _PILLOW_LIMIT:

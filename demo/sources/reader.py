@@ -13,11 +13,11 @@ TimedImage = tuple[np.ndarray, float]  # (H, W, 3) uint8 BGR, and its time in se
 
 
 class FrameReader:
-    """A thread that fills a bounded queue. When the queue is full, the thread waits; with `newest`
-    it drops the oldest frame instead.
+    """A thread that fills a bounded queue with frames.
 
-    `produce` is a generator function that runs in the thread. It gets an event that is set once the
-    thread should stop, and its `finally` clauses run in the thread.
+    When the queue is full, the thread waits, or with `newest` drops the oldest frame. `produce` is
+    a generator function that runs in the thread. Its argument is set when the thread should stop;
+    its `finally` clauses run in the thread, too.
     """
 
     def __init__(
@@ -40,17 +40,19 @@ class FrameReader:
             self._thread.start()
 
     def stop(self, patience: float = JOIN_SECONDS) -> bool:
-        """Make the thread stop, and wait up to `patience` seconds for it. Return whether it no
-        longer runs, so that its device or file can be closed."""
+        """Make the thread stop, and wait for it up to `patience` seconds.
+
+        Returns True if it has ended: its device or file can be closed now.
+        """
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(patience)
         return not self._thread.is_alive()
 
     def take(self, patience: float) -> TimedImage | None:
-        """Return the next frame; None if none came within `patience` seconds or the reader `ended`.
+        """Return the next frame, or None if none came within `patience` seconds or it `ended`.
 
-        Raises, after the last frame, the error that ended the thread.
+        After the last frame, raises the error that ended the thread, if there was one.
         """
         if self._stopped.is_set():
             self.ended = True

@@ -28,20 +28,22 @@ from demo.sources.reader import FrameReader, TimedImage
 from demo.sources.redact import redact
 from demo.sources.timestamps import ContinuousTimestamps
 
-COMPLETE_SHARE = 0.98  # of the frames or seconds that the file states: fewer, and it ends early
-LAST_FRAME_SECONDS = 0.25  # the last frame may last so long, or as long as any frame
-FALLBACK_FPS = 25.0  # where the file states no frame rate
+COMPLETE_SHARE = (
+    0.98  # of the frames or the duration that the file states; with less, it ends early
+)
+LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as the others
+ASSUMED_FPS = 25.0  # of a file that states no frame rate
 
 
 class VideoSource(Source):
     """A video file or a video at an http address: every frame in order, decoded ahead by a thread.
 
-    `watch` yields the event "info" before the first frame if frames change their size while
-    decoding, and "failed" after the last one if the video ends early.
+    `watch` yields the event "info" before the first frame if frames are scaled while decoding, and
+    "failed" after the last one if the video ends early.
 
-    `first_pts` is the time of the first frame on the file's clock, in seconds. The reader thread
-    sets it before `watch` yields that frame, and never again: from then on any thread can read it.
-    Before that it is 0.
+    `first_pts` is the timestamp of the first frame on the file's own clock, in seconds. The reader
+    thread sets it once, before `watch` yields that frame. From then on it does not change, and any
+    thread may read it; before, it is 0.
     """
 
     live, photos, dropped = False, False, 0
@@ -50,8 +52,10 @@ class VideoSource(Source):
     count: int | None = None
 
     def __init__(self, address: str, timeout: float = NETWORK_SECONDS) -> None:
-        """Open a path or an http address, whose server may take `timeout` seconds to answer each
-        time. Raises UserError if there is no video."""
+        """Open a path or an http address. Raises UserError if there is no video.
+
+        `timeout`: seconds that a server may take to answer, now and at every read.
+        """
         remote = "://" in address
         self.name = redact(address) if remote else address
         self.path = None if remote else Path(address)
@@ -64,7 +68,7 @@ class VideoSource(Source):
         size = self._stream.width, self._stream.height
         output = output_size(*size, self._aspect)
         self._resized, self._downscaled = output != size, output[1] < size[1]
-        # Frame threads hold one frame each: too much memory where frames are large.
+        # With "AUTO", each thread decodes a frame of its own: too much memory for large frames.
         self._stream.thread_type = "SLICE" if self._downscaled else "AUTO"
         self._stream.codec_context.thread_count = DECODER_THREADS
         self.fps = frame_rate(self._stream)
@@ -72,18 +76,24 @@ class VideoSource(Source):
         self._reader = FrameReader(self._decode, capacity=1 if self._downscaled else 2)
 
     def start(self) -> None:
+        """Start decoding."""
         self._reader.start()
 
     def close(self) -> None:
-        """Stop reading and close the file. A reader that waits for a server for longer than
-        JOIN_SECONDS keeps the connection until its timeout."""
+        """Stop decoding and close the file.
+
+        A thread that waits for a server longer than JOIN_SECONDS keeps its connection until the
+        timeout of the connection.
+        """
         if not self._closed and self._reader.stop():
             self._container.close()
         self._closed = True
 
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
         """Yield every frame, and a NoFrame whenever decoding takes longer than `patience` seconds.
-        Raises UserError if no frame can be decoded."""
+
+        Raises UserError if no frame can be decoded.
+        """
         self.start()
         index, seconds, failure = -1, 0.0, ""
         while not self._reader.ended:
@@ -111,10 +121,10 @@ class VideoSource(Source):
             yield Event("failed", text, self.name, seconds)
 
     def _open(self, address: str, remote: bool) -> tuple[InputContainer, av.VideoStream]:
-        url = address if remote else f"file:{address}"  # a colon in a path would name a protocol
+        url = address if remote else f"file:{address}"  # else FFmpeg takes a colon for a protocol
         try:
             return open_video(url, self.name, self._timeout if remote else None, {})
-        except InterruptedError:  # PyAV drops the exception of a signal, as while a pipe is empty
+        except InterruptedError:  # raised by Ctrl-C, for example while a pipe is empty
             raise KeyboardInterrupt from None
         except (FFmpegError, StopIteration, OSError) as error:
             raise UserError(
@@ -123,12 +133,9 @@ class VideoSource(Source):
             ) from None
 
     def _resize_event(self, frame: Frame) -> Event:
-        height, width = frame.image.shape[:2]  # only a decoded frame has its rotation
-        text = (
-            f"{self.name}: frames are scaled to {width}x{height} while decoding, to square pixels"
-        )
-        if self._downscaled:
-            text = f"{self.name}: frames are scaled down to {width}x{height} while decoding"
+        height, width = frame.image.shape[:2]  # after rotation
+        change = "scaled down" if self._downscaled else "stretched"
+        text = f"{self.name}: frames are {change} to {width}x{height} while decoding"
         return Event("info", text, self.name, frame.time)
 
     def _stated_frames(self) -> int | None:
@@ -138,16 +145,21 @@ class VideoSource(Source):
         return round(duration / av.time_base * self.fps) if duration and self.fps else None
 
     def _is_short(self, frames: int, seconds: float) -> bool:
-        """Whether there were fewer frames than the file states and they lasted less long. Frames
-        alone are not enough: an editor may have hidden some that are still counted."""
+        """Whether the file states more frames and a longer duration than there were.
+
+        The number of frames alone is not enough: an editor may have hidden frames that still count.
+        """
         if self._stream.frames and frames >= COMPLETE_SHARE * self._stream.frames - 1:
             return False
-        last_frame = max(LAST_FRAME_SECONDS, 1 / (self.fps or FALLBACK_FPS))
+        last_frame = max(LAST_FRAME_SECONDS, 1 / (self.fps or ASSUMED_FPS))
         return seconds + last_frame < COMPLETE_SHARE * self._stated_seconds()
 
     def _stated_seconds(self) -> float:
-        """How long the video track lasts as the file states. If the file only states the length of
-        all tracks together, that, or 0 if the sound reached that end."""
+        """Duration of the video track as the file states it, in seconds.
+
+        If the file only states the duration of all tracks together: that one, or 0 if the audio
+        lasted as long.
+        """
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
         try:  # in Matroska: from the start of the file to the end of this track
@@ -159,8 +171,8 @@ class VideoSource(Source):
             return whole if self._audio_end - start < COMPLETE_SHARE * whole else 0.0
 
     def _decode(self, stopped: threading.Event) -> Iterator[TimedImage]:
-        """Images and their seconds since the first one, in the reader's thread."""
-        clock, length = ContinuousTimestamps(), 1 / (self.fps or FALLBACK_FPS)
+        """Yield images and their seconds since the first one. Runs in the reader thread."""
+        clock, length = ContinuousTimestamps(), 1 / (self.fps or ASSUMED_FPS)
         for index, decoded in enumerate(self._decoded_frames()):
             stated = decoded.time if decoded.time is not None else index * length
             seconds = clock(stated, length)
@@ -168,7 +180,7 @@ class VideoSource(Source):
             yield to_bgr(decoded, self._aspect), seconds - self.first_pts
 
     def _decoded_frames(self) -> Iterator[av.VideoFrame]:
-        """Decode the frames, and note the end of the sound on the way."""
+        """Yield the decoded frames, and note on the way where the audio ends."""
         audio = self._container.streams.audio
         packets: Iterator[Any] = self._container.demux(self._stream, *audio)
         for packet in packets:

@@ -6,18 +6,16 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from models.crops.spec import GEOMETRY_VERSION
 from models.errors import ModelError
-from models.files import atomic_write
+from models.files import ROOT, atomic_write
 from models.machine import machine
 from models.manifest import Manifest
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
 DIGITS = 12  # of hashes
 Row = dict[str, str]  # column -> cell
@@ -73,7 +71,7 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
     """What tells these weights, and how they are asked, from others of the same name."""
-    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, GEOMETRY_VERSION]
+    asked = [manifest.input.to_record(), manifest.flip_tta, manifest.calibration, GEOMETRY_VERSION]
     settings = json.dumps(asked, sort_keys=True).encode()
     return {
         "weights": manifest.digest[:DIGITS],
