@@ -39,6 +39,7 @@ class Manifest:
     mirror: bool = False  # whether the answer is the mean over the crop and its mirror image
     licence: str = ""
     origin: str = ""  # source, or training command, back end and seed
+    repeat: str = ""  # command that trains such weights from what the project or a package has
     data: dict[str, Any] = field(default_factory=dict)  # file -> its sha256 and rows by split
     metrics: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, list[float]] = field(
