@@ -253,11 +253,11 @@ def _guarded(args: argparse.Namespace) -> int:
         )
         return 2
     from demo.sources.redact import redact
-    from models.manifest import ModelError
+    from models.errors import AgeStreamError
 
     try:
         return start(args)
-    except ModelError as error:
+    except AgeStreamError as error:
         say(str(error))
     except OSError as error:
         place = redact(str(error.filename or "system"))

@@ -1,8 +1,8 @@
-"""What a user did wrong, in one line."""
+"""Errors of a run that a user can mend."""
 
-from models.manifest import ModelError
+from models.errors import AgeStreamError
 
 
-class UserError(ModelError):
-    """Shown as one line, exit code 2: it names the thing and the mend. Whatever a command tells of
-    a model is told in the same way, so that one `except` has both."""
+class UserError(AgeStreamError):
+    """A source, an output or an option cannot be used. The message is one line for the user: it
+    names the thing and the mend."""

@@ -21,8 +21,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the floor is that of one c
 
 import numpy as np
 
-from models.commands import command_line, guarded, make_folder
+from models.commands import command_line, guarded
 from models.evaluation import results_table
+from models.files import make_folder
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import MEANINGS, Manifest, file_entry, load_manifest, names
 from models.timing import best_seconds

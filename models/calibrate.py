@@ -11,15 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from models.commands import add_model, guarded, make_folder
+from models.commands import add_model, guarded
 from models.datasets.chips import by_digest
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
+from models.errors import ModelError
 from models.evaluate import chosen_samples, evaluate
 from models.evaluation.metrics import Results, fairness
+from models.files import make_folder
 from models.inference.calibration import fit_age_range, fit_temperature, judged
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import Manifest, ModelError, load_manifest
+from models.manifest import Manifest, load_manifest
 
 FEWEST = 100  # faces of known age, or of known gender
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from models.commands import add_model, guarded
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
-from models.manifest import Manifest, ModelError, load_manifest
+from models.manifest import Manifest, load_manifest
 
 USE = """Estimating the apparent age and gender of faces, live or in recordings, as `stream.py`
 does: overlays, exhibits, demonstrations, statistics over many people who know about it, and

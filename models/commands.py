@@ -5,11 +5,9 @@ import math
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from models.files import writable_folder
-from models.manifest import ModelError
+from models.errors import AgeStreamError
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
 
@@ -41,14 +39,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
 
 
-def make_folder(path: Path) -> None:
-    """Make sure that there is a folder to write to, before long work. Raises ModelError."""
-    try:
-        writable_folder(path)
-    except OSError as error:
-        raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
-
-
 def command_line(module: str, argv: list[str] | None) -> str:
     """The command as the user typed it, to be kept beside what it found."""
     return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
@@ -59,7 +49,7 @@ def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     says what `stopped` promises."""
     try:
         work()
-    except ModelError as mistake:
+    except AgeStreamError as mistake:
         print(f"{module}: {mistake}", file=sys.stderr)
         return 2
     except OSError as error:

@@ -18,9 +18,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models.commands import guarded, make_folder
+from models.commands import guarded
 from models.crops.spec import InputSpec
-from models.manifest import WEIGHTS, Manifest, ModelError, file_entry, names, sha256
+from models.errors import ModelError
+from models.files import make_folder
+from models.manifest import WEIGHTS, Manifest, file_entry, names, sha256
 from models.upstream.keras2 import assign, fitted, keras2_layers, model_config
 
 # joblib files are only read when they are these very files of mtcnn 1.0.0

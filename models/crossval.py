@@ -20,12 +20,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from models.commands import command_line, count, guarded, make_folder
+from models.commands import command_line, count, guarded
 from models.datasets.chips import Chips, by_digest, different_chips
+from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import mean
-from models.manifest import ModelError
+from models.files import make_folder
 from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches

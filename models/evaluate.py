@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from models.commands import add_model, command_line, count, guarded, make_folder
+from models.commands import add_model, command_line, count, guarded
 from models.crops.align import context_crops, crop_faces
 from models.crops.context import middle_crop
 from models.crops.spec import CHIP, InputSpec
@@ -29,12 +29,14 @@ from models.datasets.chips import digest
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.datasets.splits import holders
 from models.detection.mtcnn import Mtcnn
+from models.errors import ModelError
 from models.evaluation.brackets import bracket_figures
 from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
+from models.files import make_folder
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import ModelError, load_manifest
+from models.manifest import load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together
 SHEET = 128  # pixels of a crop on the sheet of the worst mistakes

@@ -17,8 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
-from models.commands import add_model, guarded, make_folder
+from models.commands import add_model, guarded
 from models.crops.preprocess import network_input
+from models.errors import ModelError
 from models.exporting.graphs import write_graph
 from models.exporting.parity import (
     CPU,
@@ -31,9 +32,10 @@ from models.exporting.parity import (
 )
 from models.exporting.quantize import write_int8
 from models.exporting.weights import keras_network
+from models.files import make_folder
 from models.inference.engines import stderr_closed
 from models.inference.estimator import open_network
-from models.manifest import SUFFIXES, Manifest, ModelError, file_entry, load_manifest
+from models.manifest import SUFFIXES, Manifest, file_entry, load_manifest
 from models.zoo import load_keras
 
 FORMATS = ("onnx", "tflite", "saved_model")

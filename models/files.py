@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.errors import ModelError
+
 
 def writable_folder(path: Path) -> None:
     """Make sure that there is a folder to write to. Raises OSError."""
@@ -14,8 +16,17 @@ def writable_folder(path: Path) -> None:
         raise PermissionError(errno.EACCES, "it is there and is not writable", str(path))
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder to write to, with its parents, before long work starts. Raises ModelError if
+    it cannot be created or is not writable."""
+    try:
+        writable_folder(path)
+    except OSError as error:
+        raise ModelError(f"cannot make folder {path}: {error.strerror}") from None
+
+
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A path of the same ending to write to, which takes the place of `path` if nothing fails."""
     unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")
     try:

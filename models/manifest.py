@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from models.crops.spec import InputSpec
-from models.files import whole
+from models.errors import ModelError
+from models.files import atomic_write
 
 WEIGHTS = Path(__file__).parent / "weights"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "saved_model": "", "keras": ".weights.h5"}
@@ -18,10 +19,6 @@ MEANINGS = {
     "male": "probability of male, 0 to 1",
     "nodes": "probabilities of classes of age",
 }
-
-
-class ModelError(Exception):
-    """A model that cannot be used; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Manifest:
         record = asdict(self)
         del record["folder"]
         path = self.folder / f"{self.name}.json"
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         return path
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import matplotlib
 
-from models.files import whole
-from models.manifest import ModelError
+from models.errors import ModelError
+from models.files import atomic_write
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -31,7 +31,7 @@ def label(axis: Any, x: str, y: str) -> None:
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure and close it. Raises ModelError."""
     try:
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             figure.savefig(unfinished, dpi=DPI)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror}") from None

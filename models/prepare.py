@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from models.commands import guarded, make_folder
+from models.commands import guarded
 from models.datasets.face_region import prepare_picture
 from models.datasets.formats import ORIGINALS, Rules
 from models.datasets.histogram import save_age_histogram
@@ -28,8 +28,8 @@ from models.datasets.shards import Parts, Prepared, new_zip
 from models.datasets.source import Record, Source
 from models.datasets.splits import SPLITS, assign_splits
 from models.detection.mtcnn import Mtcnn
-from models.files import whole
-from models.manifest import ModelError
+from models.errors import ModelError
+from models.files import atomic_write, make_folder
 
 COLUMNS = ("file", "split", "age", "gender", "race", "age_bin", "subject", "fold")
 NO_SPLIT = "no split"  # of what was dropped before it had one
@@ -124,7 +124,7 @@ def _write_zip(out: Path, records: list[Record], parts: Parts) -> None:
 
 
 def _write_beside(out: Path, report: dict[str, Any], records: list[Record]) -> None:
-    with whole(out.with_suffix(".report.json")) as unfinished:
+    with atomic_write(out.with_suffix(".report.json")) as unfinished:
         unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     labels = [(r.age, r.age_bin, r.gender) for r in records if not r.dropped]
     title = f"{report['name']}, {len(labels)} pictures"

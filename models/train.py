@@ -16,10 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
-from models.commands import command_line, guarded, make_folder, number, seed
+from models.commands import command_line, guarded, number, seed
 from models.datasets.chips import describe, training_chips
+from models.errors import ModelError
 from models.exporting.weights import write_model
-from models.manifest import MEANINGS, SUFFIXES, ModelError, load_manifest, load_weights
+from models.files import make_folder
+from models.manifest import MEANINGS, SUFFIXES, load_manifest, load_weights
 from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
 from models.training.curves import save_curves
 from models.training.fit import Training, digest_of, fit, learnt

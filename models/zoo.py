@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from models.crops.spec import InputSpec
-from models.manifest import Manifest, ModelError
+from models.errors import ModelError
+from models.manifest import Manifest
 from models.networks import (
     c3ae,
     densenet,

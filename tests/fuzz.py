@@ -22,8 +22,9 @@ import cv2
 import numpy as np
 
 from demo.sources.video import open_source
+from models.errors import AgeStreamError
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import WEIGHTS, ModelError, load_manifest
+from models.manifest import WEIGHTS, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("video", "photo", "manifest", "weights")
@@ -90,7 +91,7 @@ def mutated(good: bytes, other: bytes, rng: np.random.Generator) -> bytes:
 
 
 def read(kind: str, path: Path) -> None:
-    """As stream.py does. Raises ModelError where it refuses."""
+    """As stream.py does. Raises AgeStreamError where it refuses."""
     if kind in ("video", "photo"):
         with open_source(str(path)) as source:
             for _ in islice(source, FRAMES):
@@ -133,7 +134,7 @@ def work(kind: str, seed: int, first: int, count: int) -> None:
             try:
                 read(kind, path)
                 outcome = "read"
-            except ModelError as error:
+            except AgeStreamError as error:
                 outcome = "refused" if "\n" not in str(error) else f"two lines: {error!r}"
             except BaseException as error:  # whatever it is, it is a finding
                 outcome = f"{type(error).__name__}: {error!r}"

@@ -35,8 +35,8 @@ from demo.sources.live import LiveSource
 from demo.sources.video import Source
 from demo.timing import Stopwatch
 from models.commands import count, guarded, number
-from models.evaluation import results_table
 from models.inference.estimator import Estimator
+from models.machine import machine
 from models.manifest import load_manifest
 from trackers.boxes import iou
 
@@ -129,7 +129,7 @@ def run_live(args: argparse.Namespace) -> dict[str, Any]:
         "rss_first_half_mb": [float(np.min(memory[:half])), float(np.max(memory[:half]))],
         "rss_last_half_mb": [float(np.min(memory[half:])), float(np.max(memory[half:]))],
         "threads": threading.active_count(),
-        "machine": results_table.machine(),
+        "machine": machine(),
     }
 
 
@@ -249,7 +249,7 @@ def report(args: argparse.Namespace) -> dict[str, Any]:
         "against_every_frame": None,
         "settings": {"detect_every": args.detect_every, "min_face": args.min_face},
         "model": args.model,
-        "machine": results_table.machine(),
+        "machine": machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
     if args.against == "reference":

@@ -24,12 +24,13 @@ from demo.faces.quality import qualities
 from demo.faces.smoothing import LabelSmoother
 from demo.frames import Faces
 from demo.session import prepare_process
-from models.commands import command_line, count, guarded, make_folder, seed
+from models.commands import command_line, count, guarded, seed
 from models.crops.align import crop_faces
 from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
 from models.detection.mtcnn import Detections, Mtcnn
 from models.evaluate import chosen_samples
 from models.evaluation import results_table
+from models.files import make_folder
 from models.inference.calibration import Table
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import load_manifest

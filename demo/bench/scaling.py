@@ -22,9 +22,10 @@ from demo.faces.detectors import Detector
 from demo.faces.pipeline import Pipeline, Settings
 from demo.frames import Frame
 from demo.timing import Stopwatch
-from models.commands import guarded, make_folder
-from models.evaluation import results_table
+from models.commands import guarded
+from models.files import make_folder
 from models.inference.estimator import Estimator
+from models.machine import machine
 
 FACES = (1, 2, 4, 8, 16, 24, 32)
 HEIGHTS = (270, 480, 720, 1080, 1440, 2160)
@@ -107,7 +108,7 @@ def run(clip: str, model: str, folder: Path) -> None:
     """Measure, plot, print."""
     make_folder(folder)
     result = measure(clip, model)
-    record = result | {"machine": results_table.machine()}
+    record = result | {"machine": machine()}
     (folder / "sweep.json").write_text(json.dumps(record, indent=2) + "\n")
     plot(result, folder / "sweep.png")
     for name, times in result.items():

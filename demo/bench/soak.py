@@ -30,7 +30,7 @@ from demo.sinks.video import VideoRecorder, check_plot
 from demo.sources.live import LiveSource
 from demo.timing import Stopwatch
 from models.commands import INTERRUPTED, guarded, number
-from models.evaluation import results_table
+from models.machine import machine
 
 WARM_UP = 0.1  # of the run, left out
 MORE_MEMORY = 0.03  # of the first half's
@@ -163,7 +163,7 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
     return {
         "clip": clip,
-        "machine": results_table.machine(),
+        "machine": machine(),
         "seconds": round(summary.duration, 3),
         "recorded_seconds": round(recorded, 3),
         "frames": result.frames,

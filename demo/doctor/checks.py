@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from models.evaluation import results_table
-from models.manifest import ModelError
+from models.errors import AgeStreamError
+from models.machine import machine as machine_name
 
 ROOT = Path(__file__).resolve().parents[2]
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
@@ -94,7 +94,7 @@ def _commit() -> str:
 def machine() -> Iterator[Finding]:
     """Processor and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", OK, f"{results_table.machine()}, {cores} usable")
+    yield Finding("processor", OK, f"{machine_name()}, {cores} usable")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
         yield Finding("memory", OK, f"{memory:.1f} GB")
@@ -152,7 +152,7 @@ def weights() -> Iterator[Finding]:
         try:
             manifest = load_manifest(name)
             files = [manifest.file(kind).name for kind in manifest.files]
-        except ModelError as error:
+        except AgeStreamError as error:
             yield Finding(f"weights {name}", BAD if name in USED else NOTE, str(error))
         else:
             yield Finding(f"weights {name}", OK, f"{len(files)} files as in the manifest")
@@ -259,7 +259,7 @@ def examined(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
     try:
         yield from check
     except Exception as error:  # whatever is broken here is what the user asked about
-        kind = "" if isinstance(error, ModelError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, AgeStreamError) else f"{type(error).__name__}: "
         yield Finding(name, BAD, kind + _first_line(error))
 
 

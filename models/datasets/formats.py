@@ -19,7 +19,7 @@ from scipy.io.matlab import MatReadError
 
 from models.datasets.labels import BRACKETS, UNREADABLE
 from models.datasets.source import Record, Source
-from models.manifest import ModelError
+from models.errors import ModelError
 
 UTKFACE_RACES = ("white", "black", "asian", "indian", "other")
 FAIRFACE_BIN = r"\d+-\d+|more than \d+"

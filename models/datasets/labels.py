@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from models.detection.mtcnn import Detections, Mtcnn
-from models.manifest import ModelError, sha256
+from models.errors import ModelError
+from models.manifest import sha256
 
 OLDEST = 116.0  # years, the oldest face of UTKFace
 # of Adience: years, the first and the last of each

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from models.files import whole
+from models.files import atomic_write
 
 PART = 64  # pictures: what a kill loses at most
 OUTCOMES = "outcomes.json"
@@ -84,5 +84,5 @@ class Parts:
 @contextmanager
 def new_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip to fill that takes its place when it is complete."""
-    with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
+    with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
         yield file

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from models.datasets.labels import UNREADABLE, open_zip
-from models.manifest import ModelError
+from models.errors import ModelError
 
 PICTURES = (".jpg", ".jpeg")
 

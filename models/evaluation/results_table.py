@@ -4,9 +4,6 @@ the old one, beside what it takes to print its figures again."""
 import csv
 import hashlib
 import json
-import os
-import platform
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from models.crops.spec import GEOMETRY_VERSION
-from models.files import whole
-from models.manifest import Manifest, ModelError
+from models.errors import ModelError
+from models.files import atomic_write
+from models.machine import machine
+from models.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
@@ -49,7 +48,10 @@ def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None
     rows: list[dict[str, Any]] = [*kept[:place], *added, *kept[place:]]
     columns = list(dict.fromkeys(name for row in [*added, *kept] for name in row))
     try:
-        with whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        with (
+            atomic_write(path) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as file,
+        ):
             table = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
@@ -77,14 +79,6 @@ def weights_of(manifest: Manifest) -> dict[str, str]:
         "weights": manifest.digest[:DIGITS],
         "settings": hashlib.sha256(settings).hexdigest()[:DIGITS],
     }
-
-
-def machine() -> str:
-    """ "Linux, Intel(R) Xeon(R) Processor, 2 cores"."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
-    processor = names[0] if names else platform.processor() or platform.machine()
-    return f"{platform.system()}, {processor}, {os.cpu_count()} cores"
 
 
 def commit() -> str:

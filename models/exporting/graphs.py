@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 
-from models.manifest import ModelError
+from models.errors import ModelError
 
 
 def write_graph(model: keras.Model, path: Path, kind: str, half: bool = False) -> None:

@@ -12,9 +12,10 @@ from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, load_chips
 from models.datasets.labels import MIN_FACE
 from models.detection.mtcnn import Mtcnn
+from models.errors import ModelError
 from models.inference.engines import MAX_BATCH, Network
 from models.inference.estimator import Device, Estimator
-from models.manifest import Manifest, ModelError
+from models.manifest import Manifest
 from models.timing import best_seconds
 from models.training.augment import NONE, random_crop
 

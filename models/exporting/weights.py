@@ -9,11 +9,11 @@ import h5py
 import keras
 import numpy as np
 
-from models.commands import make_folder
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.exporting.graphs import write_graph
 from models.exporting.parity import check
+from models.files import make_folder
 from models.inference.engines import Network, OnnxNetwork
 from models.manifest import MEANINGS, Manifest, file_entry
 

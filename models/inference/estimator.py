@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from models.crops.preprocess import network_input
+from models.errors import ModelError
 from models.inference.calibration import tempered
 from models.inference.engines import (
     GPU_PROVIDERS,
@@ -27,7 +28,7 @@ from models.inference.engines import (
     onnx_session,
     stderr_closed,
 )
-from models.manifest import Manifest, ModelError, load_manifest
+from models.manifest import Manifest, load_manifest
 
 # kinds of weights files by preference, and what they are called
 KINDS = {

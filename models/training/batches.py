@@ -15,9 +15,10 @@ from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, cache_folder
 from models.datasets.labels import OLDEST
-from models.files import whole
+from models.errors import ModelError
+from models.files import atomic_write
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import ModelError, load_manifest
+from models.manifest import load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
 
 WORKERS, AHEAD = 2, 16  # threads, batches
@@ -167,6 +168,6 @@ def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
         images = chips.images[rows[part]]
         crops = [random_crop(image, estimator.input, NONE, rng) for image in images]
         answers[:, part] = estimator.predict(np.stack(crops))
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         np.save(unfinished, answers)
     return answers

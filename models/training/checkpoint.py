@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.files import whole
-from models.manifest import ModelError
+from models.errors import ModelError
+from models.files import atomic_write
 
 Weights = list[np.ndarray]  # in the order of keras.Model.get_weights
 
@@ -85,7 +85,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _write_table(self) -> None:
         with (
-            whole(self.table) as unfinished,
+            atomic_write(self.table) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as file,
         ):
             rows = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
@@ -101,7 +101,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays = {f"{part}-{k}": a for part, each in parts.items() for k, a in enumerate(each)}
         record = json.dumps({"settings": self.settings, "rows": self.rows})
-        with whole(self.state) as unfinished:
+        with atomic_write(self.state) as unfinished:
             np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
 
     def _write_events(self, values: dict[str, float]) -> None:

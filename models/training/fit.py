@@ -13,7 +13,8 @@ import numpy as np
 
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
-from models.manifest import ModelError, load_manifest, sha256
+from models.errors import ModelError
+from models.manifest import load_manifest, sha256
 from models.training.augment import AUGMENTATIONS, NONE
 from models.training.batches import Batches, targets, teach
 from models.training.checkpoint import Checkpoint, Weights

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.datasets.chips import Chips
-from models.manifest import ModelError
+from models.errors import ModelError
 
 WATCHED = 0.1  # of the faces of the training folds
 

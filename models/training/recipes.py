@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from models.commands import number
-from models.manifest import ModelError
+from models.errors import ModelError
 from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models.manifest import ModelError
+from models.errors import ModelError
 from models.networks import faceres
 from models.networks.faceres import OFFSET
 from models.networks.mobilenet import WIDTHS

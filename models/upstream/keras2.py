@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from models.manifest import ModelError
+from models.errors import ModelError
 
 Layers = dict[str, dict[str, np.ndarray]]  # layer -> "kernel", "bias", "gamma", … -> array
 

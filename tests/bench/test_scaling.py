@@ -3,7 +3,7 @@ import json
 import cv2
 
 from demo.bench import scaling as sweep
-from models.evaluation import results_table
+from models.machine import machine
 
 
 def test_a_clip_becomes_times_by_faces_and_by_height_and_a_plot(
@@ -14,7 +14,7 @@ def test_a_clip_becomes_times_by_faces_and_by_height_and_a_plot(
     assert sweep.main([str(clip), "-o", str(tmp_path / "kept")]) == 0
     kept = json.loads((tmp_path / "kept" / "sweep.json").read_text())
     assert (list(kept["faces"]), list(kept["height"])) == (["1", "2"], ["135", "270"])
-    assert kept["machine"] == results_table.machine()
+    assert kept["machine"] == machine()
     assert cv2.imread(str(tmp_path / "kept" / "sweep.png")).shape == (440, 1100, 3)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5

@@ -8,7 +8,7 @@ from demo.bench.soak import Half, Sample, faults, halves
 from demo.display.mosaic import Mosaic
 from demo.errors import UserError
 from models.commands import INTERRUPTED
-from models.evaluation import results_table
+from models.machine import machine
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 
@@ -40,7 +40,7 @@ def test_a_run_too_short_to_compare_is_refused():
 @needs_proc
 def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_truly(clip, tmp_path):
     report = soak.soak(str(clip), 10.0, lambda told: None)
-    assert report["machine"] == results_table.machine()
+    assert report["machine"] == machine()
     assert report["seconds"] == pytest.approx(10.0, rel=0.02)
     assert report["recorded_seconds"] == pytest.approx(report["seconds"], rel=0.02)
     assert len(report["samples"]["second"]) in (9, 10)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from demo.bench import __main__ as bench
-from models.evaluation import results_table
+from models.machine import machine
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "0.0001"])
@@ -26,7 +26,7 @@ def test_a_clip_played_as_a_camera_tells_delay_and_memory(clip, capsys):
     assert told["seconds"] == 1
     assert 0 < told["frames"] <= 30
     assert told["delay_p50_ms"] <= told["delay_p95_ms"]
-    assert told["machine"] == results_table.machine()
+    assert told["machine"] == machine()
 
 
 def test_a_clip_that_is_missing_is_one_line(tmp_path, capsys):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from models.crops.spec import InputSpec
-from models.manifest import MEANINGS, WEIGHTS, Manifest, ModelError, load_manifest, sha256
+from models.errors import ModelError
+from models.manifest import MEANINGS, WEIGHTS, Manifest, load_manifest, sha256
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from models.datasets.formats import ORIGINALS, Rules, adience_bracket
 from models.datasets.source import Record, Source
-from models.manifest import ModelError
+from models.errors import ModelError
 
 RULES = Rules()
 # MATLAB's datenum('30-Jun-1960') and datenum('01-Jul-1960')

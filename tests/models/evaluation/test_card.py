@@ -11,8 +11,9 @@ import pytest
 
 from models import card, train
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.evaluation import results_table
-from models.manifest import Manifest, ModelError, load_manifest, names, sha256
+from models.manifest import Manifest, load_manifest, names, sha256
 
 ROOT = results_table.ROOT
 RESULTS = results_table.RESULTS

@@ -16,10 +16,11 @@ from models.crops.align import crop_faces
 from models.crops.spec import InputSpec
 from models.datasets.labels import MIN_FACE, Pictures
 from models.detection.mtcnn import Mtcnn
+from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import Manifest, ModelError, load_manifest
+from models.manifest import Manifest, load_manifest
 
 nan = float("nan")
 SPEC = InputSpec(view=0.75)

@@ -15,11 +15,12 @@ import pytest
 import stream
 from models import export
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.export import main
 from models.exporting import parity as proof
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import SUFFIXES, Manifest, ModelError, load_manifest, load_weights
+from models.manifest import SUFFIXES, Manifest, load_manifest, load_weights
 from models.networks import ssrnet
 
 CONFIG = {"outputs": ["age"], "stage_num": [2, 2, 2]}

@@ -13,9 +13,10 @@ import pytest
 
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.inference import estimator as runtime
 from models.inference.estimator import BOTH_SIDES, Estimator, choose_device, open_detector_network
-from models.manifest import ModelError, load_manifest
+from models.manifest import load_manifest
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import pytest
 
 from models.convert import main
 from models.crops.spec import InputSpec
+from models.errors import ModelError
 from models.exporting import parity as proof
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import ModelError, load_manifest
+from models.manifest import load_manifest
 from models.networks import faceres
 from models.networks.faceres import OFFSET
 from models.upstream.faceres_files import DENSE, MEANS, read_faceres

@@ -14,7 +14,7 @@ import pytest
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
-from models.manifest import ModelError
+from models.errors import ModelError
 from models.networks import ssrnet
 from models.training.augment import WEBCAM
 from models.training.batches import Batches, age_chances, targets

@@ -9,9 +9,10 @@ import pytest
 from models import crossval
 from models.datasets.chips import Chips
 from models.datasets.labels import Pictures
+from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.brackets import bracket_figures, labelled, nearest
-from models.manifest import ModelError, load_manifest
+from models.manifest import load_manifest
 from models.training.fit import Training
 from models.training.protocols import folds, watched_tenth
 from models.training.recipes import Recipe

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.crops.spec import CHIP, InputSpec
-from models.manifest import ModelError
+from models.errors import ModelError
 from models.training.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
 from models.training.fit import optimizer, rate
 from models.training.recipes import PRESETS, Recipe, add_options, chosen, preset

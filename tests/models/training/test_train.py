@@ -12,9 +12,10 @@ import pytest
 
 from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import training_chips
+from models.errors import ModelError
 from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import WEIGHTS, ModelError, load_manifest
+from models.manifest import WEIGHTS, load_manifest
 from models.networks import ssrnet
 from models.train import known, main
 from models.training.augment import NONE, WEBCAM, random_crop, view_transform

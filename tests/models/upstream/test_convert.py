@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from models import convert
+from models.errors import ModelError
 from models.inference.estimator import Estimator, choose_device
-from models.manifest import WEIGHTS, ModelError, load_manifest, sha256
+from models.manifest import WEIGHTS, load_manifest, sha256
 from models.networks import ssrnet
 from models.upstream.keras2 import keras2_layers
 from models.upstream.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet
