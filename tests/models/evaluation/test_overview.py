@@ -21,12 +21,14 @@ def test_every_network_has_its_line_smallest_first(table):
     assert next(row for row in table if row[0] == "`c3ae`")[1] == "3 × 64 px"
 
 
-def test_the_readme_has_the_table_as_it_is_printed(table):
-    text = (overview.results_table.ROOT / "README.md").read_text(encoding="utf-8")
+def test_a_readme_has_the_table_as_it_is_printed(table):
+    root = overview.results_table.ROOT
+    pages = [path for path in (root / "README.md", root / "models" / "README.md") if path.exists()]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     assert overview.overview(overview.results_table.RESULTS) in text
 
 
-def test_what_a_network_does_not_tell_is_a_dash(tmp_path):
+def test_an_error_that_was_not_measured_is_a_dash(tmp_path):
     key = {"model": "ssrnet-joint", "data": "aaf.zip", "split": "test"}
     row = {"mae": 5.5, "gender_accuracy": None}
     row |= overview.results_table.weights_of(load_manifest("ssrnet-joint"))
