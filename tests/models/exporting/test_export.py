@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+import stream
 from models import export
 from models.crops.spec import InputSpec
 from models.errors import ModelError
