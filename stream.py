@@ -273,7 +273,8 @@ def start(args: argparse.Namespace) -> int:
     from demo.sinks.log import Log
     from demo.sinks.summary import Summary, some
     from demo.timing import Stopwatch
-    from models.inference.estimator import Estimator, choose_device
+    from models.inference.devices import choose_device
+    from models.inference.estimator import Estimator
     from models.manifest import load_manifest, load_weights
 
     prepare_process()

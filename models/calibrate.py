@@ -19,8 +19,9 @@ from models.errors import ModelError
 from models.evaluate import chosen_samples, evaluate
 from models.evaluation.metrics import Results, fairness
 from models.files import make_folder
-from models.inference.calibration import fit_age_range, fit_temperature, judged
-from models.inference.estimator import Estimator, choose_device
+from models.inference.calibration import cross_fitted_ranges, fit_age_range, fit_temperature
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
 
 FEWEST = 100  # faces of known age, or of known gender
@@ -50,7 +51,7 @@ def calibrate(
             raise _too_few(manifest, split, len(ages), "age")
         table |= fit_age_range(guesses, ages, weights)
         ends = np.cumsum([len(each) for each in ranged])[:-1]
-        sides = (np.split(side, ends) for side in judged(guesses, ages, weights))
+        sides = (np.split(side, ends) for side in cross_fitted_ranges(guesses, ages, weights))
         ranged = [
             replace(each, age_low=low, age_high=high)
             for each, low, high in zip(ranged, *sides, strict=True)

@@ -4,7 +4,6 @@ The card takes its figures from the manifest and from the tables in models/resul
 """
 
 import argparse
-import ast
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
 from models.manifest import Manifest, load_manifest
+from models.networks.papers import PAPERS
 
 USE = """Estimating the apparent age and gender of faces, live or in recordings, as `stream.py`
 does: overlays, exhibits, demonstrations, statistics over many people who know about it, and
@@ -91,7 +91,7 @@ def _summary(manifest: Manifest) -> str:
     outputs = "; ".join(f"`{name}`, {meaning}" for name, meaning in manifest.outputs.items())
     mirror = (
         " The prediction is the mean over each crop and its mirror image."
-        if manifest.mirror
+        if manifest.flip_tta
         else ""
     )
     return (
@@ -101,10 +101,8 @@ def _summary(manifest: Manifest) -> str:
 
 
 def _architecture(module: str) -> str:
-    """Return the network's title and paper, the first line of the docstring of its module."""
-    source = Path(__file__).parent / "networks" / f"{module}.py"
-    text = source.read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or module).splitlines()[0].rstrip(".")
+    """Return the network's title and paper."""
+    return PAPERS.get(module, module)
 
 
 def _crops(spec: InputSpec) -> str:
@@ -115,8 +113,8 @@ def _crops(spec: InputSpec) -> str:
         "context": "rotated upright by five landmarks, as three crops around box and nose",
     }[spec.align]
     view = (
-        f", of which the network sees the central {100 * spec.view:.0f} % of the side"
-        if spec.view != 1
+        f", of which the network sees the central {100 * spec.crop_fraction:.0f} % of the side"
+        if spec.crop_fraction != 1
         else ""
     )
     return (

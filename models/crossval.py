@@ -10,13 +10,15 @@ deviation. A run that was stopped goes on when given again.
 import argparse
 import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from models.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    from models.training.fit import Training, fit, learnt
 
 import numpy as np
 
@@ -31,7 +33,6 @@ from models.train import add_training, described, known, settings
 from models.training.augment import NONE
 from models.training.batches import Batches
 from models.training.checkpoint import Weights
-from models.training.fit import Training, fit, learnt
 from models.training.protocols import PROTOCOLS, Fold, folds
 
 PARTS = 10  # of kfold

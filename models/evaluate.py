@@ -35,7 +35,8 @@ from models.evaluation.metrics import Results, fairness, groups, metrics
 from models.evaluation.report import save, table
 from models.files import make_folder
 from models.inference.calibration import age_range
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 
 BATCH = 64  # pictures that are read, detected and estimated together

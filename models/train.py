@@ -6,20 +6,21 @@ kept, from which --resume goes on; curves are drawn at the end.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from models.quiet import quiet_tensorflow
 
-import keras
+with quiet_tensorflow():
+    import keras
+
 import numpy as np
 
 from models.commands import command_line, guarded, number, seed
 from models.datasets.chips import describe, training_chips
 from models.errors import ModelError
-from models.exporting.weights import write_model
+from models.exporting.weights import Description, write_model
 from models.files import make_folder
 from models.manifest import MEANINGS, SUFFIXES, load_manifest, load_weights
 from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
@@ -164,17 +165,19 @@ def run(args: argparse.Namespace, command: str) -> dict[str, float | str]:
     found = metrics(checkpoint, args.keep)
     write_model(
         training.build(checkpoint.best if args.keep == "best" else checkpoint.last),
-        args.network,
-        training.of.architecture,
-        training.config,
-        training.input,
+        Description(
+            args.network,
+            training.of.architecture,
+            training.config,
+            training.input,
+            origin=came_from,
+            licence=args.licence,
+            data=all_seen,
+            metrics=found,
+            flip_tta=True,
+        ),
         folder=args.out,
-        origin=came_from,
-        licence=args.licence,
-        data=all_seen,
-        metrics=found,
-        mirror=True,
-        untold=MEANINGS.keys() - told,
+        untrained_outputs=MEANINGS.keys() - told,
     )
     return found
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from demo.sources.video import open_source
 from models.errors import AgeStreamError
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import WEIGHTS, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]

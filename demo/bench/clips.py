@@ -11,7 +11,8 @@ from demo.errors import UserError
 from demo.faces.detectors import DETECTORS, Detector
 from demo.session import prepare_process
 from demo.sources.video import Source, open_source
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -32,7 +32,8 @@ from models.evaluate import chosen_samples
 from models.evaluation import results_table
 from models.files import make_folder
 from models.inference.calibration import Table
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 
 FRAMES = 60

@@ -62,6 +62,8 @@ def programs() -> Iterator[Finding]:
     for module, distributions in NEEDED.items():
         name = distributions[0]
         try:
+            if module == "onnxruntime":
+                _prepare_engines()
             import_module(module)
         except Exception as error:  # whatever a broken installation raises
             hint = "pip install -r requirements.txt"
@@ -73,6 +75,12 @@ def programs() -> Iterator[Finding]:
     for name, without in OPTIONAL.items():
         found = _version(name)
         yield Finding(name, OK if found else NOTE, found or f"not installed: {without}")
+
+
+def _prepare_engines() -> None:
+    from models.inference.engines import prepare_engines  # imports numpy: not at the top
+
+    prepare_engines()
 
 
 def _version(distribution: str) -> str | None:
@@ -102,16 +110,16 @@ def machine() -> Iterator[Finding]:
 
 def engines(tensorflow: bool) -> Iterator[Finding]:
     """What runs the networks, tried with a network; TensorFlow only if asked for."""
-    import onnxruntime
+    from models.inference.devices import provider_starts
+    from models.inference.engines import GPU_PROVIDERS, import_onnxruntime
 
-    from models.inference.engines import GPU_PROVIDERS
-    from models.inference.estimator import starts
+    available = import_onnxruntime().get_available_providers()
 
     for provider in ("CPUExecutionProvider", *GPU_PROVIDERS):
         name, needed = f"ONNX Runtime, {provider[:-17]}", provider.startswith("CPU")
-        if provider not in onnxruntime.get_available_providers():
+        if provider not in available:
             yield Finding(name, BAD if needed else NOTE, "not in this build of onnxruntime")
-        elif starts(provider):
+        elif provider_starts(provider):
             yield Finding(name, OK, "runs")
         else:
             text = "does not start: is its driver installed, and of the right version?"
@@ -126,7 +134,7 @@ def _openvino() -> Finding:
     import numpy as np
     import openvino
 
-    from models.inference.estimator import open_detector_network
+    from models.inference.devices import open_detector_network
     from models.manifest import load_manifest
 
     network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)

@@ -184,7 +184,7 @@ def _fingerprint(pictures: Pictures) -> str:
     path = pictures.path
     first, *images = _files(pictures) if path.is_dir() else [""]
     stats = {name: (path / name).stat() for name in (first, *images)}
-    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP} {GEOMETRY_VERSION}"
+    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP.cache_key} {GEOMETRY_VERSION}"
     text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
     """What tells these weights, and how they are asked, from others of the same name."""
-    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, GEOMETRY_VERSION]
+    asked = [manifest.input.to_record(), manifest.flip_tta, manifest.calibration, GEOMETRY_VERSION]
     settings = json.dumps(asked, sort_keys=True).encode()
     return {
         "weights": manifest.digest[:DIGITS],

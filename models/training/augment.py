@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.crops.align import BORDERS, context_crops
+from models.crops.align import BORDERS, central_transform, context_crops
 from models.crops.spec import CHIP, InputSpec
 
 
@@ -61,13 +61,6 @@ AUGMENTATIONS = {
 }
 
 
-def view_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
-    """(2, 3) transform from a chip of margin 0.4 to the central part that `spec` asks for."""
-    zoom = spec.size / (chip_size * (1 + 2 * spec.margin) / 1.8 * spec.view)
-    shift = (spec.size - 1) / 2 - zoom * (chip_size - 1) / 2
-    return np.array([[zoom, 0, shift], [0, zoom, shift]])
-
-
 def random_crop(
     chip: np.ndarray, spec: InputSpec, amount: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
@@ -78,7 +71,7 @@ def random_crop(
         return context_crops(chip, spec.size)
     size = spec.size
     matrix = _random_transform(size, amount, rng) @ np.vstack(
-        [view_transform(len(chip), spec), [0, 0, 1]]
+        [central_transform(len(chip), spec), [0, 0, 1]]
     )
     crop = cv2.warpAffine(
         chip, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=BORDERS[spec.border]

@@ -17,7 +17,8 @@ from models.datasets.chips import Chips, cache_folder
 from models.datasets.labels import OLDEST
 from models.errors import ModelError
 from models.files import atomic_write
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from models.training.augment import NONE, Augmentation, random_crop
 
@@ -152,9 +153,11 @@ def teach(
 def _lesson(name: str, chips: Chips, rows: np.ndarray) -> np.ndarray:
     """A teacher's ages and probabilities of male (2, N) for these rows, each the mean over a face
     and its mirror image; kept beside the chips, since asking takes minutes."""
-    manifest = replace(load_manifest(name), mirror=True, calibration={})
+    manifest = replace(load_manifest(name), flip_tta=True, calibration={})
     estimator = Estimator(manifest, choose_device("auto"))
-    about = f"{manifest.input} {sorted(entry['sha256'] for entry in manifest.files.values())}"
+    about = (
+        f"{manifest.input.cache_key} {sorted(entry['sha256'] for entry in manifest.files.values())}"
+    )
     digest = hashlib.blake2b(about.encode(), digest_size=8)
     parts = [slice(start, start + ASKED) for start in range(0, len(rows), ASKED)]
     for part in parts:

@@ -60,7 +60,9 @@ class Training:
     @property
     def input(self) -> InputSpec:
         """The crops the network is trained on."""
-        return self.of.input if self.view is None else replace(self.of.input, view=self.view)
+        return (
+            self.of.input if self.view is None else replace(self.of.input, crop_fraction=self.view)
+        )
 
     def build(self, weights: Weights | None = None) -> keras.Model:
         """The network, with these weights if given."""
@@ -172,7 +174,7 @@ def made_batches(
     if recipe.blends:
         chips, rows = with_blends(chips, rows, round(recipe.blends * len(rows)), seed)
     taught = teach(training.teachers, chips, rows, outputs) if training.teachers else None
-    wanted = targets(chips, training.of.nodes, taught)
+    wanted = targets(chips, training.of.age_bins, taught)
     wanted = {output: columns for output, columns in wanted.items() if output in outputs}
     amount = AUGMENTATIONS[recipe.augmentation].scaled(recipe.strength)
     made = partial(
@@ -194,7 +196,7 @@ def compile_model(
 ) -> None:
     """Compile for a phase from one epoch to another, each of `epoch` steps; `counts` (C,) faces by
     class. Only the outputs `told`, see `learnt`, are measured."""
-    recipe, nodes = training.recipe, training.of.nodes
+    recipe, nodes = training.recipe, training.of.age_bins
     trust = recipe.trust if training.teachers else 0.0
     losses = {
         "age": age_loss(trust, recipe.agreement),
@@ -275,11 +277,11 @@ def watched(chips: Chips, rows: np.ndarray, told: Container[str]) -> np.ndarray:
 
 def node_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray | None:
     """Faces by class of ages, each shared between two; None for networks without classes."""
-    if not network.nodes:
+    if not network.age_bins:
         return None
     known = rows[chips.age_known[rows]]
     middle = (chips.age_low + chips.age_high)[known] / 2
-    return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.nodes)).sum(axis=0))
+    return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.age_bins)).sum(axis=0))
 
 
 def start(model: keras.Model, init: str) -> None:

@@ -151,7 +151,7 @@ def preset(name: str, network: str) -> Recipe:
     recipe = replace(PRESETS[name], **OF_NETWORK.get((name, network), {}))
     if name == "ours" and NETWORKS[network].input.size == 64:
         recipe = replace(recipe, precision="mixed_bfloat16")  # half the time of a step
-    if not NETWORKS[network].nodes:
+    if not NETWORKS[network].age_bins:
         recipe = replace(recipe, age_weight=1.0, nodes_weight=0.0, focal=0.0)
     if "dropout" not in NETWORKS[network].config:
         recipe = replace(recipe, dropout=0.0)
@@ -191,7 +191,7 @@ def chosen(args: argparse.Namespace) -> Recipe:
         given = {"steps": 0, **given}
     made = replace(recipe, **given)
     for name in ("nodes_weight", "focal"):
-        if given.get(name) and not NETWORKS[args.network].nodes:
+        if given.get(name) and not NETWORKS[args.network].age_bins:
             raise ModelError(f"--{name.replace('_', '-')}: {args.network} has no classes of ages")
     if given.get("dropout") and "dropout" not in NETWORKS[args.network].config:
         raise ModelError(f"--dropout is of SSR-Net: {args.network} has its own")

@@ -8,10 +8,11 @@ import pytest
 
 from models.crops.preprocess import network_input
 from models.exporting.graphs import write_graph
-from models.exporting.parity import check
-from models.exporting.weights import keras_network, write_model
+from models.exporting.parity import check_parity
+from models.exporting.weights import Description, keras_network, write_model
+from models.inference.devices import choose_device
 from models.inference.engines import TfliteNetwork
-from models.inference.estimator import Estimator, choose_device
+from models.inference.estimator import Estimator
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
@@ -66,12 +67,12 @@ def test_every_network_is_pinned_to_its_size(name: str, model: keras.Model) -> N
 def test_every_network_tells_age_and_gender(network: Network, model: keras.Model) -> None:
     assert model.input_shape == (None, network.input.size, network.input.size, network.input.depth)
     answer = {k: np.asarray(v) for k, v in model(batch(network), training=False).items()}
-    assert set(answer) == {"age", "male"} | ({"nodes"} if network.nodes else set())
+    assert set(answer) == {"age", "male"} | ({"nodes"} if network.age_bins else set())
     assert answer["age"].shape == answer["male"].shape == (2,)
-    if network.nodes:
-        assert answer["nodes"].shape == (2, len(network.nodes))
+    if network.age_bins:
+        assert answer["nodes"].shape == (2, len(network.age_bins))
         np.testing.assert_allclose(answer["nodes"].sum(axis=1), 1, atol=1e-5)
-        np.testing.assert_allclose(answer["age"], answer["nodes"] @ network.nodes, rtol=1e-4)
+        np.testing.assert_allclose(answer["age"], answer["nodes"] @ network.age_bins, rtol=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes a TensorFlow tape")
@@ -154,7 +155,8 @@ def test_heads_stay_exact_where_the_trunk_trains_in_bfloat16(name: str) -> None:
 def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
     network = NETWORKS["lmtcnn-gap"]
     model = ARCHITECTURES[network.architecture](**network.config)
-    manifest = write_model(model, "net", "lmtcnn", network.config, network.input, tmp_path, "here")
+    about = Description("net", "lmtcnn", network.config, network.input, "here")
+    manifest = write_model(model, about, tmp_path)
     assert list(manifest.outputs) == ["age", "male", "nodes"]
     crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
     answer = load_keras(manifest)(network_input(crops, manifest.input), training=False)
@@ -172,7 +174,7 @@ def test_architectures_become_tensorflow_lite(name: str, tmp_path: Path) -> None
     write_graph(model, tmp_path / "net.tflite", "tflite")
     crops = batch(network)
     answers = TfliteNetwork(tmp_path / "net.tflite")(crops)
-    check(answers, keras_network(model)(crops), "float32", name)
+    check_parity(answers, keras_network(model)(crops), "float32", name)
 
 
 # Layers

@@ -4,9 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from models.crops.align import BORDERS, MEAN_POINTS, chip_transforms, crop_faces, warp
+from models.crops.align import (
+    BORDERS,
+    MEAN_POINTS,
+    central_transform,
+    chip_transforms,
+    crop_faces,
+    warp,
+)
 from models.crops.spec import CHIP, InputSpec
-from models.training.augment import view_transform
 
 # MEAN_POINTS times 100, less half a pixel: where the points lie in a chip of 100 without margin
 POINTS_IN_100 = [
@@ -32,7 +38,7 @@ def noise_image(height: int, width: int) -> np.ndarray:
 
 def test_points_of_a_turned_face_map_onto_their_places_in_the_chip() -> None:
     points = turned_face(25, 83, (140, -12))
-    matrix = chip_transforms(points, InputSpec(size=100, margin=0, view=1))[0]
+    matrix = chip_transforms(points, InputSpec(size=100, margin=0, crop_fraction=1))[0]
     mapped = points[0] @ matrix[:, :2].T + matrix[:, 2]
     np.testing.assert_allclose(mapped, POINTS_IN_100, atol=1e-3)
 
@@ -61,15 +67,18 @@ def test_the_transform_is_the_best_similarity_for_uneven_points() -> None:
 def test_a_view_of_three_quarters_of_margin_04_is_margin_0175(align: str) -> None:
     image, points = noise_image(240, 320), turned_face(10, 70, (120, 80))
     boxes = np.array([[121.3, 78.8, 190.1, 160.4]], np.float32)
-    part = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.4, view=0.75))
-    whole = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.175, view=1))
+    part = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.4, crop_fraction=0.75))
+    whole = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.175, crop_fraction=1))
     np.testing.assert_array_equal(part, whole)
 
 
 def test_the_training_view_of_a_chip_is_the_live_crop() -> None:
-    points, spec = turned_face(31, 58, (-20, 55)), InputSpec(size=64, margin=0.4, view=0.75)
+    points, spec = (
+        turned_face(31, 58, (-20, 55)),
+        InputSpec(size=64, margin=0.4, crop_fraction=0.75),
+    )
     to_chip = np.vstack([chip_transforms(points, CHIP)[0], [0, 0, 1]])
-    through_chip = view_transform(CHIP.size, spec) @ to_chip
+    through_chip = central_transform(CHIP.size, spec) @ to_chip
     np.testing.assert_allclose(through_chip, chip_transforms(points, spec)[0], atol=1e-4)
 
 
@@ -105,7 +114,7 @@ def test_no_face_gives_no_crop() -> None:
 def test_a_crop_shows_the_places_that_its_transform_says_at_every_size(side: float) -> None:
     columns = np.arange(1024) / 4  # the value of a pixel is its column / 4
     image = np.repeat(np.tile(columns.astype(np.uint8), (1024, 1))[..., None], 3, axis=2)
-    points, spec = turned_face(15, side, (300, 200)), InputSpec(view=0.75)
+    points, spec = turned_face(15, side, (300, 200)), InputSpec(crop_fraction=0.75)
     matrix = chip_transforms(points, spec)[0]
     crop = crop_faces(image, np.zeros((1, 4)), points, spec)[0, ..., 0]
     v, u = np.mgrid[0:64, 0:64]

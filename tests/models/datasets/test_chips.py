@@ -79,7 +79,8 @@ def test_chips_of_a_zip_go_by_its_own_size_and_time_and_by_what_measures_them(
     os.utime(path, ns=(0, 123_000_000_000))
     assert describe(path)["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     keys = [
-        f"{path.stat().st_size} 123000000000 {CHIP} {GEOMETRY_VERSION + more}" for more in (0, 1)
+        f"{path.stat().st_size} 123000000000 {CHIP.cache_key} {GEOMETRY_VERSION + more}"
+        for more in (0, 1)
     ]
     names = [f"set-{hashlib.sha256(key.encode()).hexdigest()[:12]}" for key in keys]
     assert [made.name for made in cache_folder().iterdir()] == names[:1]

@@ -61,7 +61,7 @@ def manifest(tmp_path: Path) -> Manifest:
         name="net",
         architecture="ssrnet",
         config={},
-        input=InputSpec(view=0.75),
+        input=InputSpec(crop_fraction=0.75),
         files={"onnx": {"name": "net.onnx", "sha256": sha256(tmp_path / "net.onnx")}},
         outputs={"age": "years, 0 to 100"},
         licence="research only",
@@ -198,7 +198,7 @@ def test_results_of_other_weights_or_settings_do_not_count(
     others = [
         replace(manifest, files={"onnx": {"name": "net.onnx", "sha256": "0" * 64}}),
         replace(manifest, calibration={}),
-        replace(manifest, mirror=True),
+        replace(manifest, flip_tta=True),
         replace(manifest, name="other"),
     ]
     for other in others:

@@ -19,11 +19,12 @@ from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
 
 nan = float("nan")
-SPEC = InputSpec(view=0.75)
+SPEC = InputSpec(crop_fraction=0.75)
 
 
 def results(
@@ -244,14 +245,14 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """An untrained joint SSR-Net with random weights that answers differently to every crop."""
-    from models.exporting.weights import write_model
+    from models.exporting.weights import Description, write_model
     from models.networks import ssrnet
 
     net = ssrnet.build()
     rng = np.random.default_rng(5)
     net.set_weights([_weights(w, rng) for w in net.weights])
     folder = tmp_path_factory.mktemp("models")
-    return write_model(net, "untrained", "ssrnet", {}, SPEC, folder, origin="a test")
+    return write_model(net, Description("untrained", "ssrnet", {}, SPEC, "a test"), folder)
 
 
 def _weights(variable: Any, rng: np.random.Generator) -> np.ndarray:
@@ -370,12 +371,13 @@ def test_what_is_not_labelled_is_null(run: Callable) -> None:
 def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
     import keras
 
-    from models.exporting.weights import write_model
+    from models.exporting.weights import Description, write_model
     from models.networks import ssrnet
 
     keras.utils.set_random_seed(5)
     config = {"outputs": ["age"]}
-    write_model(ssrnet.build(**config), "ages", "ssrnet", config, SPEC, tmp_path, origin="a test")
+    about = Description("ages", "ssrnet", config, SPEC, "a test")
+    write_model(ssrnet.build(**config), about, tmp_path)
     report = run(name=str(tmp_path / "ages.json"))
     assert report["gender_accuracy"] is None
     assert report["by_gender"]["female"]["gender_accuracy"] is None

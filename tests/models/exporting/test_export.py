@@ -17,9 +17,10 @@ from models import export
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.export import main
-from models.exporting import parity as proof
-from models.exporting.weights import write_model
-from models.inference.estimator import Estimator, choose_device
+from models.exporting import parity
+from models.exporting.weights import Description, write_model
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import SUFFIXES, Manifest, load_manifest, load_weights
 from models.networks import ssrnet
 
@@ -38,16 +39,17 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     model.set_weights([rng.uniform(0, 1, w.shape) / max(w[..., 0].size, 3) for w in weights])
     spec = InputSpec(scale=1 / 255)
     folder = tmp_path_factory.mktemp("trained")
-    return write_model(model, "small", "ssrnet", CONFIG, spec, folder, "test", mirror=True)
+    about = Description("small", "ssrnet", CONFIG, spec, "test", flip_tta=True)
+    return write_model(model, about, folder)
 
 
 @pytest.fixture(scope="module")
 def quick(small: Manifest) -> Iterator[None]:
     """Few faces of the clip, found once, and no times."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(proof, "EVERY", 60)
-        patch.setattr(proof, "best_seconds", lambda work: 0.001)
-        found = proof.clip_faces(small.input)
+        patch.setattr(parity, "FRAME_STEP", 60)
+        patch.setattr(parity, "best_seconds", lambda work: 0.001)
+        found = parity.clip_faces(small.input)
         patch.setattr(export, "clip_faces", lambda spec: found)
         yield
 
@@ -146,7 +148,7 @@ def test_the_live_application_runs_what_tensorflow_does(exported, tmp_path, caps
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite"])
 def test_8_bits_tell_what_they_cost_and_run(faces, quick, tmp_path, monkeypatch, capsys, kind):
-    monkeypatch.setitem(proof.DEVIATION["int8"], "age", 2.0)  # all faces are one person's
+    monkeypatch.setitem(parity.DEVIATION["int8"], "age", 2.0)  # all faces are one person's
     out = tmp_path / "out"
     assert main(["ssrnet-joint", "--to", kind, "--int8", "--data", str(faces), "-o", str(out)]) == 0
     head, whole, small, beside, _ = capsys.readouterr().out.splitlines()
@@ -155,7 +157,7 @@ def test_8_bits_tell_what_they_cost_and_run(faces, quick, tmp_path, monkeypatch,
     assert float(small.split()[1]) < float(whole.split()[1])
     assert "on 4 faces" in beside
     manifest = load_weights(out / f"ssrnet-joint-int8{SUFFIXES[kind]}")
-    crops = proof.held_out_faces([faces], manifest.input).crops
+    crops = parity.val_faces([faces], manifest.input).crops
     found, wanted = answers(manifest, crops), answers(load_manifest("ssrnet-joint"), crops)
     for one, other, limit in zip(found, wanted, (2.0, 0.05), strict=True):  # years, probability
         np.testing.assert_allclose(one, other, rtol=0, atol=limit)
@@ -181,12 +183,12 @@ def test_every_figure_has_its_heading(figures: dict[str, float], head: str, row:
 
 def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, tmp_path, capsys):
     name, out = path_of(small), tmp_path / "out"
-    assert "leave out --int8" in refusal(
+    assert "remove --int8" in refusal(
         capsys, name, "--to", "saved_model", "--int8", "--data", faces, "-o", out
     )
     assert "--int8 needs --data" in refusal(capsys, name, "--to", "onnx", "--int8", "-o", out)
     assert "unknown model 'nobody'" in refusal(capsys, "nobody", "--to", "onnx", "-o", out)
-    assert "mtcnn is no network of models.zoo" in refusal(
+    assert "mtcnn is not a network of models.zoo" in refusal(
         capsys, "mtcnn", "--to", "onnx", "-o", out
     )
     alone = exported / "small.json"
@@ -203,7 +205,7 @@ def test_what_cannot_be_exported_is_refused_in_one_line(small, exported, faces, 
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(small, quick, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(proof.TOLERANCE, "age", -1.0)
+    monkeypatch.setitem(parity.TOLERANCE, "age", -1.0)
     line = refusal(capsys, path_of(small), "--to", "saved_model", "-o", tmp_path / "out")
     assert "small: age differs from Keras by" in line
     assert list((tmp_path / "out").iterdir()) == []
@@ -212,14 +214,14 @@ def test_a_graph_that_answers_otherwise_is_not_written(small, quick, tmp_path, m
 def test_deviations_are_those_of_the_definition():
     expected = {"age": np.array([20.0, 30.0]), "male": np.array([0.4, 0.9]), "nodes": np.eye(2)}
     found = {"age": np.array([20.3, 30.1]), "male": np.array([0.41, 0.5]), "nodes": np.eye(2)}
-    words = proof.check(found, expected, "int8", "x")
+    words = parity.check_parity(found, expected, "int8", "x")
     assert words.startswith("age 0.2 years in the mean; male 0 of the faces with the other gender")
     with pytest.raises(ModelError, match=r"x: age differs from Keras by 0\.3 at most, more than"):
-        proof.check(found, expected, "float32", "x")
+        parity.check_parity(found, expected, "float32", "x")
     with pytest.raises(ModelError, match=r"x: male differs from Keras by 0\.5 of the faces"):
-        proof.check({**found, "male": np.array([0.6, 0.9])}, expected, "int8", "x")
+        parity.check_parity({**found, "male": np.array([0.6, 0.9])}, expected, "int8", "x")
     with pytest.raises(ModelError, match="x lacks the output nodes"):
-        proof.check({"age": found["age"], "male": found["male"]}, expected, "int8", "x")
+        parity.check_parity({"age": found["age"], "male": found["male"]}, expected, "int8", "x")
 
 
 def weights_refusal(path: Path) -> str:
@@ -233,8 +235,8 @@ def test_weights_that_cannot_run_are_refused_in_one_line(exported, tmp_path, mon
     for path in [p for p in exported.iterdir() if p.is_file()]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert "no such weights file" in weights_refusal(tmp_path / "nothing.onnx")
-    assert "is of no kind that runs here" in weights_refusal(tmp_path / "small.json")
-    assert "is of no kind that runs here" in weights_refusal(tmp_path)
+    assert "is not a kind of file that runs here" in weights_refusal(tmp_path / "small.json")
+    assert "is not a kind of file that runs here" in weights_refusal(tmp_path)
     (tmp_path / "other.tflite").write_bytes(b"")
     assert "has no manifest other.json beside it" in weights_refusal(tmp_path / "other.tflite")
     (tmp_path / "small-fp16.onnx").write_bytes(b"")

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from models.calibrate import main
-from models.inference.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
+from models.inference.calibration import (
+    age_range,
+    apply_temperature,
+    cross_fitted_ranges,
+    fit_age_range,
+    fit_temperature,
+)
 from models.manifest import WEIGHTS
 
 
@@ -68,7 +74,7 @@ def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
         return inside.mean(), inside[1600:].mean()
 
     even = held()
-    monkeypatch.setattr("models.inference.calibration.NEED", 1.0)
+    monkeypatch.setattr("models.inference.calibration.MAX_BOOST", 1.0)
     uneven = held()
     assert (even[0], uneven[0]) == pytest.approx((0.9, 0.9), abs=0.01)
     assert even[1] == pytest.approx(0.9, abs=0.01)
@@ -88,7 +94,7 @@ def test_few_faces_are_judged_by_one_more():
 def test_a_face_is_judged_by_a_table_of_others():
     guesses, ages = people(0, 400)
     ages[7] = guesses[7] + 60
-    low, high = judged(guesses, ages, np.ones(400))
+    low, high = cross_fitted_ranges(guesses, ages, np.ones(400))
     fold = np.random.default_rng(0).permutation(400) % 5
     others = fold != fold[7]
     table = fit_age_range(guesses[others], ages[others], np.ones(others.sum()))
@@ -102,9 +108,9 @@ def test_a_temperature_makes_of_confidence_how_often_it_is_right():
     shy = odds**0.5 / (1 + odds**0.5)
     temperature = fit_temperature(shy, males, np.ones(20_000))
     assert temperature == pytest.approx(0.5, abs=0.02)
-    told = tempered({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
+    told = apply_temperature({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
     assert told == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
-    assert tempered({}, shy) is shy
+    assert apply_temperature({}, shy) is shy
 
 
 @pytest.fixture

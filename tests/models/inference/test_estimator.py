@@ -14,8 +14,9 @@ import pytest
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.errors import ModelError
-from models.inference import estimator as runtime
-from models.inference.estimator import BOTH_SIDES, Estimator, choose_device, open_detector_network
+from models.inference import devices
+from models.inference.devices import choose_device, open_detector_network
+from models.inference.estimator import BOTH_SIDES, Estimator
 from models.manifest import load_manifest
 
 
@@ -47,7 +48,7 @@ def test_a_gpu_whose_driver_raises_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
     def raises(*_: object) -> None:
         raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
 
-    monkeypatch.setattr(runtime, "onnx_session", raises)
+    monkeypatch.setattr(devices, "onnx_session", raises)
     assert choose_device("auto").kind == "cpu"
 
 
@@ -63,7 +64,7 @@ def test_pixels_reach_the_network_as_the_manifest_says() -> None:
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The engine of detectors: as installed, and where OpenVINO is not."""
     if request.param == "onnxruntime":
-        monkeypatch.setattr(runtime, "find_spec", lambda name: None)
+        monkeypatch.setattr(devices, "find_spec", lambda name: None)
     else:
         pytest.importorskip("openvino")
     return str(request.param)
@@ -83,7 +84,7 @@ def test_the_engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), np.uint8)
     graph = load_manifest("mtcnn").file("onet")
     installed = open_detector_network(graph, one_shape=True)(images)
-    monkeypatch.setattr(runtime, "find_spec", lambda name: None)
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
     other = open_detector_network(graph, one_shape=True)(images)
     assert set(installed) == set(other) == {"offsets", "points", "scores"}
     for name, values in installed.items():
@@ -101,8 +102,8 @@ def test_a_file_that_is_no_graph_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     manifest = load_manifest("ssrnet-joint")
-    once = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
-    both = Estimator(replace(manifest, mirror=True), choose_device("cpu"))
+    once = Estimator(replace(manifest, flip_tta=False), choose_device("cpu"))
+    both = Estimator(replace(manifest, flip_tta=True), choose_device("cpu"))
     ages, males = both.predict(crops)
     for answer, turned in zip((ages, males), both.predict(crops[:, :, ::-1]), strict=True):
         np.testing.assert_allclose(answer, turned, rtol=1e-5)
@@ -114,7 +115,7 @@ def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
 
 def test_probabilities_are_tempered_however_a_face_is_asked_about():
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
-    manifest = replace(load_manifest("ssrnet-joint"), mirror=True)
+    manifest = replace(load_manifest("ssrnet-joint"), flip_tta=True)
     plain = Estimator(replace(manifest, calibration={}), choose_device("cpu")).predict(crops)[1]
     estimator = Estimator(
         replace(manifest, calibration={"temperature": [2.0]}), choose_device("cpu")

@@ -7,7 +7,8 @@ from models.convert import main
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.exporting import parity as proof
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from models.networks import faceres
 from models.networks.faceres import OFFSET

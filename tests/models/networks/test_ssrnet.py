@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from models.exporting import parity as proof
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from models.networks import ssrnet
 from models.networks.ssrnet import SoftStagewiseMerge
@@ -154,7 +155,7 @@ def test_the_merge_has_finite_gradients_where_a_bin_width_would_vanish() -> None
 def test_shipped_weights_answer_alike_in_keras_and_in_their_graph(name):
     manifest = load_manifest(name)
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
-    graph = Estimator(replace(manifest, mirror=False, calibration={}), choose_device("cpu"))
+    graph = Estimator(replace(manifest, flip_tta=False, calibration={}), choose_device("cpu"))
     outputs = load_keras(manifest)(crops.astype(np.float32))
     for answer, output in zip(graph.predict(crops), ("age", "male"), strict=True):
         limit = 100.0 if output == "age" else 1.0

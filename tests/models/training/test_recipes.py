@@ -84,7 +84,7 @@ def test_what_is_a_share_is_one(option: str, capsys: pytest.CaptureFixture) -> N
 def test_every_preset_suits_every_network() -> None:
     for name in PRESETS:
         for network, zoo in NETWORKS.items():
-            assert zoo.nodes or preset(name, network).age_weight > 0
+            assert zoo.age_bins or preset(name, network).age_weight > 0
 
 
 AUTHORS = {  # specs of the papers and their code: what a preset must not lose

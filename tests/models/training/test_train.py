@@ -10,15 +10,17 @@ import keras
 import numpy as np
 import pytest
 
+from models.crops.align import central_transform
 from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import training_chips
 from models.errors import ModelError
-from models.exporting.weights import write_model
-from models.inference.estimator import Estimator, choose_device
+from models.exporting.weights import Description, write_model
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import WEIGHTS, load_manifest
 from models.networks import ssrnet
 from models.train import known, main
-from models.training.augment import NONE, WEBCAM, random_crop, view_transform
+from models.training.augment import NONE, WEBCAM, random_crop
 from models.training.batches import teach
 from models.training.fit import start, start_from
 from models.training.losses import GenderAccuracy, age_loss, gender_loss, years_outside
@@ -55,9 +57,9 @@ def test_gender_accuracy_asks_the_teachers_where_the_label_is_unknown():
 def test_without_augmentation_a_crop_is_the_view_of_the_chip():
     rng = np.random.default_rng(0)
     chip = rng.integers(0, 256, (CHIP.size, CHIP.size, 3), np.uint8)
-    spec = InputSpec(view=0.75)
+    spec = InputSpec(crop_fraction=0.75)
     plain = cv2.warpAffine(
-        chip, view_transform(CHIP.size, spec), (64, 64), borderMode=cv2.BORDER_REPLICATE
+        chip, central_transform(CHIP.size, spec), (64, 64), borderMode=cv2.BORDER_REPLICATE
     )
     assert np.abs(random_crop(chip, spec, NONE, rng).astype(int) - plain).max() <= 1
     assert (random_crop(chip, spec, WEBCAM, rng) != plain).any()
@@ -101,7 +103,7 @@ def trained(folder, name, *arguments):
 
 def test_training_writes_a_model_that_runs_live(data, tmp_path):
     manifest = trained(tmp_path, "ssrnet-joint", "--data", data, "--epochs", 1)
-    assert manifest.input == InputSpec(view=0.75)
+    assert manifest.input == InputSpec(crop_fraction=0.75)
     assert "--epochs 1" in manifest.origin
     ages, males = Estimator(manifest, choose_device("cpu")).predict(
         np.zeros((2, 64, 64, 3), np.uint8)
@@ -302,7 +304,8 @@ def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
     spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
-    write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
+    about = Description("theirs", "ssrnet", config, spec, "here")
+    write_model(ssrnet.build(**config), about, tmp_path)
     with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
         start(ssrnet.build(), str(tmp_path / "theirs.json"))
 
@@ -311,6 +314,6 @@ def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypat
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     model = ssrnet.build(**(config := {"joint": True}))
     spec = InputSpec(size=64)
-    manifest = write_model(model, "net", "ssrnet", config, spec, tmp_path, "here")
+    manifest = write_model(model, Description("net", "ssrnet", config, spec, "here"), tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.weights.h5"]
     assert list(manifest.files) == ["keras"]

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from models import convert
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
+from models.upstream import conversion
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 
 NETS = {
@@ -88,7 +90,7 @@ def test_a_file_comes_back_as_the_net_that_was_written(
     model = awake(net)
     root = "/" if first == 1 else "model_weights"
     path = write_authors(tmp_path / "net.h5", model, first, root)
-    architecture, arguments, read = convert.read_age(path)
+    architecture, arguments, read = conversion.read_age(path)
     assert (architecture, arguments) == (family, {"outputs": ["age"], **config})
     for ours, theirs in zip(model.get_weights(), read.get_weights(), strict=True):
         np.testing.assert_array_equal(theirs, ours)
@@ -112,19 +114,20 @@ def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -
 
 @pytest.mark.parametrize("family", ["mobilenet", "densenet"])
 def test_crops_are_the_authors(family: str, tmp_path: Path) -> None:
-    spec = convert.age_input(tmp_path / "net.h5", family, white=False)
-    assert (spec.align, spec.margin, spec.view, spec.scale, spec.depth) == ("box", 0.4, 1, 1, 3)
+    spec = conversion.age_input(tmp_path / "net.h5", family, white_norm=False)
+    assert (spec.align, spec.margin, spec.crop_fraction) == ("box", 0.4, 1)
+    assert (spec.scale, spec.depth) == (1, 3)
 
 
 def test_white_norm_is_read_from_a_whole_model_or_stated(tmp_path: Path) -> None:
     path = tmp_path / "net.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = []
-    assert convert.age_input(path, "c3ae", white=False) == convert.C3AE_INPUT
-    assert convert.age_input(path, "c3ae", white=True) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == conversion.C3AE_INPUT
+    assert conversion.age_input(path, "c3ae", white_norm=True) == CONTEXT
     with h5py.File(path, "a") as file:
         file.attrs["model_config"] = json.dumps({"function": "white_norm"}).encode()
-    assert convert.age_input(path, "c3ae", white=False) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == CONTEXT
 
 
 def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
@@ -158,7 +161,7 @@ def test_these_nets_tell_the_age_alone_and_stand_alone(
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     assert "predicts age, not male" in refused(path, capsys, "--output", "male")
-    assert "is no SSR-Net: convert it by itself" in refused(path, capsys, path)
+    assert "is not an SSR-Net: convert it alone" in refused(path, capsys, path)
     for option in (("--male-is", "0"), ("--lambdas", "1", "1"), ("--white-norm",)):
         assert f"{option[0]} means nothing for" in refused(path, capsys, *option)
 
