@@ -45,11 +45,11 @@ def command_line(module: str, argv: list[str] | None) -> str:
 
 
 def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
-    """Call `work` and return the command's exit code: 0, or 2 after an error of AgeStream or of the
-    file system, or INTERRUPTED after Ctrl-C. Both print one line on standard error, prefixed by
-    `module`; that of Ctrl-C ends in `stopped`."""
+    """Call `work` and return the command's exit code: an int that `work` returns, else 0; 2 after
+    an error of AgeStream or of the file system; INTERRUPTED after Ctrl-C. Both print one line on
+    standard error, prefixed by `module`; that of Ctrl-C ends in `stopped`."""
     try:
-        work()
+        code = work()
     except AgeStreamError as mistake:
         print(f"{module}: {mistake}", file=sys.stderr)
         return 2
@@ -61,4 +61,4 @@ def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     except KeyboardInterrupt:
         print(f"\n{module}: stopped{stopped}", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code if isinstance(code, int) else 0

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from models.errors import ModelError
 
+ROOT = Path(__file__).resolve().parents[1]  # of the repository
+
 
 def writable_folder(path: Path) -> None:
     """Create a folder to write to, with its parents. Raises OSError if it cannot be created or is

@@ -12,11 +12,10 @@ from typing import Any
 
 from models.crops.spec import GEOMETRY_VERSION
 from models.errors import ModelError
-from models.files import atomic_write
+from models.files import ROOT, atomic_write
 from models.machine import machine
 from models.manifest import Manifest
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
 DIGITS = 12  # of hashes
 Row = dict[str, str]  # column -> cell

@@ -43,7 +43,7 @@ def test_an_exception_while_tensorflow_is_quiet_is_raised_and_later_lines_are_pr
     capfd: pytest.CaptureFixture,
 ) -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere"), quiet_tensorflow():
-        import nowhere  # noqa: F401
+        import nowhere  # type: ignore[import-not-found]  # noqa: F401
     os.write(2, b"later\n")
     assert capfd.readouterr().err == "later\n"
 

@@ -1,8 +1,9 @@
 """The evaluation: its arithmetic by hand, and a small data set through the live path."""
 
 import json
+import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,22 +20,23 @@ from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
+from models.inference.calibration import AGE_BANDS
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
+from tests.synthetic import read_image
 
 nan = float("nan")
 SPEC = InputSpec(crop_fraction=0.75)
 
 
 def results(
-    ages: list[float],
-    guessed_ages: list[float],
-    males: list[float] | None = None,
-    guessed_males: list[float] | None = None,
-    races: list[str] | None = None,
-    low: list[float] | None = None,
-    high: list[float] | None = None,
+    ages: Sequence[float],
+    guessed_ages: Sequence[float],
+    males: Sequence[float] | None = None,
+    guessed_males: Sequence[float] | None = None,
+    races: Sequence[str] | None = None,
+    **limits: Sequence[float],
 ) -> Results:
     unknown = [nan] * len(ages)
     return Results(
@@ -46,8 +48,8 @@ def results(
         np.array(races or [""] * len(ages)),
         np.array(guessed_ages, float),
         np.array(guessed_males or unknown, float),
-        np.array(low or unknown, float),
-        np.array(high or unknown, float),
+        np.array(limits.get("low", unknown), float),
+        np.array(limits.get("high", unknown), float),
         np.ones(len(ages), bool),
         np.full((len(ages), 1), nan),
     )
@@ -113,7 +115,7 @@ def test_groups_hold_their_own_faces_only() -> None:
 
 
 def test_the_age_bands_leave_no_gap() -> None:
-    lows, highs = zip(*metrics.AGE_BANDS, strict=True)
+    lows, highs = zip(*AGE_BANDS, strict=True)
     assert [low - 1 for low in lows[1:]] == list(highs[:-1])
     assert (lows[0], highs[-1]) == (0, None)
 
@@ -231,7 +233,7 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
     some = full if known else results([nan], [nan])
     crops = {int(row): np.zeros((9, 9, 3), np.uint8) for part in plots.worst(some) for row in part}
     plots.save_plots(some, crops, "a title", tmp_path)
-    shapes = {path.name: cv2.imread(str(path)).shape[:2] for path in tmp_path.glob("*")}
+    shapes = {path.name: read_image(path).shape[:2] for path in tmp_path.glob("*")}
     assert shapes["age.png"] == (616, 726)  # 5.6 × 6.6 inches of 110 dots
     assert shapes["error.png"] == (660, 990)
     assert shapes["calibration.png"] == (528, 1155)
@@ -259,7 +261,8 @@ def _weights(variable: Any, rng: np.random.Generator) -> np.ndarray:
     shape = tuple(variable.shape)
     if variable.name == "moving_variance":
         return np.full(shape, 400.0)
-    return rng.uniform(-0.2, 1, shape) / max(np.prod(shape[:-1]), 3)
+    weights: np.ndarray = rng.uniform(-0.2, 1, shape) / max(math.prod(shape[:-1]), 3)
+    return weights
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +324,7 @@ def estimates(model: Manifest, images: list[np.ndarray]) -> tuple[np.ndarray, np
 def test_every_picture_is_counted_once(run: Callable, model: Manifest, folder: Path) -> None:
     report = run()
     names = ("a.png", "b.png", "c.png", "blank.png")
-    images = [cv2.imread(str(folder / "images" / name)) for name in names]
+    images = [read_image(folder / "images" / name) for name in names]
     ages, males = estimates(model, images)
     assert len(set(ages.tolist())) == 4
     errors = np.abs(ages[[0, 1, 3]] - [30, 50, 20])
@@ -351,7 +354,7 @@ def test_a_zip_holds_the_same_pictures(run: Callable, folder: Path, tmp_path: Pa
 
 def test_chips_are_taken_whole(run: Callable, model: Manifest, folder: Path) -> None:
     report = run("--chips")
-    images = [cv2.imread(str(folder / "images" / f"{name}.png")) for name in "ab"]
+    images = [read_image(folder / "images" / f"{name}.png") for name in "ab"]
     # 300 pixels to 64: shrunk by areas
     crops = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
     ages, _ = Estimator(model, choose_device("cpu")).predict(np.stack(crops))
@@ -375,7 +378,7 @@ def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> No
     from models.networks import ssrnet
 
     keras.utils.set_random_seed(5)
-    config = {"outputs": ["age"]}
+    config: dict[str, Any] = {"outputs": ["age"]}
     about = Description("ages", "ssrnet", config, SPEC, "a test")
     write_model(ssrnet.build(**config), about, tmp_path)
     report = run(name=str(tmp_path / "ages.json"))

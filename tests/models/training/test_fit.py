@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -69,10 +70,10 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     resumed = fit(training, faces, TRAIN, VAL, killed, resume=True)
     expected, found = (table(tmp_path / n / "tiny.csv") for n in ("whole", "killed"))
     assert len(expected) == len(found) == 4
-    for one, other in zip(expected, found, strict=True):
-        assert other == pytest.approx(one, rel=1e-4, abs=1e-5)
-    for one, other in zip(whole.last, resumed.last, strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+    for row, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(row, rel=1e-4, abs=1e-5)
+    for weights, others in zip(whole.last, resumed.last, strict=True):
+        np.testing.assert_allclose(others, weights, rtol=1e-3, atol=1e-5)
     assert resumed.best_row["epoch"] == whole.best_row["epoch"]
 
 
@@ -186,6 +187,7 @@ def test_unknown_ages_are_no_band_of_their_own(faces: Chips) -> None:
     assert chances[:8].sum() == pytest.approx(chances[8:10].sum())
     assert chances[10:] == pytest.approx(chances[:10].mean())
     counts = node_counts(Network("c3ae", {}, InputSpec(), (0.0, 50.0, 60.0)), aged, np.arange(40))
+    assert counts is not None
     assert counts.tolist() == pytest.approx([8 * 0.6, 8 * 0.4 + 2 * 0.3, 2 * 0.7])
 
 
@@ -210,11 +212,11 @@ def test_where_no_age_is_learnt_faces_of_known_gender_are_watched(faces: Chips) 
 
 
 def test_what_is_learnt_is_what_faces_or_teachers_tell_and_the_recipe_weighs(faces: Chips) -> None:
-    def told(chips: Chips, teachers: tuple[str, ...] = (), **changes: float) -> set[str]:
+    def told(chips: Chips, teachers: tuple[str, ...] = (), **changes: Any) -> set[str]:
         training = Training("c3ae", replace(RECIPE, **changes), teachers=teachers)
         return learnt(training, chips, np.arange(40))
 
-    neither = {"age_weight": 0.0, "nodes_weight": 0.0}
+    neither: dict[str, Any] = {"age_weight": 0.0, "nodes_weight": 0.0}
     unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
     assert told(faces) == {"age", "nodes", "male"}
     assert told(faces, age_weight=0.0) == {"age", "nodes", "male"}  # of its classes
@@ -236,7 +238,7 @@ def test_a_training_of_gender_alone_watches_genders_and_chooses_by_them(
 
 
 def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, float]] = [
         {"epoch": k, "age_years_outside": 9 - k, "val_age_years_outside": 8 - k} for k in range(3)
     ]
     save_curves(rows, rows[2], "net", tmp_path / "net.csv")

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -303,7 +304,8 @@ def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
-    spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
+    spec = InputSpec(size=64)
+    config: dict[str, Any] = {"joint": True, "male_is": 0}
     about = Description("theirs", "ssrnet", config, spec, "here")
     write_model(ssrnet.build(**config), about, tmp_path)
     with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
@@ -312,7 +314,8 @@ def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
 
 def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    model = ssrnet.build(**(config := {"joint": True}))
+    config: dict[str, Any] = {"joint": True}
+    model = ssrnet.build(**config)
     spec = InputSpec(size=64)
     manifest = write_model(model, Description("net", "ssrnet", config, spec, "here"), tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.weights.h5"]
