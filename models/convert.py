@@ -54,6 +54,7 @@ def _convert_keras2(args: argparse.Namespace) -> Manifest:
     layers = {path: keras2_layers(path) for path in args.source}  # refuses other files
     with quiet_tensorflow():
         from models.upstream.conversion import (
+            SsrnetFacts,
             age_architecture,
             convert_age,
             convert_ssrnet,
@@ -69,10 +70,8 @@ def _convert_keras2(args: argparse.Namespace) -> Manifest:
         _refuse(args, first, "male_is", "lambdas", *([] if c3ae else ["white_norm"]))
         return convert_age(first, args.name, args.out, licence, args.white_norm)
     _refuse(args, first, "white_norm")
-    lambdas = tuple(args.lambdas or (1.0, 1.0))
-    return convert_ssrnet(
-        args.source, args.name, args.out, licence, args.output, args.male_is, lambdas
-    )
+    facts = SsrnetFacts(args.output or (), args.male_is, tuple(args.lambdas or (1.0, 1.0)))
+    return convert_ssrnet(args.source, args.name, args.out, licence, facts)
 
 
 def _refuse(args: argparse.Namespace, source: Path, *options: str) -> None:

@@ -38,7 +38,8 @@ class Manifest:
     outputs: dict[str, str]  # name -> meaning of its values
     flip_tta: bool = False  # test-time augmentation: mean over the crop and its mirror image
     licence: str = ""
-    origin: str = ""  # source, or training command, Keras back end and seed
+    origin: str = ""  # where the weights come from, in words
+    repeat: str = ""  # command that trains such weights from what the project or a package has
     data: dict[str, Any] = field(default_factory=dict)  # data set -> its sha256, faces per split
     metrics: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, list[float]] = field(default_factory=dict)  # see inference.calibration

@@ -58,14 +58,14 @@ def internal(known: dict[str, Path], typed: bool) -> dict[str, set[str]]:
     """The modules of the tree that each one imports; with `typed` also those for types alone."""
     graph = {}
     for module, path in known.items():
-        found = (each for each in imports(path.read_text()) if typed or not each.typed)
+        found = (each for each in imports(path.read_text("utf-8")) if typed or not each.typed)
         graph[module] = {to for each in found if (to := module_of(each.name, known))} - {module}
     return graph
 
 
 def external(path: Path, known: dict[str, Path]) -> set[str]:
     """The top names that a file imports from outside the tree, the standard library included."""
-    names = {each.name for each in imports(path.read_text()) if not each.typed}
+    names = {each.name for each in imports(path.read_text("utf-8")) if not each.typed}
     return {name.partition(".")[0] for name in names if module_of(name, known) is None}
 
 

@@ -64,7 +64,7 @@ def test_no_command_is_imported() -> None:
     commands = {
         name
         for name, path in KNOWN.items()
-        if path.name == "__main__.py" or COMMAND.search(path.read_text())
+        if path.name == "__main__.py" or COMMAND.search(path.read_text("utf-8"))
     }
     assert {"stream", "models.train", "demo.doctor.__main__"} <= commands
     assert not arrows(lambda _, other: other in commands)

@@ -7,7 +7,7 @@ from demo.records import CSV_COLUMNS, csv_rows, face_records, frame_record
 
 
 def two_faces() -> Faces:
-    """A person, and a face of which only the detector's columns are known."""
+    """A person, and a face with the detector's columns alone."""
     found = Faces.detected(
         np.array([[1, 2, 30.04, 40], [5, 6, 7, 8]], np.float32),
         np.array([0.99, 0.9], np.float32),

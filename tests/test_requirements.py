@@ -17,7 +17,8 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
 }
 OPTIONAL = {"ai_edge_litert", "pandas", "supervision"}  # used where the user has them
-TRAINING = {"models.zoo"}  # builds Keras networks, for weights other than ONNX
+# Imported only with weights other than ONNX: packages, and the module that builds Keras networks.
+TENSORFLOW, KERAS_NETWORKS = {"tensorflow", "keras"}, {"models.zoo"}
 TRAINING_PACKAGES = (
     "tensorflow keras mtcnn joblib lz4 skimage matplotlib h5py onnx tf2onnx trackeval".split()
 )
@@ -29,7 +30,7 @@ LOCKED = re.compile(
 
 def lines(name: str) -> set[str]:
     """The requirements of a file, without comments and without those it includes."""
-    text = (ROOT / name).read_text()
+    text = (ROOT / name).read_text("utf-8")
     return {line for line in text.splitlines() if line and not line.startswith(("#", "-r"))}
 
 
@@ -40,7 +41,7 @@ def names(file: str) -> set[str]:
 
 def locked(name: str) -> set[tuple[str, str]]:
     """Packages and versions of a lock file."""
-    return {(match[1], match[2]) for match in LOCKED.finditer((ROOT / name).read_text())}
+    return {(match[1], match[2]) for match in LOCKED.finditer((ROOT / name).read_text("utf-8"))}
 
 
 def distributions(imported: set[str]) -> set[str]:
@@ -54,10 +55,10 @@ def known() -> dict[str, Path]:
 
 
 def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str, Path]) -> None:
-    path = reachable("stream", internal(known, typed=False), without=TRAINING)
+    path = reachable("stream", internal(known, typed=False), without=KERAS_NETWORKS)
     assert {"demo.sinks.video", "models.inference.engines", "trackers.kalman"} <= path
     imported = set.union(*(external(known[module], known) for module in path))
-    assert distributions(imported - {"tensorflow"}) == names("requirements-live.txt")
+    assert distributions(imported - TENSORFLOW) == names("requirements-live.txt")
 
 
 def test_every_import_is_a_requirement(known: dict[str, Path]) -> None:
@@ -82,7 +83,7 @@ def test_the_lock_fits_the_requirements(kind: str) -> None:
         name, _, version = line.partition("==")
         fitting = [v for n, v in versions if n == name and v.startswith(version.removesuffix("*"))]
         assert len(fitting) == 1, line
-    text = (ROOT / f"requirements{kind}.lock").read_text()
+    text = (ROOT / f"requirements{kind}.lock").read_text("utf-8")
     assert len(re.findall(r"^[\w.-]+==", text, re.M)) == len(LOCKED.findall(text))  # all hashed
     assert not re.search(r"://|^--", text, re.M)  # no address of the machine that wrote it
     assert versions >= locked("requirements.lock")
@@ -99,7 +100,7 @@ def test_the_demo_runs_without_the_training_packages(tmp_path: Path) -> None:
         sys.exit(stream.main({arguments!r}))"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in log.read_text().splitlines()]
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert len(records) == 30
     assert records[-1]["faces"][0]["age"] is not None
     assert video.stat().st_size > 10_000

@@ -1,4 +1,4 @@
-"""Compare two passes over a clip face by face: what is lost where work is saved."""
+"""Compare two passes over a clip face by face, to see what saving work costs."""
 
 from dataclasses import dataclass
 

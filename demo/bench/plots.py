@@ -9,4 +9,4 @@ PLOT_SUFFIXES = {".jpg", ".pdf", ".png", ".svg"}
 
 def check_plot(path: Path) -> None:
     """Raise UserError unless a plot can be written at the path."""
-    check_file(path, PLOT_SUFFIXES, "plot to")
+    check_file(path, PLOT_SUFFIXES, "plot to", replaced=True)

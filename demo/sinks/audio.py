@@ -29,8 +29,8 @@ def audio_of(
 ) -> "AudioTrack | None":
     """The first audio track of a file; None if the path is not a file with sound that can be read.
 
-    `first_pts` gives the time of the first frame on the file's clock, in seconds; it is called once
-    that frame was read. `notify` gets a warning, at `close`, if the sound ends early.
+    `first_pts` gives the time of the first frame on the file's clock, in seconds; it is called only
+    after that frame was read. If the sound ends early, `notify` gets a warning at `close`.
     """
     if not Path(path).is_file():
         return None
@@ -97,8 +97,8 @@ class AudioTrack:
                     self._output.mux(packet)
 
     def close(self) -> None:
-        """Close the file, and send the warning if its sound ended early, from the thread that
-        calls. A second call does nothing. If a writer hangs in `advance`, the file stays open."""
+        """Close the file. If its sound ended early, notify once, from the calling thread. A second
+        call does nothing. If a writer hangs in `advance`, the file stays open."""
         if self._closed:
             return
         self._closed = True
@@ -166,5 +166,5 @@ class AudioTrack:
 
 
 def _format_of(frame: Any) -> tuple[str, str, int]:
-    """What must not change within a resampler: sample format, layout, rate."""
+    """Sample format, layout and rate: a resampler takes no change of them."""
     return frame.format.name, frame.layout.name, frame.sample_rate

@@ -1,4 +1,4 @@
-"""What every output of a run offers: sinks take results, picture sinks take pictures."""
+"""Protocols of the outputs of a run: sinks take results, picture sinks take pictures."""
 
 from typing import Protocol, Self
 
@@ -16,7 +16,7 @@ class Sink(Protocol):
 
 
 class PictureSink(Protocol):
-    """Takes what there is to see: frames with their overlay, or a mosaic of several sources."""
+    """Takes the pictures of a run: frames with their overlay, or a mosaic of several sources."""
 
     @property
     def wanted(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from demo.sinks.words import AGE_BAND_YEARS, GENDERS, clock, person_text
+from demo.sinks.words import AGE_BAR_YEARS, GENDERS, clock, person_text
 
 CHART_WIDTH, CHART_HEIGHT = 960, 180  # pixels; presence bars are as high as their rows
 LEFT, RIGHT, TOP, AXIS = 120, 34, 16, 26  # pixels: margins, and the height of the axis below
@@ -58,7 +58,7 @@ def age_bars(ages: dict[str, list[int]]) -> str:
     for k, start in enumerate(ages["from"]):
         left = LEFT + slot * (k + 0.1)
         last = k + 1 == len(ages["from"])
-        name = f"{start}+" if last else f"{start}–{start + AGE_BAND_YEARS - 1}"
+        name = f"{start}+" if last else f"{start}–{start + AGE_BAR_YEARS - 1}"
         parts.append(_text(left + slot * 0.4, CHART_HEIGHT + 17, name, "middle", soft=True))
         for place, gender in enumerate(genders):
             number = ages[gender][k]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from demo.sinks.words import AGE_BAND_YEARS, AGE_BANDS, GENDERS
+from demo.sinks.words import AGE_BAR_YEARS, AGE_BARS, GENDERS
 
 TIME_BINS = np.geomspace(1e-4, 100.0, 400) * 1e3  # upper ends, in ms: each 3.5 % above the last
 
@@ -40,16 +40,16 @@ class AgeHistogram:
     """People by gender and decade of age."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros((len(GENDERS), AGE_BANDS), int)
+        self._counts = np.zeros((len(GENDERS), AGE_BARS), int)
 
     def add(self, gender: str, age: float | None) -> None:
         """Count a person; nothing is counted where the age, in years, is not known."""
         if age is not None:
-            band = min(max(int(age // AGE_BAND_YEARS), 0), AGE_BANDS - 1)
+            band = min(max(int(age // AGE_BAR_YEARS), 0), AGE_BARS - 1)
             self._counts[GENDERS.index(gender), band] += 1
 
     def record(self) -> dict[str, Any]:
         """The lower ends of the bands in years, and people per band by gender, as in the summary's
         JSON."""
         counts = dict(zip(GENDERS, self._counts.tolist(), strict=True))
-        return {"from": [AGE_BAND_YEARS * k for k in range(AGE_BANDS)], **counts}
+        return {"from": [AGE_BAR_YEARS * k for k in range(AGE_BARS)], **counts}

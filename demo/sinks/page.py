@@ -59,7 +59,7 @@ def _cards(record: dict[str, Any]) -> str:
         cards.append((clock(record["seconds"]), "watched"))
     if record["busiest"]:
         first = record["busiest"][0]
-        cards.append((str(first["faces"]), f"most at once, at {clock(first['from'])}"))
+        cards.append((str(first["faces"]), f"most faces at once, at {clock(first['from'])}"))
     frames = named(record["frames"], "photo" if record["photos"] else "frame")
     if not record["photos"]:
         frames += f", {record['dropped'] or 'none'} dropped"

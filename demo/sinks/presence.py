@@ -1,4 +1,4 @@
-"""Who was in view and when, in memory that does not grow with the session."""
+"""The people of a session and their time in view, in memory that does not grow with it."""
 
 import math
 from copy import deepcopy
@@ -65,7 +65,7 @@ class Person:
 
 
 class _LastFrame(NamedTuple):
-    """The newest frame of a source; how long it was in view is known when the next one comes."""
+    """The newest frame of a source; only the next frame shows how long it was in view."""
 
     time: float  # seconds
     length: float  # seconds, of the frame before it
@@ -73,8 +73,8 @@ class _LastFrame(NamedTuple):
 
 
 class Presence:
-    """Everyone who was in view. The people longest in view are kept one by one; others are only
-    counted once they are gone."""
+    """Counts people and their time in view. The people longest in view are kept one by one; others
+    are reduced to counts once they are gone."""
 
     def __init__(self, max_people: int = MAX_PEOPLE) -> None:
         """Keep `max_people` one by one, for a while up to twice as many."""
@@ -133,8 +133,8 @@ class Presence:
         return ages
 
     def _count_last_frame(self, source: str, now: float) -> float:
-        """Count the last frame of a source, which was in view until `now`; the seconds that it
-        was."""
+        """Count the last frame of a source, which was in view until `now`; return its length in
+        seconds."""
         if source not in self._last_frames:
             return 0.0
         start, _, people = self._last_frames[source]

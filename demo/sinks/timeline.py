@@ -1,4 +1,4 @@
-"""How many faces were in view over time, in memory that does not grow with the session."""
+"""Faces in view over time, in memory that does not grow with the session."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A recording of what there is to see, as H.264."""
+"""The recording of a run, as H.264."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -33,9 +33,9 @@ VIDEO_SUFFIXES = set(FRAGMENTS)
 class VideoRecorder:
     """A picture sink that records H.264, encoded in a thread of its own.
 
-    Every picture keeps its time. The file appears with the first picture and has its size; later
-    pictures of another size are letterboxed. If the process is killed, the file is playable up to
-    its last second or two.
+    Every picture keeps its time. The first picture creates the file and sets its size; later
+    pictures of another size are letterboxed. If the process is killed, the file can be played,
+    except its last two seconds.
     """
 
     wanted, realtime = True, False
@@ -137,7 +137,7 @@ class VideoFile:
             self._audio.attach(self._container)
 
     def _tick(self, seconds: float) -> int:
-        """The time in ticks, later than that of the last frame."""
+        """The time in ticks, later than the last frame."""
         on_beat = round(seconds * self._rate) / self._rate
         if abs(seconds - on_beat) < SNAP_SHARE / self._rate:  # undo the rounding of containers
             seconds = float(on_beat)

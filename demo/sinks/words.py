@@ -3,8 +3,8 @@
 from typing import Any
 
 GENDERS = ("female", "male", "unknown")
-AGE_BAND_YEARS = 10  # width of a bar of the age histogram
-AGE_BANDS = 10  # the last one has no upper end
+AGE_BAR_YEARS = 10  # width of a bar of the age histogram
+AGE_BARS = 10  # the last one has no upper end
 
 
 def clock(seconds: float) -> str:

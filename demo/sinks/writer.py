@@ -1,4 +1,4 @@
-"""A thread that writes, so that the main loop does not wait for disk and encoder."""
+"""A thread that writes, so that the main loop does not wait for the disk or the encoder."""
 
 import queue
 import threading
@@ -31,7 +31,7 @@ class BackgroundWriter(Generic[Item]):
     ) -> None:
         """`close` gets whether all items were written. `action` begins the message of an error:
         "cannot record to a.mp4". The queue holds `capacity` items; a writer that does not finish
-        within `timeout` seconds after the last item hangs."""
+        within `timeout` seconds after the last item counts as hanging."""
         self._write, self._close = write, close
         self._action, self._timeout = action, timeout
         self._queue: queue.Queue[Item | None] = queue.Queue(capacity)  # None is the end

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from models.inference.calibration import COVERAGE
+from models.inference.calibration import AGE_BANDS, COVERAGE
 
-AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_width", "ece")
 ADULT = 16  # years
 BEHIND, GROUP = 0.06, 100  # a group of so many adults may be less right than all by so much

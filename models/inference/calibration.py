@@ -12,7 +12,8 @@ import numpy as np
 COVERAGE = 0.9  # share of true ages inside their range
 KNOTS = np.arange(0.0, 101.0, 5.0)  # years, estimated ages
 BANDWIDTH = 5.0  # years, standard deviation of the Gaussian kernel around a knot
-BANDS = (0, 4, 9, 16, 26, 36, 46, 61, 76)  # years, first true age of each band
+# years, first and last true age of each band
+AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 RARITY = 0.5  # a face weighs (weight of its band) ** -RARITY
 MAX_BOOST = 2.0  # a band is boosted or damped at most so many times for its coverage
 ROUNDS, STEP = 20, 4.0  # of adjusting the boosts: each multiplies by exp(STEP · missing coverage)
@@ -49,7 +50,8 @@ def fit_age_range(
     order = np.argsort(ages - estimates, kind="stable")
     estimates, ages, weights = estimates[order], ages[order], weights[order]
     errors = ages - estimates
-    band = np.unique(np.searchsorted(BANDS, ages, side="right"), return_inverse=True)[1]
+    starts = [first for first, _ in AGE_BANDS]
+    band = np.unique(np.searchsorted(starts, ages, side="right"), return_inverse=True)[1]
     total = np.bincount(band, weights)
     boost = np.ones(len(total))
     for _ in range(ROUNDS):
@@ -84,7 +86,7 @@ def _error_quantiles(
     effective_count = weights.sum() ** 2 / (weights**2).sum()  # Kish 1965
     level = min(COVERAGE * (1 + 1 / effective_count), 1.0)
     factor = np.quantile(relative, level, weights=weights, method="inverted_cdf")
-    return np.maximum(reaches * factor, MIN_REACH)
+    return np.asarray(np.maximum(reaches * factor, MIN_REACH))
 
 
 def cross_fitted_ranges(
@@ -108,7 +110,7 @@ def apply_temperature(table: Table, male_probs: np.ndarray) -> np.ndarray:
         return male_probs
     clipped = np.clip(male_probs, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     odds = (clipped / (1 - clipped)) ** (1 / table["temperature"][0])
-    return (odds / (1 + odds)).astype(male_probs.dtype)
+    return np.asarray(odds / (1 + odds), male_probs.dtype)
 
 
 def fit_temperature(male_probs: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:

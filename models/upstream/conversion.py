@@ -1,8 +1,8 @@
 """Weights of other projects as models: a Keras network, its graph and a manifest."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +29,35 @@ READERS = {  # architecture -> title in messages, function
 }
 
 
-def convert_ssrnet(
-    paths: list[Path],
-    name: str,
-    folder: Path,
-    licence: str,
-    stated: list[str] | None = None,
-    male_is: int | None = None,
-    lambdas: tuple[float, float] = (1.0, 1.0),
-) -> Manifest:
-    """Write one SSR-Net file, or an age and a gender file, as one model.
+@dataclass(frozen=True)
+class SsrnetFacts:
+    """Facts about SSR-Net files that the files may not contain."""
 
-    `stated`: output of each file, "age" or "male", needed if its layers do not name it. `male_is`:
-    label of men in the gender file (1 if None). `lambdas`: λ of the bin shifts and of the bin
-    widths. Raises ModelError if a file does not fit, or if these arguments contradict the files.
-    """
+    outputs: Sequence[str] = ()  # of each file, "age" or "male", if its layers do not name it
+    male_is: int | None = None  # label of men in the gender file; None = 1
+    lambdas: tuple[float, float] = (1.0, 1.0)  # λ of the bin shifts and of the bin widths
+
+
+def convert_ssrnet(
+    paths: list[Path], name: str, folder: Path, licence: str, facts: SsrnetFacts
+) -> Manifest:
+    """Write one SSR-Net file, or an age and a gender file, as one model. Raises ModelError if a
+    file does not fit, or if the facts contradict the files."""
     files = [read_ssrnet(path, keras2_layers(path)) for path in paths]
-    outputs = file_outputs(paths, [file.output for file in files], stated or [])
+    outputs = file_outputs(paths, [file.output for file in files], facts.outputs)
     if len({tuple(file.stage_num) for file in files}) > 1:
         raise ModelError(f"{paths[0]} and {paths[1]} differ in their bins: convert each alone")
     config: dict[str, Any] = {
         "outputs": outputs,
         "joint": False,
         "stage_num": files[0].stage_num,
-        "lambda_local": lambdas[0],
-        "lambda_d": lambdas[1],
+        "lambda_local": facts.lambdas[0],
+        "lambda_d": facts.lambdas[1],
     }
-    if male_is is not None and "male" not in outputs:
+    if facts.male_is is not None and "male" not in outputs:
         raise ModelError(f"--male-is means nothing for {paths[0]}, which predicts the age alone")
     if "male" in outputs:
-        config["male_is"] = _male_label(paths[outputs.index("male")], male_is)
+        config["male_is"] = _male_label(paths[outputs.index("male")], facts.male_is)
     model = ssrnet.build(**config)
     for file, output in zip(files, outputs, strict=True):
         assign(model, file.layers, f"{output}_" if len(files) > 1 else "")
@@ -121,7 +120,7 @@ def age_architecture(layers: Iterable[str]) -> str | None:
     return next((family for mark, family in marks.items() if mark in layers), None)
 
 
-def file_outputs(paths: list[Path], named: list[str | None], stated: list[str]) -> list[str]:
+def file_outputs(paths: list[Path], named: list[str | None], stated: Sequence[str]) -> list[str]:
     """The output of each file: `named` by its layers, otherwise `stated` by the user. Raises
     ModelError if an output is unknown, contradicted or given twice."""
     if stated and len(stated) != len(paths):

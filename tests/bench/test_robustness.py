@@ -45,8 +45,8 @@ def test_every_frame_has_a_jitter_of_its_own_and_a_seed_repeats_it() -> None:
 def predictions(
     ages: list[np.ndarray], male_probs: list[np.ndarray], weight: float = 1.0
 ) -> Predictions:
-    columns = [np.array(column, np.float32) for column in (ages, male_probs)]
-    return Predictions(columns[0], *columns, np.full_like(columns[0], weight))
+    years, chances = (np.array(column, np.float32) for column in (ages, male_probs))
+    return Predictions(years, years, chances, np.full_like(years, weight))
 
 
 def test_the_shown_age_is_the_running_mean_from_the_first_label_on() -> None:

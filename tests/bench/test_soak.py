@@ -95,8 +95,8 @@ def test_a_run_that_was_stopped_before_the_first_frame_is_one_line(clip, capsys,
 def test_a_run_that_was_stopped_has_no_verdict(clip, capsys, monkeypatch):
     write = soak.Meter.write
 
-    def interrupted(meter: soak.Meter, *written: object) -> None:
-        write(meter, *written)
+    def interrupted(meter: soak.Meter, picture: Frame) -> None:
+        write(meter, picture)
         if len(meter.samples) == 2:
             raise KeyboardInterrupt
 

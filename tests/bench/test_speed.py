@@ -67,10 +67,9 @@ def test_passes_are_timed_frame_by_frame(clip):
 
 def test_a_log_only_session_draws_nothing(clip, monkeypatch):
     sessions = []
-    original = Session
 
     def session(*given, **options):
-        sessions.append(original(*given, **options))
+        sessions.append(Session(*given, **options))
         return sessions[-1]
 
     monkeypatch.setattr(speed, "Session", session)

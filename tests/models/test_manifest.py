@@ -63,7 +63,7 @@ def test_a_kind_of_weights_that_a_model_does_not_have_is_named(saved: Manifest) 
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "no/such/folder/model.json"])
-def test_an_unknown_model_is_refused_with_what_there_is(name: str) -> None:
+def test_an_unknown_model_is_refused_with_a_list_of_models(name: str) -> None:
     message = refusal(name)
     assert repr(name) in message
     assert "manifest (.json)" in message
@@ -93,11 +93,11 @@ def test_a_broken_manifest_is_not_readable(text: str, tmp_path: Path) -> None:
         ({"calibration": {"age": ["a"], "age_low": [0], "age_high": [9]}}, "could not convert"),
     ],
 )
-def test_values_that_mean_nothing_are_named(saved: Manifest, values: dict, reason: str) -> None:
+def test_invalid_values_are_named(saved: Manifest, values: dict, reason: str) -> None:
     assert reason in refusal(changed(saved, **values))
 
 
-def test_values_of_a_later_version_are_passed_over(saved: Manifest) -> None:
+def test_keys_of_a_later_version_are_ignored(saved: Manifest) -> None:
     assert load_manifest(str(changed(saved, colour="blue"))) == saved
 
 

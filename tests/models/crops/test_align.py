@@ -67,7 +67,7 @@ def test_the_transform_is_the_best_similarity_for_uneven_points() -> None:
 
 
 @pytest.mark.parametrize("align", ["points", "box"])
-def test_a_view_of_three_quarters_of_margin_04_is_margin_0175(
+def test_three_quarters_of_a_chip_with_margin_04_equal_margin_0175(
     align: Literal["points", "box"],
 ) -> None:
     image, points = noise_image(240, 320), turned_face(10, 70, (120, 80))
@@ -77,7 +77,7 @@ def test_a_view_of_three_quarters_of_margin_04_is_margin_0175(
     np.testing.assert_array_equal(part, whole)
 
 
-def test_the_training_view_of_a_chip_is_the_live_crop() -> None:
+def test_the_central_crop_of_a_chip_is_the_live_crop() -> None:
     points, spec = (
         turned_face(31, 58, (-20, 55)),
         InputSpec(size=64, margin=0.4, crop_fraction=0.75),
@@ -116,7 +116,7 @@ def test_no_face_gives_no_crop() -> None:
 
 
 @pytest.mark.parametrize("side", [30, 60, 130, 700])
-def test_a_crop_shows_the_places_that_its_transform_says_at_every_size(side: float) -> None:
+def test_a_crop_follows_its_transform_at_every_size(side: float) -> None:
     columns = np.arange(1024) / 4  # the value of a pixel is its column / 4
     image = np.repeat(np.tile(columns.astype(np.uint8), (1024, 1))[..., None], 3, axis=2)
     points, spec = turned_face(15, side, (300, 200)), InputSpec(crop_fraction=0.75)
@@ -138,7 +138,7 @@ def test_a_large_face_is_averaged_not_sampled() -> None:
 
 
 @pytest.mark.parametrize(("border", "value"), [("constant", 0), ("replicate", 90)])
-def test_beyond_the_picture_lies_what_the_border_says(
+def test_the_border_fills_a_crop_outside_the_image(
     border: Literal["constant", "replicate"], value: int
 ) -> None:
     image = np.full((50, 50, 3), 90, np.uint8)

@@ -10,7 +10,7 @@ def test_cells_lie_two_pixels_apart_and_the_last_may_reach_one_pixel_beyond(pixe
 
 
 @pytest.mark.parametrize(("height", "width"), [(1080, 1920), (270, 480), (1920, 1080), (33, 61)])
-def test_every_level_lies_whole_on_its_atlas_and_owns_its_cells_alone(height, width):
+def test_levels_fit_into_their_atlas_and_share_no_cell(height, width):
     levels = 0
     for atlas in atlases(height, width, 20.0):
         painted = np.zeros((atlas.height, atlas.width), int)

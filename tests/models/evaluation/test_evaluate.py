@@ -20,6 +20,7 @@ from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
+from models.inference.calibration import AGE_BANDS
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
@@ -114,7 +115,7 @@ def test_groups_hold_their_own_faces_only() -> None:
 
 
 def test_the_age_bands_leave_no_gap() -> None:
-    lows, highs = zip(*metrics.AGE_BANDS, strict=True)
+    lows, highs = zip(*AGE_BANDS, strict=True)
     assert [low - 1 for low in lows[1:]] == list(highs[:-1])
     assert (lows[0], highs[-1]) == (0, None)
 

@@ -23,7 +23,7 @@ def people(seed: int, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     return ages + rng.normal(0, 2 + ages / 10), ages
 
 
-def test_ranges_hold_nine_of_ten_ages_of_others_and_grow_with_the_error():
+def test_ranges_contain_nine_of_ten_ages_of_other_faces_and_grow_with_the_error():
     table = fit_age_range(*people(0), np.ones(4000))
     guesses, ages = people(1)
     low, high = age_range(table, guesses)
@@ -50,11 +50,11 @@ def test_between_the_knots_ends_are_interpolated():
     assert high.tolist() == [10.0, 55.0, 100.0]
 
 
-def test_without_a_table_nothing_is_known():
+def test_without_a_table_ranges_are_nan():
     assert np.isnan(age_range({}, np.array([30.0]))).all()
 
 
-def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
+def test_ranges_match_the_errors_whatever_ages_are_common():
     rng = np.random.default_rng(0)
     ages = np.concatenate([rng.uniform(20, 60, 5000), rng.uniform(80, 100, 100)])
     guesses = ages + rng.uniform(-10, 10, len(ages))
@@ -63,7 +63,7 @@ def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
     assert (high - np.array([40, 90])).tolist() == pytest.approx([9, 9], abs=1.5)
 
 
-def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
+def test_a_band_with_low_coverage_is_boosted(monkeypatch):
     rng = np.random.default_rng(0)
     ages = np.concatenate([rng.uniform(26, 36, 1600), rng.uniform(36, 46, 400)])
     guesses = np.concatenate([rng.normal(30, 3, 1600), rng.normal(33, 3, 400)])
@@ -81,7 +81,7 @@ def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
     assert uneven[1] < 0.84
 
 
-def test_few_faces_are_judged_by_one_more():
+def test_the_conformal_factor_counts_one_face_more():
     errors = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     low, high = age_range(
         fit_age_range(30 + errors, np.full(10, 30.0), np.ones(10)), 35 + errors[:1]
@@ -93,7 +93,7 @@ def test_few_faces_are_judged_by_one_more():
     assert (low[0], high[0]) == (29, 31)
 
 
-def test_a_face_is_judged_by_a_table_of_others():
+def test_a_cross_fitted_range_comes_from_the_other_folds():
     guesses, ages = people(0, 400)
     ages[7] = guesses[7] + 60
     low, high = cross_fitted_ranges(guesses, ages, np.ones(400))
@@ -103,15 +103,15 @@ def test_a_face_is_judged_by_a_table_of_others():
     assert [low[7], high[7]] == np.ravel(age_range(table, guesses[7:8])).tolist()
 
 
-def test_a_temperature_makes_of_confidence_how_often_it_is_right():
+def test_the_temperature_makes_confidence_match_accuracy():
     rng = np.random.default_rng(0)
     odds = np.exp(rng.normal(0, 2, 20_000))
     males = (rng.uniform(size=20_000) < odds / (1 + odds)).astype(float)
     shy = odds**0.5 / (1 + odds**0.5)
     temperature = fit_temperature(shy, males, np.ones(20_000))
     assert temperature == pytest.approx(0.5, abs=0.02)
-    told = apply_temperature({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
-    assert told == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
+    calibrated = apply_temperature({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
+    assert calibrated == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
     assert apply_temperature({}, shy) is shy
 
 
@@ -143,9 +143,9 @@ def test_the_table_goes_into_the_manifest(tmp_path, manifest, capsys, faces):
     table = json.loads(manifest.read_text())["calibration"]
     assert table["age"][:2] == [0.0, 5.0]
     assert table["temperature"] == [0.25]  # always right
-    told = capsys.readouterr().out.splitlines()[0]
-    assert f"{tmp_path.name}, val: 100 faces; tables of other faces cover 9" in told
-    assert told.endswith("bands outside: 26-35")  # of ages in the middle all are held
+    line = capsys.readouterr().out.splitlines()[0]
+    assert f"{tmp_path.name}, val: 100 faces; tables of other faces cover 9" in line
+    assert line.endswith("bands outside: 26-35")  # of ages in the middle all are held
 
 
 def test_without_genders_the_temperature_stays_as_it_was(manifest, capsys, faces):
@@ -156,8 +156,8 @@ def test_without_genders_the_temperature_stays_as_it_was(manifest, capsys, faces
     table = json.loads(manifest.read_text())["calibration"]
     assert table["temperature"] == [3.0]
     assert table["age_low"] != record["calibration"]["age_low"]
-    told = capsys.readouterr().out.splitlines()[1]
-    assert told == "fewer than 100 faces of known gender: the temperature stays as it was"
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line == "fewer than 100 faces of known gender: the temperature stays as it was"
 
 
 def test_a_data_set_that_is_named_twice_is_refused(manifest, capsys, faces):
@@ -168,5 +168,5 @@ def test_a_data_set_that_is_named_twice_is_refused(manifest, capsys, faces):
 
 def test_too_few_ages_are_one_line(capsys, faces):
     assert main(["ssrnet-joint", "--data", faces(99)]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "split 'val' has 99 faces of known age to calibrate by: give at least 100" in told
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "split 'val' has 99 faces of known age to calibrate by: give at least 100" in line

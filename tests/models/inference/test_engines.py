@@ -38,7 +38,7 @@ def test_importing_models_changes_nothing_in_the_process() -> None:
     [
         "from models.inference.devices import choose_device; choose_device('auto')",
         "from models.detection.mtcnn import Mtcnn; Mtcnn(video=True)",
-        "from demo.doctor import checks; list(checks.programs())",
+        "from demo.doctor import checks; list(checks.software())",
     ],
     ids=["ONNX Runtime", "OpenVINO", "doctor"],
 )

@@ -69,7 +69,7 @@ def test_published_files_are_read(published, model):
 
 def test_a_file_that_does_not_fit_is_refused(published):
     published.with_name("faceres.bin").write_bytes(b"short")
-    with pytest.raises(ModelError, match=r"faceres\.json is no TensorFlow\.js model"):
+    with pytest.raises(ModelError, match=r"faceres\.json is not a TensorFlow\.js model"):
         read_faceres(published)
 
 

@@ -114,7 +114,7 @@ def test_the_numbers_of_bins_are_read_from_the_file(tmp_path: Path) -> None:
     assert ssrnet_file(path).stage_num == [5, 4, 2]
 
 
-def test_a_gender_file_is_known_by_its_layers(tmp_path: Path) -> None:
+def test_a_gender_file_is_recognized_by_its_layers(tmp_path: Path) -> None:
     arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
     assert ssrnet_file(write_keras2(tmp_path / "net.h5", arrays)).output == "male"
 
@@ -165,7 +165,7 @@ def test_files_beside_one_that_is_a_whole_model_are_refused(
     assert f"{tmp_path} {alone}" in refusal(tmp_path, age)
 
 
-def test_what_a_file_predicts_must_be_known(tmp_path: Path, refusal: Callable) -> None:
+def test_the_output_of_a_file_must_be_named_or_stated(tmp_path: Path, refusal: Callable) -> None:
     age = write_keras2(tmp_path / "age.h5", authors_arrays())
     untold = {k.replace("pred_age_", "pred_x_"): v for k, v in authors_arrays().items()}
     other = write_keras2(tmp_path / "other.h5", untold)
@@ -238,7 +238,7 @@ def golden(shared: Path) -> dict[str, np.ndarray]:
     ],
     ids=["age and gender", "MegaAge"],
 )
-def test_the_authors_files_answer_as_with_the_authors_code(
+def test_the_authors_files_predict_as_with_the_authors_code(
     files: dict[str, str], shared: Path, golden: dict, tmp_path: Path
 ) -> None:
     paths = [str(shared / "upstream" / f"{name}.h5") for name in files.values()]
@@ -290,7 +290,7 @@ def test_the_committed_detector_is_that_of_the_mtcnn_package(tmp_path: Path) -> 
             )
 
 
-def test_other_files_than_those_of_the_mtcnn_package_are_not_unpickled(tmp_path: Path) -> None:
+def test_only_the_files_of_the_mtcnn_package_are_unpickled(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"pnet.lz4 is missing"):
         convert_mtcnn(tmp_path, tmp_path)
     (tmp_path / "pnet.lz4").write_bytes(b"a pickle")

@@ -1,5 +1,5 @@
 """MobileNet, DenseNet and C3AE files of Keras 2: read under any numbers, refused in one line, and
-answering as with their authors' code."""
+predicting as with their authors' code."""
 
 import json
 from functools import cache
@@ -33,7 +33,7 @@ KINDS = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense
 
 @cache
 def awake(net: str) -> keras.Model:
-    """A net of the age with weights under which every picture gets an answer of its own."""
+    """An age network with weights under which every picture gets another prediction."""
     family, config = NETS[net]
     keras.utils.set_random_seed(5)
     model = ARCHITECTURES[family](outputs=["age"], **config)
@@ -97,7 +97,7 @@ def test_a_file_comes_back_as_the_net_that_was_written(
         np.testing.assert_array_equal(theirs, ours)
 
 
-def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -> None:
+def test_a_converted_model_predicts_as_the_network_that_was_written(tmp_path: Path) -> None:
     model = awake("c3ae_se")
     path = write_authors(tmp_path / "net.h5", model)
     command = [str(path), "--as", "theirs", "--out", str(tmp_path), "--licence", "BSD-2-Clause"]
@@ -131,7 +131,7 @@ def test_white_norm_is_read_from_a_whole_model_or_stated(tmp_path: Path) -> None
     assert conversion.age_input(path, "c3ae", white_norm=False) == CONTEXT
 
 
-def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
+def test_an_array_that_does_not_fit_is_refused_with_the_layer_and_both_shapes(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("c3ae"))
@@ -157,7 +157,7 @@ def test_a_missing_layer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture)
     )
 
 
-def test_these_nets_tell_the_age_alone_and_stand_alone(
+def test_age_networks_predict_the_age_alone_and_are_converted_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
@@ -169,7 +169,7 @@ def test_these_nets_tell_the_age_alone_and_stand_alone(
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["mobilenet_reg_0.25_64", "densenet_reg_13_64", "c3ae_imdb_v89"])
-def test_the_authors_files_answer_as_with_the_authors_code(
+def test_the_authors_files_predict_as_with_the_authors_code(
     name: str, shared: Path, tmp_path: Path
 ) -> None:
     path = shared / "upstream" / f"{name}.h5"
