@@ -13,9 +13,9 @@ from models import card, train
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.evaluation import results_table
+from models.files import ROOT
 from models.manifest import Manifest, load_manifest, names, sha256
 
-ROOT = results_table.ROOT
 RESULTS = results_table.RESULTS
 OVERALL = {
     "n": 1234,
