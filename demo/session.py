@@ -22,7 +22,9 @@ REPEAT_SECONDS = 0.2  # between two records of the last picture while a source i
 class FramePipeline(Protocol):
     """Finds and labels the faces of the frames of one source."""
 
-    def process(self, frame: Frame) -> Analysis: ...
+    def process(self, frame: Frame) -> Analysis:
+        """The frame with its faces; call it for the frames of a source in order."""
+        ...
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Session:
     """A run: every frame of the sources goes through its pipeline into all sinks; pictures with
     the overlay are drawn where a picture sink wants them. Runs once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a run has so many parts, all but the first optional
         self,
         inputs: Sequence[tuple[Source, FramePipeline]],
         sinks: Sequence[Sink] = (),

@@ -1,1 +1,1 @@
-""""""
+"""Labelled pictures: schemas, readers, splits, the cache of aligned chips."""

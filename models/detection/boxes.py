@@ -31,7 +31,7 @@ def nms(
     else:
         reference = area[:, None] + area - intersection
     suppressed = np.triu(intersection > threshold * reference, k=1).any(axis=0)
-    return order[~suppressed]
+    return np.asarray(order[~suppressed])
 
 
 def grow(boxes: np.ndarray, factor: float) -> np.ndarray:

@@ -189,7 +189,7 @@ class Mtcnn:
         sides = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
         face = found["scores"] > R_THRESHOLD
         boxes, scores = (boxes + found["offsets"] * sides)[face], found["scores"][face]
-        return boxes[nms(boxes, scores, 0.7)]
+        return np.asarray(boxes[nms(boxes, scores, 0.7)])
 
 
 def _shrunk(image: np.ndarray, shape: list[int], quickly: bool) -> np.ndarray:
@@ -235,7 +235,7 @@ def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
     """The MAX_PROPOSALS best proposals (N, 4), without those that a better one overlaps."""
     all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
     best = np.argsort(-all_scores, kind="stable")[:MAX_PROPOSALS]
-    return all_boxes[best][nms(all_boxes[best], all_scores[best], 0.7)]
+    return np.asarray(all_boxes[best][nms(all_boxes[best], all_scores[best], 0.7)])
 
 
 def _clipped(

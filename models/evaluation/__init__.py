@@ -1,1 +1,1 @@
-""""""
+"""Metrics, tables of results and plots."""

@@ -84,7 +84,7 @@ def _error_quantiles(
     effective_count = weights.sum() ** 2 / (weights**2).sum()  # Kish 1965
     level = min(COVERAGE * (1 + 1 / effective_count), 1.0)
     factor = np.quantile(relative, level, weights=weights, method="inverted_cdf")
-    return np.maximum(reaches * factor, MIN_REACH)
+    return np.asarray(np.maximum(reaches * factor, MIN_REACH))
 
 
 def cross_fitted_ranges(
@@ -108,7 +108,7 @@ def apply_temperature(table: Table, male_probs: np.ndarray) -> np.ndarray:
         return male_probs
     clipped = np.clip(male_probs, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     odds = (clipped / (1 - clipped)) ** (1 / table["temperature"][0])
-    return (odds / (1 + odds)).astype(male_probs.dtype)
+    return np.asarray(odds / (1 + odds), male_probs.dtype)
 
 
 def fit_temperature(male_probs: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:

@@ -42,7 +42,9 @@ class SoftStagewiseMerge(layers.Layer):
         y = self.span * total
         return y if training else ops.clip(y, 0.0, 100.0 if self.span > 1.0 else 1.0)
 
-    def compute_output_shape(self, input_shapes: Sequence[tuple]) -> tuple:
+    def compute_output_shape(
+        self, input_shapes: Sequence[tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return (input_shapes[0][0],)
 
     def get_config(self) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def _stage(
     return [p, eta, delta]
 
 
-def _head(
+def _head(  # noqa: PLR0913 - the hyperparameters of the paper
     taps: list[tuple[KerasTensor, KerasTensor]],
     output: str,
     stage_num: Sequence[int],
@@ -125,7 +127,7 @@ def _head(
     return SoftStagewiseMerge(span, lambda_local, lambda_d, name=output, **EXACT)(stages)
 
 
-def build(
+def build(  # noqa: PLR0913 - the hyperparameters of the paper
     outputs: Sequence[str] = ("age", "male"),
     joint: bool = True,
     stage_num: Sequence[int] = (3, 3, 3),

@@ -29,7 +29,7 @@ READERS = {  # architecture -> title in messages, function
 }
 
 
-def convert_ssrnet(
+def convert_ssrnet(  # noqa: PLR0913 - what the files do not state
     paths: list[Path],
     name: str,
     folder: Path,

@@ -47,11 +47,11 @@ def model_config(path: Path) -> str:
         return "".join(_texts([file.attrs.get("model_config", "")]))
 
 
-def _texts(values: Sequence) -> list[str]:
+def _texts(values: Sequence[Any]) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
 
-def numbered(kind: str, ours: Sequence[str], theirs: Mapping) -> dict[str, str]:
+def numbered(kind: str, ours: Sequence[str], theirs: Mapping[str, Any]) -> dict[str, str]:
     """Our name -> theirs for the layers of a kind in the order of their numbers, for as many as
     there are."""
     numbers = [re.fullmatch(rf"{kind}(?:_(\d+))?", layer) for layer in theirs]

@@ -20,13 +20,14 @@ from models.errors import ModelError
 from models.export import main
 from models.exporting import parity
 from models.exporting.weights import Description, write_model
+from models.files import ROOT
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import SUFFIXES, Manifest, load_manifest, load_weights
 from models.networks import ssrnet
 
 CONFIG: dict[str, Any] = {"outputs": ["age"], "stage_num": [2, 2, 2]}
-CLIP = str(stream.DEMO_CLIP)
+CLIP = str(parity.DEMO_CLIP)
 LIVE = ["--no-display", "-s", CLIP, "--max-frames", "10"]
 NOISE = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3))
 CROPS = (NOISE * np.linspace(0.1, 1, 5)[:, None, None, None]).astype(np.uint8)
@@ -271,9 +272,7 @@ def test_an_onnx_file_runs_without_tensorflow(exported, tmp_path):
         f"import sys, stream; stream.main({arguments!r});"
         "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=stream.ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
     assert "stream: small on cpu with" in done.stderr
     assert_two_faces_have_ages(log)
