@@ -21,10 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from models.commands import command_line, count, guarded
-from models.datasets.chips import Chips, by_digest, different_chips
+from models.datasets.chips import Chips, distinct_chips, unique_data_sets
 from models.errors import ModelError
 from models.evaluation import results_table
-from models.evaluation.brackets import bracket_figures
+from models.evaluation.brackets import bracket_metrics
 from models.evaluation.metrics import mean
 from models.files import make_folder
 from models.train import add_training, described, known, settings
@@ -64,7 +64,7 @@ def test(
     return {
         "mae": mean(errors),
         **{f"cs{years}": mean(errors <= years) for years in (3, 5, 7)},
-        **bracket_figures(low, high, ages, answers.get("nodes")),
+        **bracket_metrics(low, high, ages, answers.get("nodes")),
         "gender_accuracy": mean((males >= 0.5)[known] == (labelled[known] == 1)),
     }
 
@@ -107,9 +107,9 @@ def run(args: argparse.Namespace, command: str) -> str:
     k = args.k or PARTS
     training, name = settings(args), f"{args.network}-{args.protocol}"
     make_folder(args.out)
-    if len(by_digest(args.data)) < len(args.data):
+    if len(unique_data_sets(args.data)) < len(args.data):
         raise ModelError("--data names a data set twice: its faces would be in two folds")
-    chips = different_chips(args.data)
+    chips = distinct_chips(args.data)
     rows = np.arange(len(chips))
     if args.limit is not None and args.limit < len(rows):
         rows = rows[np.arange(args.limit) * len(rows) // args.limit]

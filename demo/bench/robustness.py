@@ -26,10 +26,11 @@ from demo.frames import Faces
 from demo.session import prepare_process
 from models.commands import command_line, count, guarded, seed
 from models.crops.align import crop_faces
-from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
+from models.datasets.faces import MIN_FACE, largest_face
+from models.datasets.labels import Pictures, Sample
 from models.detection.mtcnn import Detections, Mtcnn
-from models.evaluate import chosen_samples
 from models.evaluation import results_table
+from models.evaluation.run import select_samples
 from models.files import make_folder
 from models.inference.calibration import Table
 from models.inference.estimator import Estimator, choose_device
@@ -161,7 +162,7 @@ def run(args: argparse.Namespace, command: str) -> dict[str, Any]:
     manifest, pictures = load_manifest(args.model), Pictures(args.data)
     if args.save:
         make_folder(args.save)
-    samples = chosen_samples(pictures, args.split, args.limit)
+    samples = select_samples(pictures, args.split, args.limit)
     said = answers(Estimator(manifest, choose_device("cpu")), pictures, samples, args.seed)
     key = {"model": manifest.name, "data": args.data.resolve().name, "split": args.split}
     rows = [{"jitter": k} | figures(each, manifest.calibration) for k, each in said.items()]

@@ -1,1 +1,1 @@
-""""""
+"""Evaluation: predictions on labelled pictures, their metrics, tables and plots."""

@@ -10,7 +10,7 @@ from models.crops.align import crop_faces
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, load_chips
-from models.datasets.labels import MIN_FACE
+from models.datasets.faces import MIN_FACE
 from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.inference.engines import MAX_BATCH, Network

@@ -14,11 +14,13 @@ import pytest
 from models import evaluate
 from models.crops.align import crop_faces
 from models.crops.spec import InputSpec
-from models.datasets.labels import MIN_FACE, Pictures
+from models.datasets.faces import MIN_FACE
+from models.datasets.labels import Pictures
 from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
+from models.evaluation.run import select_samples
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import Manifest, load_manifest
 
@@ -28,27 +30,27 @@ SPEC = InputSpec(view=0.75)
 
 def results(
     ages: list[float],
-    guessed_ages: list[float],
+    predicted_ages: list[float],
     males: list[float] | None = None,
-    guessed_males: list[float] | None = None,
+    male_probs: list[float] | None = None,
     races: list[str] | None = None,
     low: list[float] | None = None,
     high: list[float] | None = None,
 ) -> Results:
     unknown = [nan] * len(ages)
     return Results(
-        np.arange(len(ages)),
-        np.array(ages, float),
-        np.nan_to_num(np.array(ages, float), nan=0),
-        np.nan_to_num(np.array(ages, float), nan=116),
-        np.array(males or unknown, float),
-        np.array(races or [""] * len(ages)),
-        np.array(guessed_ages, float),
-        np.array(guessed_males or unknown, float),
-        np.array(low or unknown, float),
-        np.array(high or unknown, float),
-        np.ones(len(ages), bool),
-        np.full((len(ages), 1), nan),
+        rows=np.arange(len(ages)),
+        ages=np.array(ages, float),
+        label_low=np.nan_to_num(np.array(ages, float), nan=0),
+        label_high=np.nan_to_num(np.array(ages, float), nan=116),
+        males=np.array(males or unknown, float),
+        races=np.array(races or [""] * len(ages)),
+        predicted_ages=np.array(predicted_ages, float),
+        male_probs=np.array(male_probs or unknown, float),
+        range_low=np.array(low or unknown, float),
+        range_high=np.array(high or unknown, float),
+        face_found=np.ones(len(ages), bool),
+        bin_probs=np.full((len(ages), 1), nan),
     )
 
 
@@ -57,7 +59,7 @@ def results(
 
 def test_errors_count_up_to_and_with_the_year() -> None:
     found = metrics.metrics(results([30, 30, 30, 30, 30], [33, 25, 37, 37.5, 30]))
-    low, high = metrics.interval(np.array([3, 5, 7, 7.5, 0]))
+    low, high = metrics.bootstrap_interval(np.array([3, 5, 7, 7.5, 0]))
     assert found == {
         "n": 5,
         "faces_found": 5,
@@ -94,7 +96,7 @@ def test_groups_hold_their_own_faces_only() -> None:
     ages = [0, 3.5, 4, 8, 76, 101, nan]
     guesses = [1, 5.5, 4, 12, 70, 100, 3]
     males, races = [1, 1, 0, 0, 1, nan, 0], ["x", "y", "x", "", "y", "x", "y"]
-    groups = metrics.groups(results(ages, guesses, males, [0.6] * 7, races))
+    groups = metrics.group_metrics(results(ages, guesses, males, [0.6] * 7, races))
     assert {name: (g["n"], g["mae"]) for name, g in groups["by_age"].items()} == {
         "0-3": (2, 1.5),
         "4-8": (2, 2.0),
@@ -137,12 +139,16 @@ def test_the_calibration_error_weighs_the_gap_of_every_bin_by_its_faces() -> Non
 
 def test_an_interval_is_that_of_the_binomial_and_the_same_every_time() -> None:
     right = np.arange(400) % 10 > 0
-    low, high = metrics.interval(right)
-    assert (low, high) == metrics.interval(right)
+    low, high = metrics.bootstrap_interval(right)
+    assert (low, high) == metrics.bootstrap_interval(right)
     deviation = (0.9 * 0.1 / 400) ** 0.5  # 0.015
     assert (low, high) == pytest.approx((0.9 - 1.96 * deviation, 0.9 + 1.96 * deviation), abs=0.003)
-    assert metrics.interval(np.array([3.0, 3.0])) == (3.0, 3.0)
-    assert metrics.interval(np.array([3.0])) == metrics.interval(np.array([])) == (None, None)
+    assert metrics.bootstrap_interval(np.array([3.0, 3.0])) == (3.0, 3.0)
+    assert (
+        metrics.bootstrap_interval(np.array([3.0]))
+        == metrics.bootstrap_interval(np.array([]))
+        == (None, None)
+    )
 
 
 def adults(groups: dict[str, tuple[int, int]]) -> Results:
@@ -162,9 +168,9 @@ def test_a_small_group_is_named_where_chance_does_not_explain_that_it_lags() -> 
         "x": {"n": 25, "gender_accuracy": 0.6},
         "y": {"n": 25, "gender_accuracy": 0.76},
     }
-    ends = metrics.wilson(np.arange(25) < 15)
+    ends = metrics.wilson_interval(np.arange(25) < 15)
     assert ends == pytest.approx((0.4074, 0.7660), abs=1e-4)
-    assert metrics.wilson(np.ones(5, bool)) == pytest.approx((0.5655, 1.0), abs=1e-4)
+    assert metrics.wilson_interval(np.ones(5, bool)) == pytest.approx((0.5655, 1.0), abs=1e-4)
 
 
 def test_a_large_group_that_lags_is_named_and_a_small_one_is_not() -> None:
@@ -187,8 +193,8 @@ def test_children_are_told_apart_and_do_not_count_among_adults() -> None:
 def test_an_age_known_as_a_range_makes_an_adult_or_a_child_where_it_is_clear() -> None:
     ranges = replace(
         results([nan] * 4, [20] * 4, [1] * 4, [0.9, 0.1, 0.1, 0.9]),
-        least_ages=np.array([20, 10, 3, 16]),
-        most_ages=np.array([30, 20, 10, 116]),
+        label_low=np.array([20, 10, 3, 16]),
+        label_high=np.array([30, 20, 10, 116]),
     )
     fair = metrics.fairness(ranges)
     assert (fair["adults"]["n"], fair["adults"]["gender_accuracy"]) == (2, 1.0)
@@ -384,9 +390,9 @@ def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> No
 
 def test_a_limit_spreads_over_the_split(folder: Path) -> None:
     pictures = Pictures(folder)
-    chosen = evaluate.chosen_samples(pictures, "test", 3)
+    chosen = select_samples(pictures, "test", 3)
     assert [sample.file for sample in chosen] == ["a.png", "c.png", "broken.jpg"]
-    assert len(evaluate.chosen_samples(pictures, "test", 60)) == 6
+    assert len(select_samples(pictures, "test", 60)) == 6
 
 
 def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.CaptureFixture) -> None:
@@ -403,14 +409,14 @@ def test_people_get_a_table(model: Manifest, folder: Path, capsys: pytest.Captur
         "16-25", "26-35", "46-60", "female", "male", "black", "white",
     ]  # fmt: skip
     assert lines[-5].startswith("CA(n): share of ages with an error ≤ n years")
-    assert lines[-4].startswith("adults (known to be 16 or older): 2 faces, gender accuracy ")
-    assert lines[-4].endswith("groups that lag more than 6 points: none")
+    assert lines[-4].startswith("adults (label of at least 16 years): 2 faces, gender accuracy ")
+    assert lines[-4].endswith("groups more than 6 points below: none")
     assert lines[-3] == (
-        "children (known to be under 16): 0 faces, age error - years, gender accuracy -"
+        "children (label under 16 years): 0 faces, age error - years, gender accuracy -"
     )
     assert lines[-2] == (
-        "coverage in age bands of 200 faces, and in smaller ones outside 0.84 to 0.96: -; "
-        "outside: none"
+        "coverage of age bands with at least 200 faces, and of smaller ones outside 0.84 to "
+        "0.96: -; outside: none"
     )
     assert lines[-1] == (
         f"{folder.name}: 1 of 6 pictures of test are also in other splits, byte for byte"
@@ -440,6 +446,15 @@ def test_saved_rows_are_replaced_and_others_stay(
     assert len(list((tmp_path / "plots").iterdir())) == 4
 
 
+def test_people_see_which_files_were_written(
+    model: Manifest, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    name = str(model.folder / "untrained.json")
+    assert evaluate.main([name, "--data", str(folder), "--save", str(tmp_path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"written: {tmp_path}/evaluation.csv, {tmp_path}/groups.csv"
+
+
 # Refusals
 
 
@@ -449,8 +464,8 @@ def test_saved_rows_are_replaced_and_others_stay(
         (["--split", "dev"], ["no split 'dev'", "test, val"]),
         (["--data", "nowhere.zip"], ["nowhere.zip does not exist"]),
         (["--save", __file__], ["cannot make folder", "exists"]),
-        (["--save", "results", "--chips"], ["leave out --chips or --save"]),
-        (["--save", "results", "--limit", "1"], ["leave out --limit or --save"]),
+        (["--save", "results", "--chips"], ["remove --chips or --save"]),
+        (["--save", "results", "--limit", "1"], ["remove --limit or --save"]),
         (["--data", __file__], [__file__, "neither a folder nor a zip"]),
         (["--data", str(Path(__file__).parent)], ["has no labels.csv beside images/"]),
     ],
@@ -478,7 +493,7 @@ def test_figures_of_a_data_set_by_the_name_of_what_was_learnt_are_not_kept(
         archive.writestr("labels.csv", "file,split\na.png,test\n")
     assert evaluate.main(["ssrnet-joint", "--data", str(path), "--save", str(tmp_path)]) == 2
     told = capsys.readouterr().err
-    assert f"{path} is another utkface.zip than ssrnet-joint was trained on" in told
+    assert f"{path} differs from the utkface.zip that ssrnet-joint was trained on" in told
     assert not (tmp_path / "evaluation.csv").exists()
 
 
@@ -496,9 +511,9 @@ def test_an_unknown_model_is_told_in_one_line(folder: Path, capsys: pytest.Captu
         ("", "labels.csv has no column file and split"),
         ("file,age\na.png,3\n", "labels.csv has no column split"),
         ("file,split,age\n", "labels.csv has no rows"),
-        ("file,split,age\na.png,test,old\n", "line 2: age 'old' is not understood"),
-        ("file,split,age\na.png,test,nan\n", "line 2: age 'nan' is not understood"),
-        ("file,split,age\na.png,test,-1\n", "line 2: age '-1' is not understood"),
+        ("file,split,age\na.png,test,old\n", "line 2: age 'old' is not a number of years"),
+        ("file,split,age\na.png,test,nan\n", "line 2: age 'nan' is not a number of years"),
+        ("file,split,age\na.png,test,-1\n", "line 2: age '-1' is not a number of years"),
         ("file,split,gender\na.png,test,boy\n", "line 2: gender 'boy' is neither male, female"),
         ("file,split\n\xff\n", "labels.csv cannot be read"),
         ('file,split\na.png,"' + 140_000 * "a", "labels.csv line 2 is damaged: field larger"),

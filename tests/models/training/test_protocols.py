@@ -11,7 +11,7 @@ from models.datasets.chips import Chips
 from models.datasets.labels import Pictures
 from models.errors import ModelError
 from models.evaluation import results_table
-from models.evaluation.brackets import bracket_figures, labelled, nearest
+from models.evaluation.brackets import bracket_metrics, label_brackets, nearest_brackets
 from models.manifest import load_manifest
 from models.training.fit import Training
 from models.training.protocols import folds, watched_tenth
@@ -72,26 +72,26 @@ def test_subject_and_fold_are_read_where_labels_have_them(tmp_path: Path) -> Non
 
 def test_ages_are_in_their_bracket_or_the_nearest() -> None:
     ages = np.array([0, 2.9, 3.4, 3.6, 14.5, 22, 23.5, 58, 120])
-    assert nearest(ages).tolist() == [0, 0, 0, 1, 3, 3, 4, 7, 7]
+    assert nearest_brackets(ages).tolist() == [0, 0, 0, 1, 3, 3, 4, 7, 7]
     low, high = np.array([25, 60, 30, 25, 0]), np.array([33, 101, 30, 30, 116])
-    assert labelled(low, high).tolist() == [4, 7, -1, -1, -1]
+    assert label_brackets(low, high).tolist() == [4, 7, -1, -1, -1]
 
 
 def test_exact_and_one_off_come_from_ages_and_top_two_from_classes() -> None:
     low, high = np.array([25.0, 25, 38, 30]), np.array([33.0, 33, 44, 30])
     ages = np.array([30.0, 40, 15, 30])  # right, one off, two off, no bracket
-    found = bracket_figures(low, high, ages, np.full((4, 1), nan))
+    found = bracket_metrics(low, high, ages, np.full((4, 1), nan))
     assert found == {
         "bracket_n": 3, "bracket_exact": 0.3333, "bracket_1off": 0.6667, "bracket_top2": None,
     }  # fmt: skip
     shares = np.zeros((4, 8))
     shares[[0, 1, 2], [5, 3, 7]], shares[[0, 1, 2], [4, 4, 6]] = 0.6, 0.4
-    found = bracket_figures(low, high, ages, shares)
+    found = bracket_metrics(low, high, ages, shares)
     assert found == {
         "bracket_n": 3, "bracket_exact": 0.0, "bracket_1off": 0.6667, "bracket_top2": 0.6667,
     }  # fmt: skip
-    assert bracket_figures(low[3:], high[3:], ages[3:]) == {}
-    assert bracket_figures(low[:2], high[:2], ages[:2]) == {}
+    assert bracket_metrics(low[3:], high[3:], ages[3:]) == {}
+    assert bracket_metrics(low[:2], high[:2], ages[:2]) == {}
 
 
 def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
@@ -101,8 +101,8 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(crossval, "different_chips", lambda paths: faces)
-    monkeypatch.setattr(crossval, "by_digest", lambda paths: {"0": paths[0]})
+    monkeypatch.setattr(crossval, "distinct_chips", lambda paths: faces)
+    monkeypatch.setattr(crossval, "unique_data_sets", lambda paths: {"0": paths[0]})
     about = {"faces": {"sha256": "0", "faces": {}}}
     monkeypatch.setattr(crossval, "described", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
