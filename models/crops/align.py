@@ -58,6 +58,27 @@ def crop_faces(
     return crops
 
 
+def central_crop(chip: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """The crop (size, size, depth) uint8 of a chip (S, S, 3) uint8 of margin 0.4, without any
+    augmentation."""
+    if spec.align == "context":
+        return context_crops(chip, spec.size)
+    return cv2.warpAffine(
+        chip,
+        central_transform(len(chip), spec),
+        (spec.size, spec.size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=BORDERS[spec.border],
+    )
+
+
+def central_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
+    """Transform (2, 3) from the pixels of a chip of margin 0.4 to those of its central crop."""
+    zoom = spec.size / (chip_size * (1 + 2 * spec.margin) / 1.8 * spec.view)
+    shift = (spec.size - 1) / 2 - zoom * (chip_size - 1) / 2
+    return np.array([[zoom, 0, shift], [0, zoom, shift]])
+
+
 def context_crops(chip: np.ndarray, size: int) -> np.ndarray:
     """The three crops (size, size, 9) of a chip (S, S, 3) of margin 0.4, along the channels; black
     lies beyond the chip."""

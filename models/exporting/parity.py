@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.crops.align import crop_faces
+from models.crops.align import central_crop, crop_faces
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, load_chips
@@ -17,7 +17,6 @@ from models.inference.engines import MAX_BATCH, Network
 from models.inference.estimator import Device, Estimator
 from models.manifest import Manifest
 from models.timing import best_seconds
-from models.training.augment import NONE, random_crop
 
 CLIP = Path(__file__).parents[2] / "assets" / "demo.mp4"
 EVERY = 10  # frames of the clip from one search for faces to the next
@@ -41,8 +40,7 @@ def held_out_faces(data: list[Path], spec: InputSpec) -> SeenFaces:
     chips = load_chips(data, "val")
     if not len(chips.male):
         raise ModelError(f"{', '.join(map(str, data))}: no face in the split 'val'")
-    rng = np.random.default_rng(0)
-    crops = [random_crop(chips.images[row], spec, NONE, rng) for row in range(len(chips))]
+    crops = [central_crop(chips.images[row], spec) for row in range(len(chips))]
     return SeenFaces(np.stack(crops), chips)
 
 

@@ -4,9 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from models.crops.align import BORDERS, MEAN_POINTS, chip_transforms, crop_faces, warp
+from models.crops.align import (
+    BORDERS,
+    MEAN_POINTS,
+    central_transform,
+    chip_transforms,
+    crop_faces,
+    warp,
+)
 from models.crops.spec import CHIP, InputSpec
-from models.training.augment import view_transform
 
 # MEAN_POINTS times 100, less half a pixel: where the points lie in a chip of 100 without margin
 POINTS_IN_100 = [
@@ -69,7 +75,7 @@ def test_a_view_of_three_quarters_of_margin_04_is_margin_0175(align: str) -> Non
 def test_the_training_view_of_a_chip_is_the_live_crop() -> None:
     points, spec = turned_face(31, 58, (-20, 55)), InputSpec(size=64, margin=0.4, view=0.75)
     to_chip = np.vstack([chip_transforms(points, CHIP)[0], [0, 0, 1]])
-    through_chip = view_transform(CHIP.size, spec) @ to_chip
+    through_chip = central_transform(CHIP.size, spec) @ to_chip
     np.testing.assert_allclose(through_chip, chip_transforms(points, spec)[0], atol=1e-4)
 
 

@@ -13,8 +13,8 @@ from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.brackets import bracket_metrics, label_brackets, nearest_brackets
 from models.manifest import load_manifest
-from models.training.fit import Training
-from models.training.protocols import folds, watched_tenth
+from models.training.config import Training
+from models.training.protocols import draw_val, folds
 from models.training.recipes import Recipe
 
 ROWS = np.arange(40)
@@ -43,11 +43,11 @@ def test_adiences_folds_are_those_of_the_labels(faces: Chips) -> None:
     assert (fold.name, fold.test.tolist()) == ("0", [0, 1, 2, 3, 4, 5, 6, 7])
 
 
-def test_a_tenth_of_the_people_is_watched_with_all_their_pictures(faces: Chips) -> None:
-    assert len(watched_tenth(faces, ROWS, 1)) == 4  # one of ten people
+def test_val_is_a_tenth_of_the_people_with_all_their_pictures(faces: Chips) -> None:
+    assert len(draw_val(faces, ROWS, 1)) == 4  # one of ten people
     alone = replace(faces, subjects=np.full(40, ""))
-    assert len(watched_tenth(alone, ROWS, 1)) == 4  # of pictures
-    assert watched_tenth(alone, ROWS, 1).tolist() != watched_tenth(alone, ROWS, 2).tolist()
+    assert len(draw_val(alone, ROWS, 1)) == 4  # of pictures
+    assert draw_val(alone, ROWS, 1).tolist() != draw_val(alone, ROWS, 2).tolist()
 
 
 def test_labels_that_lack_what_a_protocol_needs_are_refused(faces: Chips) -> None:
@@ -104,23 +104,23 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch.setattr(crossval, "distinct_chips", lambda paths: faces)
     monkeypatch.setattr(crossval, "unique_data_sets", lambda paths: {"0": paths[0]})
     about = {"faces": {"sha256": "0", "faces": {}}}
-    monkeypatch.setattr(crossval, "described", lambda paths: about)
+    monkeypatch.setattr(crossval, "describe_data", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
     arguments += ["--epochs", "2", "--batch", "16", "--precision", "float32"]
     whole, trained = crossval.run_fold, []
 
-    def stopped(training, chips, fold, folder, about):
+    def stopped(training, chips, fold, folder, about, title):
         if len(trained) == 1:
             raise KeyboardInterrupt
         trained.append(fold.name)
-        return whole(training, chips, fold, folder, about)
+        return whole(training, chips, fold, folder, about, title)
 
     monkeypatch.setattr(crossval, "run_fold", stopped)
     assert crossval.main(arguments) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     made = [{"weights": w, "epoch": e, "mae": m} for w, e, m in (("last", 1, 6), ("best", 0, 5))]
 
-    def quick(training, chips, fold, folder, about):
+    def quick(training, chips, fold, folder, about, title):
         (folder / f"{tiny}.state.npz").touch()
         return [{**row, "mae": row["mae"] + int(fold.name)} for row in made]
 
@@ -137,14 +137,17 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     assert "folds of other settings" in capsys.readouterr().err
     about["faces"]["sha256"] = load_manifest("faceres").data["utkface.zip"]["sha256"]
     assert crossval.main([*arguments, "--teachers", "faceres"]) == 2
-    assert "faceres was trained on faces and knows faces" in capsys.readouterr().err
+    assert (
+        "faceres was trained on faces, so on faces that would be tested" in capsys.readouterr().err
+    )
 
 
 def test_heads_that_were_not_trained_have_no_figures(tiny: str, faces: Chips) -> None:
     training = Training(tiny, Recipe())
     weights = training.build().get_weights()
     every, male = (
-        crossval.test(training, weights, faces, ROWS, told) for told in ({"age", "male"}, {"male"})
+        crossval.score_fold(training, weights, faces, ROWS, outputs)
+        for outputs in ({"age", "male"}, {"male"})
     )
     assert None not in (every["mae"], every["cs7"], every["gender_accuracy"])
     assert male == {**dict.fromkeys(every), "gender_accuracy": every["gender_accuracy"]}
@@ -159,13 +162,13 @@ def test_a_data_set_that_is_named_twice_is_refused_however_it_is_spelled(
         (tmp_path / name / "labels.csv").write_text("file,split\na.jpg,test\n")
     monkeypatch.chdir(tmp_path)
     assert crossval.main(["ssrnet", "--data", "a", again, "--protocol", "kfold"]) == 2
-    assert "--data names a data set twice" in capsys.readouterr().err
+    assert "--data has a data set twice" in capsys.readouterr().err
 
 
 def test_what_means_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     options = "--data a.zip --protocol lopo --k 5 --out".split()
     assert crossval.main(["ssrnet", *options, str(tmp_path)]) == 2
-    assert "--k is of kfold: lopo has its own folds" in capsys.readouterr().err
+    assert "--k works with kfold alone: lopo has its own folds" in capsys.readouterr().err
 
 
 def test_a_person_in_two_folds_is_named(faces: Chips) -> None:

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from models.crops.align import central_crop
 from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import training_chips
 from models.errors import ModelError
@@ -17,11 +19,13 @@ from models.exporting.weights import write_model
 from models.inference.estimator import Estimator, choose_device
 from models.manifest import WEIGHTS, load_manifest
 from models.networks import ssrnet
-from models.train import known, main
-from models.training.augment import NONE, WEBCAM, random_crop, view_transform
-from models.training.batches import teach
-from models.training.fit import start, start_from
+from models.train import main
+from models.training.augment import NONE, WEBCAM, random_crop
+from models.training.distill import distill
 from models.training.losses import GenderAccuracy, age_loss, gender_loss, years_outside
+from models.training.pretrained import load_pretrained, load_teacher
+from models.training.transfer import copy_weights, load_init
+from models.zoo import NETWORKS
 
 
 def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
@@ -52,29 +56,27 @@ def test_gender_accuracy_asks_the_teachers_where_the_label_is_unknown():
     assert metric.result() == 0.5  # of the four whose gender is known or taught
 
 
-def test_without_augmentation_a_crop_is_the_view_of_the_chip():
+def test_without_augmentation_a_crop_is_the_central_one():
     rng = np.random.default_rng(0)
     chip = rng.integers(0, 256, (CHIP.size, CHIP.size, 3), np.uint8)
-    spec = InputSpec(view=0.75)
-    plain = cv2.warpAffine(
-        chip, view_transform(CHIP.size, spec), (64, 64), borderMode=cv2.BORDER_REPLICATE
-    )
-    assert np.abs(random_crop(chip, spec, NONE, rng).astype(int) - plain).max() <= 1
-    assert (random_crop(chip, spec, WEBCAM, rng) != plain).any()
+    for spec in {network.input for network in NETWORKS.values()}:
+        central = central_crop(chip, spec)
+        np.testing.assert_array_equal(random_crop(chip, spec, NONE, rng), central)
+        assert (random_crop(chip, spec, WEBCAM, rng) != central).any()
 
 
-def test_two_nets_start_from_a_joint_one_and_answer_alike():
+def test_two_networks_start_from_a_joint_one_and_predict_the_same():
     joint = ssrnet.build()
     pair = ssrnet.build(joint=False)
-    start_from(pair, joint)
+    copy_weights(pair, joint)
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
     for output, value in joint(crops).items():
         np.testing.assert_allclose(pair(crops)[output], value, rtol=1e-5)
 
 
 def test_a_start_that_does_not_fit_is_refused():
-    with pytest.raises(ModelError, match="nothing that fits layer"):
-        start_from(ssrnet.build(), keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
+    with pytest.raises(ModelError, match="has no layer that fits layer"):
+        copy_weights(ssrnet.build(), keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +126,28 @@ def test_the_manifest_names_the_kept_epoch_the_best_and_the_last(tiny, data, tmp
     assert (best["kept"], best["val_mae"]) == ("best", best["val_mae_best"])
 
 
+def test_a_training_ends_with_its_epochs_and_its_files(tiny, data, tmp_path, capsys):
+    metrics = trained(tmp_path, tiny, "--data", data, "--epochs", 2, "--keep", "best").metrics
+    counts, head, best, last, written = capsys.readouterr().out.splitlines()
+    assert counts == "tiny: 1 train and 1 val faces"
+    assert head.split() == ["epoch", "val", "age", "error", "val", "gender", "accuracy"]
+    age, gender = metrics["val_mae_best"], 100 * metrics["val_gender_accuracy_best"]
+    place = f"{metrics['epoch_best'] + 1}/2"
+    assert best.split() == ["best", place, f"{age:.3f}", "years", f"{gender:.1f}", "%", "kept"]
+    assert last.split()[:3] == ["last", "2/2", f"{metrics['val_mae_last']:.3f}"]
+    assert written == (
+        f"written to {tmp_path}: tiny.json, tiny.onnx, tiny.weights.h5, tiny.csv, tiny.state.npz, "
+        f"tiny.png; TensorBoard: {tmp_path}/events/tiny"
+    )
+    names = written.partition(": ")[2].partition(";")[0].split(", ")
+    assert all((tmp_path / name).is_file() for name in names)
+
+
 def test_a_network_starts_from_another_and_learns_from_it(tiny, data, tmp_path):
     trained(tmp_path / "first", tiny, "--data", data, "--epochs", 1)
     teacher = tmp_path / "first" / "tiny.json"
     more = ["--teachers", teacher, "--init", teacher]
-    taught = trained(tmp_path, tiny, "--data", data, "--epochs", 1, "--blends", 0.5, *more)
+    taught = trained(tmp_path, tiny, "--data", data, "--epochs", 1, "--mixup", 0.5, *more)
     digest = load_manifest(str(teacher)).files["onnx"]["sha256"][:12]
     for role in ("start", "teacher"):
         assert f"; {role} {teacher} (sha256 {digest})" in taught.origin
@@ -180,19 +199,22 @@ def test_a_teacher_that_sees_boxes_is_refused(tiny, data, tmp_path, capsys):
     replace(manifest, input=replace(manifest.input, align="box")).save()
     teacher = ["--teachers", str(tmp_path / "first" / "tiny.json")]
     assert main([tiny, "--data", str(data), "--out", str(tmp_path), *teacher]) == 2
-    assert "sees crops by the box, not chips" in capsys.readouterr().err
+    assert "takes crops by the box, not chips" in capsys.readouterr().err
 
 
-def test_blends_without_teachers_are_refused(tiny, data, tmp_path, capsys):
+def test_mixup_without_teachers_is_refused(tiny, data, tmp_path, capsys):
     command = [tiny, "--data", str(data), "--out", str(tmp_path), "--blends", "1"]
     assert main(command) == 2
-    assert "--blends: only teachers can say how old a blend is" in capsys.readouterr().err
+    assert "--mixup: the age of a mixed face comes from teachers" in capsys.readouterr().err
 
 
 def test_faces_shown_twice_need_an_even_batch(tiny, data, tmp_path, capsys):
     command = [tiny, "--data", str(data), "--out", str(tmp_path), "--agreement", "1"]
     assert main([*command, "--batch", "7"]) == 2
-    assert "--agreement shows every face twice: --batch 7 must be even" in capsys.readouterr().err
+    assert (
+        "two crops of each face into a batch: --batch-size 7 must be even"
+        in capsys.readouterr().err
+    )
     assert main([*command, "--batch", "4", "--epochs", "1"]) == 0
 
 
@@ -209,7 +231,9 @@ def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr("models.train.run", stopped)
     assert main(["ssrnet-joint", "--data", "faces.zip", "--out", str(tmp_path)]) == 130
-    assert capsys.readouterr().err == f"\nmodels.train: stopped; --resume goes on from {tmp_path}\n"
+    assert (
+        capsys.readouterr().err == f"\nmodels.train: stopped; --resume continues from {tmp_path}\n"
+    )
 
 
 def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
@@ -217,13 +241,13 @@ def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
     assert "none.zip" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_teacher_that_does_not_tell_what_is_learnt_is_refused(faces, tmp_path):
+def test_a_teacher_without_an_output_that_is_trained_is_refused(faces, tmp_path):
     shutil.copy(WEIGHTS / "ssrnet-joint.json", tmp_path / "ages.json")
     record = json.loads((tmp_path / "ages.json").read_text())
     del record["outputs"]["male"]
     (tmp_path / "ages.json").write_text(json.dumps(record))
-    with pytest.raises(ModelError, match=r"ages.json tells no male: choose one that does"):
-        teach([str(tmp_path / "ages.json")], faces, np.arange(4), {"age", "male"})
+    with pytest.raises(ModelError, match=r"ages.json has no output 'male': choose another"):
+        distill([load_teacher(str(tmp_path / "ages.json"))], faces, np.arange(4), {"age", "male"})
 
 
 def test_random_layers_are_not_frozen(data, tmp_path, capsys):
@@ -261,7 +285,7 @@ def test_what_no_loss_weighs_is_not_promised(tiny, data, tmp_path, capsys):
         assert told == {figure, f"{figure}_best", f"{figure}_last"}
     nothing = [tiny, *arguments, *no_age, *no_gender, "--out", tmp_path]
     assert main([str(a) for a in nothing]) == 2
-    assert "nothing would be learnt" in capsys.readouterr().err
+    assert "there is nothing to train" in capsys.readouterr().err
 
 
 def test_a_data_set_that_is_named_twice_is_trained_on_twice_and_watched_once(data):
@@ -290,21 +314,26 @@ def test_a_manifest_names_what_its_start_has_seen(tiny, data, tmp_path, monkeypa
     assert second.data["other"] == first.data["other"]
     (other / "labels.csv").write_text((data / "labels.csv").read_text().replace("34", "35"))
     assert main([str(a) for a in (tiny, "--data", other, *start, "--out", tmp_path)]) == 2
-    assert f"{start[1]} was trained on another other: rename this one" in capsys.readouterr().err
+    assert (
+        f"{start[1]} was trained on a different other: rename this one" in capsys.readouterr().err
+    )
 
 
-def test_a_trunk_without_a_manifest_tells_of_no_data(tmp_path):
-    assert known(None) == known(str(tmp_path / "mobilenet_v2.h5")) == {}
+def test_a_trunk_without_a_manifest_has_no_training_data(tmp_path):
+    (tmp_path / "mobilenet_v2.h5").write_bytes(b"weights")
+    trunk = load_pretrained(str(tmp_path / "mobilenet_v2.h5"))
+    assert (trunk.data, trunk.manifest) == ({}, None)
+    assert trunk.sha256 == hashlib.sha256(b"weights").hexdigest()
     (tmp_path / "tiny.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"no such weights file"):
-        known(str(tmp_path / "tiny.weights.h5"))
+    with pytest.raises(ModelError, match=r"--init: cannot read .*tiny.weights.h5: No such file"):
+        load_pretrained(str(tmp_path / "tiny.weights.h5"))
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
     spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
     write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
     with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
-        start(ssrnet.build(), str(tmp_path / "theirs.json"))
+        load_init(ssrnet.build(), load_pretrained(str(tmp_path / "theirs.json")))
 
 
 def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):
