@@ -187,6 +187,7 @@ def frames() -> Iterator[np.ndarray]:
 
 
 def main() -> None:
+    """Render the clip and save it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("demo.mp4"))
     with av.open(parser.parse_args().output, "w") as video:

@@ -1,6 +1,7 @@
 """The currency of the application: frames in, faces out."""
 
 from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -9,33 +10,42 @@ from trackers.sort import NO_ID
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source."""
+    """One picture of a source. Its pixels are never painted on: an overlay is drawn on a copy."""
 
     image: np.ndarray  # (H, W, 3) uint8, BGR
     index: int  # from 0
-    time: float  # seconds since the start of the source; beside live ones, of the run
-    source: str  # its public name, without passwords; of a folder of photos, the photo's path
+    time: float  # seconds since the start of the source; with several live sources, of the run
+    source: str  # name of the source, without passwords; in a folder of photos, the photo's path
+    captured: float = float("nan")  # time.monotonic() of its capture; nan for files
 
 
 @dataclass(frozen=True)
 class NoFrame:
-    """No new picture from a source for a moment."""
+    """A source has no new frame for a moment."""
 
     time: float  # seconds since the start of the source
-    notice: str  # for the viewer, what is wrong; empty while nothing may be
+    notice: str = ""  # shown over the last picture while a live source is lost, else empty
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of one frame, one row each; columns of equal length. nan or -1 = not known."""
+    """The faces of one frame: one row per face, columns of equal length. nan or -1 = not known.
+
+    >>> import numpy as np
+    >>> from demo import Faces
+    >>> boxes = np.array([[10, 20, 50, 70], [90, 20, 110, 45]], np.float32)
+    >>> faces = Faces.detected(boxes, np.array([0.99, 0.7]), np.zeros((2, 5, 2)))
+    >>> len(faces), len(faces[faces.scores > 0.9]), faces.ids.tolist()
+    (2, 1, [-1, -1])
+    """
 
     boxes: np.ndarray  # (N, 4) float32, xyxy, pixels
-    scores: np.ndarray  # (N,) float32, 0..1, the detector's
+    scores: np.ndarray  # (N,) float32, 0..1, of the detector
     points: np.ndarray  # (N, 5, 2) float32, pixels: eyes, nose, mouth corners, left one first
     ids: np.ndarray  # (N,) int64, from 1; -1 = not confirmed
     ages: np.ndarray  # (N,) float32, years
     male_probs: np.ndarray  # (N,) float32, probability of male
-    age_low: np.ndarray  # (N,) float32, years: the range that holds the age in 9 of 10 cases
+    age_low: np.ndarray  # (N,) float32, years: the 90 % range
     age_high: np.ndarray  # (N,) float32, years
 
     def __post_init__(self) -> None:
@@ -51,7 +61,28 @@ class Faces:
 
     @classmethod
     def detected(cls, boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> "Faces":
-        """Faces of which only the detector's columns are known."""
+        """Faces for which only the columns of the detector are known."""
         unknown = np.full(len(boxes), np.nan, np.float32)
         ids = np.full(len(boxes), NO_ID, np.int64)
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
+
+
+# all: for faces of every size; coarse: not for the smallest; known: only known faces were measured
+Search = Literal["all", "coarse", "known"]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A frame and what was found in it."""
+
+    frame: Frame  # with covered heads where anonymization is on
+    faces: Faces
+    candidates: np.ndarray  # (M, 4) float32, xyxy, pixels: all boxes that may hold a face
+    search: Search = "all"  # how the frame was searched
+
+
+class Timing(NamedTuple):
+    """How long a frame took."""
+
+    processing_ms: float  # from the frame's arrival in the main loop to its faces
+    latency_ms: float  # from its capture to its faces; nan for files

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 
 WINDOW = 60  # frames
-REFRESH = 10  # frames between two new lines: one that flickers is not read
+REFRESH = 10  # frames between two new lines, so that they can be read
 
 
 class Stopwatch:
-    """Milliseconds a stage and the rate of finished frames, over the last ones and over all."""
+    """Milliseconds per stage and frame rate, over the last frames and over all."""
 
     def __init__(self, window: int | None = WINDOW) -> None:
         self._stages: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=window))
@@ -24,7 +24,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside the `with`."""
+        """Time the `with` block."""
         start = time.perf_counter()
         try:
             yield
@@ -45,22 +45,22 @@ class Stopwatch:
 
     @property
     def line(self) -> str:
-        """The last frames' rate and means as of a moment ago, the same for some frames."""
+        """Frame rate and mean times of the last frames, renewed every REFRESH frames."""
         return self._line
 
     def summary(self) -> str:
-        """All frames' rate and means."""
+        """Frame rate and mean times of all frames."""
         seconds = self._finished[-1] - self._first if self._frames else 0.0
         means = {name: total / times for name, (total, times) in self._sums.items()}
         return _text(self._frames, seconds, means)
 
     def times(self) -> dict[str, list[float]]:
-        """Milliseconds of every stage in each frame of the window (None: of all)."""
+        """Milliseconds of every stage in each frame of the window."""
         return {name: list(times) for name, times in self._stages.items()}
 
 
 def _text(frames: int, seconds: float, means: dict[str, float]) -> str:
-    """ "24.9 fps · detect 12.0 · estimate 3.1 ms"; of fewer than two frames without a rate."""
+    """ "24.9 fps · detect 12.0 · estimate 3.1 ms"; without a rate for fewer than two frames."""
     rate = f"{(frames - 1) / seconds:.1f} fps" if frames > 1 else ""
     stages = " · ".join(f"{name} {ms:.1f}" for name, ms in means.items())
     return " · ".join(filter(None, (rate, stages and f"{stages} ms")))

@@ -21,8 +21,9 @@ from models.errors import ModelError
 from models.evaluation.metrics import COVERED, Results, fairness
 from models.evaluation.run import evaluate, select_samples
 from models.files import make_folder
-from models.inference.calibration import fit_age_range, fit_temperature, judged
-from models.inference.estimator import Estimator, choose_device
+from models.inference.calibration import cross_fitted_ranges, fit_age_range, fit_temperature
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
 
 MIN_LABELS = 100  # labelled ages, or genders, to fit on
@@ -49,10 +50,10 @@ def calibrate(
             raise _too_few(manifest, split, len(ages), "age")
         table |= fit_age_range(predictions, ages, weights)
         ends = np.cumsum([len(each) for each in aged])[:-1]
-        sides = (np.split(side, ends) for side in judged(predictions, ages, weights))
+        sides = cross_fitted_ranges(predictions, ages, weights)
         aged = [
             replace(each, range_low=low, range_high=high)
-            for each, low, high in zip(aged, *sides, strict=True)
+            for each, low, high in zip(aged, *(np.split(s, ends) for s in sides), strict=True)
         ]
     if "male" in manifest.outputs:
         gendered = [each[each.gender_known] for each in results]

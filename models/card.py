@@ -1,8 +1,9 @@
-"""`python -m models.card NAME`: write the model card NAME.md beside the weights, from the manifest
-and the tables of models/results."""
+"""`python -m models.card NAME`: write the model card NAME.md beside the weights.
+
+The card takes its figures from the manifest and from the tables in models/results.
+"""
 
 import argparse
-import ast
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,22 @@ from models.errors import ModelError
 from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
 from models.manifest import Manifest, load_manifest
+from models.networks.papers import PAPERS
 
-USE = """Estimating the age and the gender that a face suggests, live or from recordings, as
-`stream.py` does: overlays, exhibits, demonstrations, statistics over many people who know of it,
-and research on such estimators."""
+USE = """Estimating the apparent age and gender of faces, live or in recordings, as `stream.py`
+does: overlays, exhibits, demonstrations, statistics over many people who know about it, and
+research on such estimators."""
 
 NOT_USE = """- Any decision about a person: access by age, hiring, policing, health, identity.
-- Proof of age or protection of children: a child may be taken for an adult, and the other way.
-- Gender as a person understands it: the network tells two labels that others gave to pictures.
-- Watching people who do not know of it, or where the law forbids it."""
+- Proof of age or protection of children: the network may take a child for an adult, or an adult
+  for a child.
+- Gender as a person understands it: the network predicts one of two labels that other people gave
+  to pictures.
+- Watching people who do not know about it, or where the law forbids it."""
 
-LIMITS = """- Data sets hold labelling mistakes, and more people of some ages and origins than of
-  others: the tables above show who fares worse.
-- Faces that are small, turned, hidden, blurred or badly lit fare worse than these pictures."""
+LIMITS = """- The data sets contain wrong labels, and more people of some ages and origins than of
+  others: the tables above show the groups with larger errors.
+- Errors are larger for faces that are small, turned, hidden, blurred or badly lit."""
 
 FIGURES = {
     "n": "faces",
@@ -39,12 +43,20 @@ FIGURES = {
 
 
 def card(manifest: Manifest, results: Path) -> str:
-    """The card as Markdown. Raises ModelError where the results of these weights are missing."""
+    """Write the card as Markdown.
+
+    `results` is a folder with evaluation.csv and groups.csv and, if measured, steadiness.csv and
+    repeat.csv. Raises ModelError if it has no results for these weights.
+    """
     own = {"model": manifest.name, **results_table.weights_of(manifest)}
     overall, groups, steadiness = (
         [row for row in results_table.read(results / name) if own.items() <= row.items()]
         for name in ("evaluation.csv", "groups.csv", "steadiness.csv")
     )
+    repeated = {"model": manifest.name, "command": manifest.repeat}
+    curve = [
+        row for row in results_table.read(results / "repeat.csv") if repeated.items() <= row.items()
+    ]
     if not overall or not groups:
         raise ModelError(
             f"{results} has no results for these weights of {manifest.name} "
@@ -52,9 +64,7 @@ def card(manifest: Manifest, results: Path) -> str:
         )
     sections = [
         f"# {manifest.name}",
-        f"{_architecture(manifest.architecture)}. In: {_crops(manifest.input)}"
-        f"{', and their mirror images: the answer is the mean' if manifest.mirror else ''}. "
-        f"Out: {'; '.join(f'`{name}`, {meaning}' for name, meaning in manifest.outputs.items())}.",
+        _summary(manifest),
         _files(manifest),
         "## Intended use",
         USE,
@@ -64,6 +74,7 @@ def card(manifest: Manifest, results: Path) -> str:
         manifest.licence or "Not stated.",
         "## Training",
         _training(manifest),
+        *_repeat(manifest, curve),
         "## Results",
         _overall(overall),
         *_steady(steadiness),
@@ -75,22 +86,35 @@ def card(manifest: Manifest, results: Path) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def _summary(manifest: Manifest) -> str:
+    """Describe architecture, input and outputs."""
+    outputs = "; ".join(f"`{name}`, {meaning}" for name, meaning in manifest.outputs.items())
+    mirror = (
+        " The prediction is the mean over each crop and its mirror image."
+        if manifest.flip_tta
+        else ""
+    )
+    return (
+        f"{_architecture(manifest.architecture)}. Input: {_crops(manifest.input)}.{mirror} "
+        f"Output: {outputs}."
+    )
+
+
 def _architecture(module: str) -> str:
-    """The first line of the architecture's file: the network and its paper."""
-    source = Path(__file__).parent / "networks" / f"{module}.py"
-    text = source.read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or module).splitlines()[0].rstrip(".")
+    """Return the network's title and paper."""
+    return PAPERS.get(module, module)
 
 
 def _crops(spec: InputSpec) -> str:
+    """Describe the crops that the network takes."""
     how = {
-        "points": "turned upright by five points",
-        "box": "cut out by their box",
-        "context": "turned upright by five points, as three crops about box and nose",
+        "points": "rotated upright by five landmarks",
+        "box": "cropped by their box",
+        "context": "rotated upright by five landmarks, as three crops around box and nose",
     }[spec.align]
     view = (
-        f", of which the central {100 * spec.view:.0f} % of the side is seen"
-        if spec.view != 1
+        f", of which the network sees the central {100 * spec.crop_fraction:.0f} % of the side"
+        if spec.crop_fraction != 1
         else ""
     )
     return (
@@ -100,6 +124,7 @@ def _crops(spec: InputSpec) -> str:
 
 
 def _files(manifest: Manifest) -> str:
+    """List the weights files with size and hash."""
     rows = [
         [entry["name"], f"{manifest.file(kind).stat().st_size:,}", entry["sha256"]]
         for kind, entry in manifest.files.items()
@@ -108,6 +133,7 @@ def _files(manifest: Manifest) -> str:
 
 
 def _training(manifest: Manifest) -> str:
+    """Describe the data sets, the splits used and the origin of the weights."""
     if not manifest.data:
         return f"Origin: {manifest.origin or 'not recorded'}."
     splits = ("train", "val", "test")
@@ -116,15 +142,40 @@ def _training(manifest: Manifest) -> str:
         for name, data in manifest.data.items()
     ]
     table = _table(["data, faces found", *splits, "sha256"], rows)
-    command, _, how = manifest.origin.partition("; ")
     calibrated = " and calibrated" if manifest.calibration else ""
+    trained = f"Trained on `train`, chosen{calibrated} on `val`"
+    if manifest.repeat:
+        return f"{table}\n\n{trained}.\n\n{manifest.origin}"
+    command, _, how = manifest.origin.partition("; ")  # as models.train writes it
+    return f"{table}\n\n{trained} ({how}):\n\n```sh\n{command}\n```"
+
+
+def _repeat(manifest: Manifest, curve: list[results_table.Row]) -> list[str]:
+    """Show the command that repeats the training, and the first epochs to expect of it."""
+    if not manifest.repeat:
+        return []
+    command = manifest.repeat.replace(" && ", "\n")
+    return ["### Repeat", f"```sh\n{command}\n```", _expected(curve)]
+
+
+def _expected(curve: list[results_table.Row]) -> str:
+    """Describe the measured epochs of the repeat command."""
+    if not curve:
+        return "Not run here: the first epochs of this command are not known."
+    epochs = "; ".join(
+        f"after epoch {row['epoch']}: {float(row['val_mae']):.2f} years, "
+        f"{100 * float(row['val_gender_accuracy']):.1f} % gender accuracy"
+        for row in curve
+    )
+    last = curve[-1]
     return (
-        f"{table}\n\nTrained on `train`, chosen{calibrated} on `val` ({how}):\n\n"
-        f"```sh\n{command}\n```"
+        f"Expected on `val` {epochs}. Measured at commit {last['commit']} on {last['machine']}, "
+        f"{float(last['seconds']):.0f} s for the last of these epochs. The run was stopped there."
     )
 
 
 def _overall(rows: list[results_table.Row]) -> str:
+    """Show the errors on whole splits, with the commands that print them."""
     table = _table(
         ["data, split", *FIGURES.values()],
         [[_name(row), *(_cell(row, column) for column in FIGURES)] for row in rows],
@@ -132,25 +183,26 @@ def _overall(rows: list[results_table.Row]) -> str:
     how = "\n".join(f"{row['command']}  # {row['commit']}, {row['date']}" for row in rows)
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
     return (
-        "Every picture goes through the live detector and aligner; brackets are 95 % intervals, of "
-        "the error by bootstrap, of shares Wilson's."
+        "Every picture goes through the live detector and aligner. Brackets are 95 % intervals: "
+        "bootstrap for the age error, Wilson for shares."
         f"\n\n{table}\n\nOn {machines}:\n\n```sh\n{how}\n```"
     )
 
 
 def _steady(rows: list[results_table.Row]) -> list[str]:
-    """How much the ages waver, where that was measured."""
+    """Show the standard deviation of the age under box jitter, if measured."""
     return [
-        f"Steadiness on {_name(row)}, the {row['jitter']} box jitters: the age wavers by "
-        f"{float(row['raw']):.2f} years, the shown one by {float(row['shown']):.2f} (standard "
-        f"deviation); the shown gender of {row['flips']} of {row['faces']} faces changes "
-        f"(`{row['command']}`)."
+        f"Steadiness on {_name(row)}, jitter of the {row['jitter']} box: the age of one frame has "
+        f"a standard deviation of {float(row['raw']):.2f} years, the displayed age "
+        f"{float(row['shown']):.2f}; the displayed gender changes for {row['flips']} of "
+        f"{row['faces']} faces (`{row['command']}`)."
         for row in rows
         if row["shown"]
     ]
 
 
 def _group_tables(row: results_table.Row, groups: list[results_table.Row]) -> str:
+    """Show the errors by group of one split, then those of children."""
     columns = ("n", "mae", "gender_accuracy", "coverage")
     rows = [
         [group["group"], *(_cell(group, column) for column in columns)]
@@ -167,14 +219,14 @@ def _group_tables(row: results_table.Row, groups: list[results_table.Row]) -> st
 
 
 def _lags(row: results_table.Row) -> str:
-    """Who lags, and which ages are not covered as they should be."""
+    """List groups of low gender accuracy and age bands outside the coverage target."""
     low, high = COVERED
     none = {name: "none" if row[name] else "not known" for name in ("gender_accuracy", "coverage")}
     return (
-        f"- {_name(row)}: groups whose gender is right more than {100 * BEHIND:.0f} points less "
-        f"often than that of all adults: {row['adults_behind'] or none['gender_accuracy']}; age "
-        f"bands whose 90 % range holds the age of less than {100 * low:.0f} % or more than "
-        f"{100 * high:.0f} %: {row['coverage_outside'] or none['coverage']}."
+        f"- {_name(row)}: groups with a gender accuracy more than {100 * BEHIND:.0f} points below "
+        f"that of all adults: {row['adults_behind'] or none['gender_accuracy']}; age bands where "
+        f"the 90 % range covers less than {100 * low:.0f} % or more than {100 * high:.0f} %: "
+        f"{row['coverage_outside'] or none['coverage']}."
     )
 
 
@@ -183,7 +235,7 @@ def _name(row: results_table.Row) -> str:
 
 
 def _cell(row: results_table.Row, column: str) -> str:
-    """A figure with its interval, shares in per cent; – where it is not known."""
+    """Format a figure with its interval, shares in per cent; "–" if it is not known."""
     if not row[column]:
         return "–"
     share = column.endswith("accuracy") or column in {"cs5", "coverage"}
@@ -207,7 +259,7 @@ def _table(heads: list[str], rows: list[list[Any]]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse, write the card, print its path."""
+    """Parse the arguments, write the card and print its path."""
     parser = argparse.ArgumentParser(prog="python -m models.card", description=__doc__)
     add_model(parser)
     parser.add_argument(
@@ -215,7 +267,7 @@ def main(argv: list[str] | None = None) -> int:
         type=Path,
         metavar="DIR",
         default=results_table.RESULTS,
-        help="where models.evaluate keeps them (models/results)",
+        help="folder with the tables of models.evaluate --save (models/results)",
     )
     args = parser.parse_args(argv)
 

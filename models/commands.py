@@ -1,4 +1,4 @@
-"""What the commands have in common: arguments, folders to write to, and how they end."""
+"""Shared by all commands: argument types, the command line as text, and exit codes."""
 
 import argparse
 import math
@@ -9,18 +9,18 @@ from typing import Any
 
 from models.errors import AgeStreamError
 
-INTERRUPTED = 130  # exit code after Ctrl-C, as the shell has it
+INTERRUPTED = 130  # exit code after Ctrl-C, as in shells: 128 + SIGINT
 
 
 def number(low: float, high: float = math.inf, kind: type = float) -> Callable[[str], Any]:
-    """Finite numbers of a kind, int or float, from `low` to `high`, for argparse's `type`."""
+    """A `type` for argparse: finite numbers of a `kind`, int or float, from `low` to `high`."""
     within = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
 
     def converted(text: str) -> Any:
         try:
             value = kind(text)
             fits = low <= value <= high and math.isfinite(value)
-        except (ValueError, OverflowError):  # a whole number may have any length
+        except (ValueError, OverflowError):  # an int may have too many digits
             fits = False
         if not fits:
             what = "whole number" if kind is int else "number"
@@ -35,20 +35,21 @@ seed = number(0, 2**32 - 1, kind=int)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """NAME, for `models.manifest.load_manifest`."""
+    """Add the argument NAME, for `models.manifest.load_manifest`."""
     parser.add_argument("name", help="a shipped model, or the path of a manifest (.json)")
 
 
 def command_line(module: str, argv: list[str] | None) -> str:
-    """The command as the user typed it, to be kept beside what it found."""
+    """The command as the user typed it, to be stored with its results."""
     return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
 
 
 def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
-    """Do the work; the command's exit code. A user's mistake is one line, and so is Ctrl-C, which
-    says what `stopped` promises."""
+    """Call `work` and return the command's exit code: an int that `work` returns, else 0; 2 after
+    an error of AgeStream or of the file system; INTERRUPTED after Ctrl-C. Both print one line on
+    standard error, prefixed by `module`; that of Ctrl-C ends in `stopped`."""
     try:
-        work()
+        code = work()
     except AgeStreamError as mistake:
         print(f"{module}: {mistake}", file=sys.stderr)
         return 2
@@ -60,4 +61,4 @@ def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     except KeyboardInterrupt:
         print(f"\n{module}: stopped{stopped}", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code if isinstance(code, int) else 0

@@ -11,12 +11,14 @@ deviation. Give the same command again to continue a stopped run.
 import argparse
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from models.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    from models.training.fit import Faces, fit, trained_outputs
 
 import numpy as np
 
@@ -27,9 +29,8 @@ from models.evaluation import results_table
 from models.evaluation.brackets import bracket_metrics
 from models.evaluation.metrics import mean
 from models.files import make_folder
-from models.training.batches import Batches
+from models.training.batches import Batches, Sampling
 from models.training.config import Training
-from models.training.fit import Faces, fit, trained_outputs
 from models.training.options import add_training, training_from
 from models.training.protocols import PROTOCOLS, Fold, folds
 from models.training.provenance import describe_data, refuse_test_data
@@ -54,7 +55,7 @@ def score_fold(
 ) -> dict[str, float | None]:
     """METRICS of a trained network on these rows of the chips, for the outputs that were trained;
     None for a metric without labels or output."""
-    crops = Batches(chips, rows, training.input, TEST_BATCH, targets={})
+    crops = Batches(chips, rows, training.input, TEST_BATCH, {}, Sampling())
     predictions = training.build(weights).predict(crops, verbose=0)
     predictions = {name: values for name, values in predictions.items() if name in outputs}
     unknown = np.full(len(rows), np.nan)

@@ -25,7 +25,8 @@ from models.evaluation.metrics import Results
 from models.evaluation.report import build_report, report_table, save_report
 from models.evaluation.run import count_repeated, evaluate, larger_crops, select_samples
 from models.files import make_folder
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
 
 

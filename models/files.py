@@ -1,4 +1,4 @@
-"""Files are written whole: what was there before stays until the new one is complete."""
+"""Write files atomically: the old file stays until the new one is complete."""
 
 import errno
 import os
@@ -8,17 +8,19 @@ from pathlib import Path
 
 from models.errors import ModelError
 
+ROOT = Path(__file__).resolve().parents[1]  # of the repository
+
 
 def writable_folder(path: Path) -> None:
-    """Make sure that there is a folder to write to. Raises OSError."""
+    """Create a folder to write to, with its parents. Raises OSError if it cannot be created or is
+    not writable."""
     path.mkdir(parents=True, exist_ok=True)
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "it is there and is not writable", str(path))
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder to write to, with its parents, before long work starts. Raises ModelError if
-    it cannot be created or is not writable."""
+    """`writable_folder`, to be called before long work starts. Raises ModelError."""
     try:
         writable_folder(path)
     except OSError as error:
@@ -27,7 +29,8 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path of the same ending to write to, which takes the place of `path` if nothing fails."""
+    """Yield a temporary path with the suffix of `path` to write to. It replaces `path` at the end,
+    or is deleted if an exception is raised."""
     unfinished = path.with_name(f"{path.stem}.unfinished{path.suffix}")
     try:
         yield unfinished

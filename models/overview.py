@@ -1,21 +1,21 @@
-"""`python -m models.overview`: one table of all networks, as Markdown, from models/results.
+"""`python -m models.overview`: print a Markdown table of all networks from models/results.
 
-Parameters and input are those of `models.zoo`; errors come from evaluation.csv (`models.evaluate
---save`), size and times from speed.csv (`models.bench --save`). "-" is what was not measured. MB
-are those of the ONNX file; times are of one crop a face on the processor, the best of several.
+Parameters and input come from `models.zoo`, errors from evaluation.csv (`models.evaluate --save`),
+size and times from speed.csv (`models.bench --save`). "-" means not measured. MB is the size of the
+ONNX file; times are for one crop per face on the CPU, the best of several.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from models.commands import guarded
 from models.evaluation import results_table
 from models.manifest import load_manifest, names
-from models.zoo import ARCHITECTURES, NETWORKS
+from models.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    from models.zoo import ARCHITECTURES, NETWORKS
 
 HEADS = (
     "network",
@@ -32,7 +32,8 @@ HEADS = (
 
 
 def overview(results: Path) -> str:
-    """The table, smallest network first. Raises ModelError."""
+    """The table as Markdown, smallest network first. Raises ModelError if a CSV file of `results`
+    is damaged."""
     evaluations, speeds = (
         results_table.read(results / f"{t}.csv") for t in ("evaluation", "speed")
     )
@@ -45,6 +46,7 @@ def overview(results: Path) -> str:
 def _row(
     name: str, evaluations: list[results_table.Row], speeds: list[results_table.Row]
 ) -> list[str]:
+    """The cells of a network; "-" for values that the results of its current weights lack."""
     network, trained = NETWORKS[name], name in names()
     parameters = ARCHITECTURES[network.architecture](**network.config).count_params()
     speed = next((row for row in speeds if row["model"] == name), {})
@@ -53,9 +55,9 @@ def _row(
     for data in ("utkface.zip", "aaf.zip"):
         wanted = own | {"data": data, "split": "test"}
         found = next((row for row in evaluations if wanted.items() <= row.items()), {})
-        for figure, form in (("mae", ".2f"), ("gender_accuracy", ".1%")):
-            told = found.get(figure) if trained else None
-            errors.append(f"{float(told):{form}}" if told else "-")
+        for column, form in (("mae", ".2f"), ("gender_accuracy", ".1%")):
+            value = found.get(column) if trained else None
+            errors.append(f"{float(value):{form}}" if value else "-")
     crops = "3 × " if network.input.depth > 3 else ""
     return [
         f"`{name}`",
@@ -68,13 +70,19 @@ def _row(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the table."""
+    """Parse and print the table; the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m models.overview",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--results", type=Path, default=results_table.RESULTS, metavar="DIR")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=results_table.RESULTS,
+        metavar="DIR",
+        help="folder of evaluation.csv and speed.csv (models/results)",
+    )
     args = parser.parse_args(argv)
     return guarded("models.overview", lambda: print(overview(args.results)))
 

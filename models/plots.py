@@ -1,4 +1,4 @@
-"""How all plots of the project look, and how they are written."""
+"""The common style of all plots, and their files."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ DPI = 110
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
-    """A figure and its axes; sizes in inches."""
+    """A figure and its axes, as matplotlib's `subplots`; sizes in inches."""
     return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
 
 
 def label(axis: Any, x: str, y: str) -> None:
-    """Name the axes and clear the frame."""
+    """Label the axes, add a grid, remove the upper and right spine."""
     axis.set(xlabel=x, ylabel=y)
     axis.grid(alpha=0.3)
     axis.set_axisbelow(True)
@@ -29,7 +29,7 @@ def label(axis: Any, x: str, y: str) -> None:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure and close it. Raises ModelError."""
+    """Write a figure and close it. Raises ModelError if the file cannot be written."""
     try:
         with atomic_write(path) as unfinished:
             figure.savefig(unfinished, dpi=DPI)

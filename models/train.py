@@ -7,23 +7,24 @@ written; --resume continues from that state. The curves NAME.png are drawn at th
 
 import argparse
 import math
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from models.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    from models.training.fit import Faces, fit, trained_outputs
 
 import numpy as np
 
 from models.commands import command_line, guarded
 from models.datasets.chips import training_chips
 from models.errors import ModelError
-from models.exporting.weights import write_model
+from models.exporting.weights import Description, write_model
 from models.files import make_folder
 from models.manifest import MEANINGS, Manifest
 from models.training.checkpoint import Checkpoint, age_error, gender_accuracy
 from models.training.curves import save_curves
-from models.training.fit import Faces, fit, trained_outputs
 from models.training.options import add_training, training_from
 from models.training.provenance import all_training_data, describe_data, origin
 
@@ -70,17 +71,19 @@ def run(args: argparse.Namespace, command: str) -> str:
     save_curves(checkpoint.rows, checkpoint.best_row, args.network, curves)
     manifest = write_model(
         training.build(checkpoint.best if args.keep == "best" else checkpoint.last),
-        args.network,
-        training.network_spec.architecture,
-        training.config,
-        training.input,
+        Description(
+            args.network,
+            training.network_spec.architecture,
+            training.config,
+            training.input,
+            origin=origin(training, command),
+            licence=args.licence,
+            data=everything,
+            metrics=metrics(checkpoint, args.keep),
+            flip_tta=True,
+        ),
         folder=args.out,
-        origin=origin(training, command),
-        licence=args.licence,
-        data=everything,
-        metrics=metrics(checkpoint, args.keep),
-        mirror=True,
-        untold=MEANINGS.keys() - outputs,
+        untrained_outputs=MEANINGS.keys() - outputs,
     )
     return "\n".join(closing_lines(checkpoint, args.keep, faces, manifest, curves))
 

@@ -1,4 +1,4 @@
-"""The networks by name: architecture, arguments and crops; and their weights as Keras models."""
+"""The networks that can be trained, by name, and their weights as Keras models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,23 +36,25 @@ ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
 
 @dataclass(frozen=True)
 class Network:
-    """What can be trained: a module of `models.networks`, arguments of its `build`, its crops."""
+    """An architecture with its arguments and crops."""
 
-    architecture: str
-    config: dict[str, Any]
+    architecture: str  # module of models.networks
+    config: dict[str, Any]  # keyword arguments of its `build`
     input: InputSpec
-    nodes: tuple[float, ...] = ()  # years of the classes of its output "nodes", if it has one
+    age_bins: tuple[float, ...] = ()  # years, ascending: classes of the output "nodes", if any
 
 
-SMALL = InputSpec(size=64, view=0.75)
+SMALL = InputSpec(size=64, crop_fraction=0.75)
 CONTEXT = InputSpec(  # scale and offset are C3AE's white-norm
     size=64, align="context", border="constant", scale=1 / 128, offset=-127.5 / 128
 )
-ADIENCE = InputSpec(size=227, view=0.8, channels="rgb")
-FACERES = InputSpec(size=128, view=0.8, offset=faceres.OFFSET)
+ADIENCE = InputSpec(size=227, crop_fraction=0.8, channels="rgb")
+FACERES = InputSpec(size=128, crop_fraction=0.8, offset=faceres.OFFSET)
+AGENDERNET = InputSpec(size=96, crop_fraction=0.8, scale=1 / 128, offset=-1.0)
+INCEPTION = InputSpec(size=140, crop_fraction=0.8, scale=1 / 127.5, offset=-1.0)
 YEARS = tuple(map(float, mobilenetv2.YEARS))
-DECADES = tuple(map(float, c3ae.NODES))
-MIDDLES = lmtcnn.MIDDLES
+DECADES = tuple(map(float, c3ae.AGE_BINS))
+BRACKETS = lmtcnn.BRACKET_CENTRES
 
 NETWORKS: dict[str, Network] = {
     "ssrnet": Network("ssrnet", {"joint": False, "dropout": 0.0}, SMALL),
@@ -60,29 +62,26 @@ NETWORKS: dict[str, Network] = {
     "faceres": Network("faceres", {"size": 128}, FACERES),
     "c3ae": Network("c3ae", {"se": True}, CONTEXT, DECADES),
     "c3ae-plain": Network("c3ae", {"se": False}, CONTEXT, DECADES),
-    "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, MIDDLES),
-    "lmtcnn-2-1": Network("lmtcnn", {"multiplier": 2}, ADIENCE, MIDDLES),
-    "lmtcnn-gap": Network("lmtcnn", {"multiplier": 1, "head": "gap"}, ADIENCE, MIDDLES),
-    "levi-hassner": Network("levi_hassner", {}, ADIENCE, MIDDLES),
+    "lmtcnn-1-1": Network("lmtcnn", {"multiplier": 1}, ADIENCE, BRACKETS),
+    "lmtcnn-2-1": Network("lmtcnn", {"multiplier": 2}, ADIENCE, BRACKETS),
+    "lmtcnn-gap": Network("lmtcnn", {"multiplier": 1, "head": "gap"}, ADIENCE, BRACKETS),
+    "levi-hassner": Network("levi_hassner", {}, ADIENCE, BRACKETS),
     "mobilenet-025": Network("mobilenet", {"alpha": 0.25}, SMALL),
     "mobilenet-050": Network("mobilenet", {"alpha": 0.5}, SMALL),
     "densenet-13": Network("densenet", {"depth": 13}, SMALL),
     "densenet-19": Network("densenet", {"depth": 19}, SMALL),
-    "mobilenetv2": Network(
-        "mobilenetv2", {}, InputSpec(size=96, view=0.8, scale=1 / 128, offset=-1.0), YEARS
-    ),
-    "inceptionv3": Network(
-        "inceptionv3", {}, InputSpec(size=140, view=0.8, scale=1 / 127.5, offset=-1.0), YEARS
-    ),
+    "mobilenetv2": Network("mobilenetv2", {}, AGENDERNET, YEARS),
+    "inceptionv3": Network("inceptionv3", {}, INCEPTION, YEARS),
 }
 
 
 def load_keras(manifest: Manifest) -> keras.Model:
-    """The model with its trained weights, on whichever back end Keras runs. Raises ModelError."""
+    """The Keras model with the manifest's weights, on any Keras back end. Raises ModelError if the
+    architecture or its arguments are unknown, or the weights file is missing or damaged."""
     build = ARCHITECTURES.get(manifest.architecture)
     if build is None:
         raise ModelError(
-            f"model {manifest.name} is no network of models.zoo: its architecture is "
+            f"model {manifest.name} is not a network of models.zoo: its architecture is "
             f"{manifest.architecture!r}, not {', '.join(ARCHITECTURES)}"
         )
     try:

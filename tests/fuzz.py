@@ -21,9 +21,10 @@ import av
 import cv2
 import numpy as np
 
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 from models.errors import AgeStreamError
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import WEIGHTS, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +57,7 @@ def _write_video(path: Path, image: np.ndarray) -> None:
     codec = {".gif": "gif", ".webm": "libvpx", ".avi": "mpeg4"}.get(path.suffix, "h264")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
         for k in range(12):

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,10 +13,18 @@ import av
 import cv2
 import numpy as np
 
-from demo.frames import Faces
+from demo.display.controls import Command
+from demo.events import Event
+from demo.frames import Analysis, Faces, Frame, NoFrame
+from demo.sources.base import Source
+from demo.sources.schedule import Feed
 
 if TYPE_CHECKING:  # the live tests import no training framework
     import keras
+
+    from models.inference.estimator import Estimator
+else:
+    Estimator = object
 
 NO_FACES = Faces.detected(
     np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
@@ -24,7 +32,7 @@ NO_FACES = Faces.detected(
 TINY_NODES = (0.0, 50.0, 100.0)  # years
 
 
-class Answering:
+class Answering(Estimator):
     """An estimator that answers at once; those of tests add `predict`."""
 
     def submit(self, crops: np.ndarray, asked: np.ndarray) -> Future:
@@ -34,9 +42,11 @@ class Answering:
 
 
 class KeyWindow:
-    """A window in which `pressed` says which key is pressed at the first, second, … look."""
+    """A window in which `pressed` gives the command of the first, second, … look at the keys."""
 
-    def __init__(self, pressed: Callable[[int], str | None]) -> None:
+    wanted = realtime = True
+
+    def __init__(self, pressed: Callable[[int], Command | None]) -> None:
         self._pressed, self._looks = pressed, 0
 
     def __enter__(self) -> Self:
@@ -45,18 +55,71 @@ class KeyWindow:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def show(self, image: np.ndarray) -> None:
+    def close(self) -> None:
         pass
 
-    def command(self, wait: float) -> str | None:
+    def write(self, picture: Frame) -> None:
+        pass
+
+    def command(self, wait: float) -> Command | None:
         self._looks += 1
         return self._pressed(self._looks)
+
+
+class NoFaces:
+    """A pipeline that finds nobody; `noted` is called for every frame."""
+
+    def __init__(self, noted: Callable[[Frame], object] = lambda frame: None) -> None:
+        self._noted = noted
+
+    def process(self, frame: Frame) -> Analysis:
+        self._noted(frame)
+        return Analysis(frame, NO_FACES, NO_FACES.boxes)
+
+
+class LiveBesideFile:
+    """A source: live, with one frame and silent from then on, or a file of 30 frames."""
+
+    photos, dropped, count, path = False, 0, None, None
+
+    def __init__(self, live: bool, fps: float = 60.0) -> None:
+        self.live, self.fps, self.name = live, None if live else fps, "camera" if live else "file"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (each for each in self.watch(1.0) if isinstance(each, Frame))
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def start_clock(self, moment: float) -> None:
+        pass
+
+    def watch(self, patience: float = 1.0) -> Iterator[Frame | NoFrame | Event]:
+        for k in range(1 if self.live else 30):
+            yield Frame(np.zeros((4, 6, 3), np.uint8), k, k / (self.fps or 1), self.name)
+        while self.live:
+            yield NoFrame(0.0)
+
+
+def feeds_of(*sources: Source) -> list[Feed]:
+    """A feed per source."""
+    return [Feed(source) for source in sources]
 
 
 def write_clip(path: Path, images: list[np.ndarray], fps: int = 25, codec: str = "h264") -> None:
     """Encode BGR images, a key frame every five frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options={"crf": "18"})
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.gop_size = "yuv420p", 5
         for image in images:
@@ -113,6 +176,13 @@ class Broadcast:
                 head = f"--part\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
                 connection.sendall(head.encode() + body + b"\r\n")
                 time.sleep(1 / 25)
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """The BGR image (H, W, 3) uint8 in a file."""
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image
 
 
 def jpeg(image: np.ndarray) -> bytes:

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import av
@@ -13,12 +15,13 @@ import numpy as np
 import pytest
 
 import stream
-from demo import session, timing
-from demo.display.mosaic import Mosaic, SourceView
-from demo.sinks.video import PhotoRecorder
-from demo.sources.video import open_source
+from demo.session import Session
+from demo.sinks.photos import PhotoRecorder
+from demo.sources.open import open_source
+from demo.sources.schedule import Schedule
 from demo.timing import Stopwatch
-from tests.synthetic import NO_FACES
+from models.commands import INTERRUPTED
+from tests.synthetic import NoFaces, read_image
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "demo.mp4"
@@ -61,16 +64,16 @@ def test_the_bundled_clip_is_annotated_and_logged(tmp_path, capsys):
 
 
 def test_a_recording_that_was_never_begun_is_not_said_to_be_written(tmp_path, capsys, monkeypatch):
-    def interrupted(mosaic: Mosaic) -> list:
+    def interrupted(schedule: Schedule) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Mosaic, "turn", interrupted)
+    monkeypatch.setattr(Schedule, "turn", interrupted)
     old = [tmp_path / name for name in ("old.mp4", "old.jsonl", "old.html")]
     for path in old:
         path.write_bytes(b"of another day")
     video, log, summary = old
     code, lines = run(capsys, "-s", CLIP, "-o", video, "--log", log, "--summary", summary)
-    assert code == stream.INTERRUPTED
+    assert code == INTERRUPTED
     assert not [line for line in lines if line.startswith("wrote")]
     assert [path.read_bytes() for path in old] == [b"of another day"] * 3
 
@@ -132,15 +135,15 @@ def test_figures_of_speed_are_not_drawn_on_photos(tmp_path):
     folder.mkdir()
     for k in range(12):
         cv2.imwrite(str(folder / f"{k:02}.png"), np.full((60, 200, 3), 90, np.uint8))
-    view = SourceView(open_source(str(folder)), lambda frame: NO_FACES)
     recorder = PhotoRecorder(out, single=False)
-    assert session.run([view], [], recorder, None, Stopwatch(), None, print).frames == 12
-    assert {tuple(np.unique(cv2.imread(str(path)))) for path in out.iterdir()} == {(90,)}
+    session = Session([(open_source(str(folder)), NoFaces())], pictures=[recorder])
+    assert session.run().frames == 12
+    assert {tuple(np.unique(read_image(path))) for path in out.iterdir()} == {(90,)}
 
 
 def test_the_last_line_tells_of_all_frames_and_the_overlay_of_the_last_sixty(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     stopwatch, told = Stopwatch(), []
     for k in range(121):
         told.append(stopwatch.summary())
@@ -166,7 +169,7 @@ def test_an_anonymized_photo_keeps_its_labels_and_no_face(tmp_path, capsys, astr
     assert run(capsys, *arguments)[0] == 0
     (entry,) = read_log(log)
     assert entry["faces"][0]["age"] is not None
-    covered = cv2.imread(str(out))
+    covered = read_image(out)
     assert (covered[125:165, 190:255] == covered[125, 190]).all()
     assert len(np.unique(covered[40:60, 150:300].reshape(-1, 3), axis=0)) > 100  # the label
 
@@ -190,8 +193,8 @@ def test_both_detectors_see_both_people(tmp_path, capsys):
         (["-s", "nothing.mp4"], "no such file or folder: nothing.mp4"),
         (["-s", CLIP, "--model", "nonsense"], "unknown model 'nonsense': choose "),
         (["-s", CLIP, "-o", "/nowhere/a.mp4"], "there is no folder /nowhere"),
-        (["-s", CLIP, "--log", "a.txt"], "must end in .jsonl or .csv"),
-        (["-s", CLIP, "--summary", "a.txt"], "ends in .json or .html"),
+        (["-s", CLIP, "--log", "a.txt"], "must end in .csv, .jsonl"),
+        (["-s", CLIP, "--summary", "a.txt"], "must end in .html, .json"),
         (["-s", CLIP, "-o", CLIP], f"-o {CLIP} is the file of -s: name another one"),
         (["-s", CLIP, "--log", "x.jsonl", "-o", "x.jsonl"], "is the file of -o"),
         (["-s", "x" * 300], "File name too long"),
@@ -235,3 +238,10 @@ def test_the_live_path_imports_no_training_framework():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        stream.main(["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"AgeStream {project['version']}\n"

@@ -1,1 +1,1 @@
-"""Ids that stay with their boxes from frame to frame: Kalman box, association, SORT."""
+"""Multi-object tracking: ids for boxes across frames, with SORT and its Kalman filter."""

@@ -6,8 +6,8 @@ import numpy as np
 def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
     """Return the intersection over union of every box of `boxes_a` with every box of `boxes_b`.
 
-    Boxes are (N, 4) and (M, 4) xyxy; the answer is (N, M) float64 in [0, 1]. A box without area
-    overlaps nothing, itself included.
+    Boxes are (N, 4) and (M, 4) xyxy; the result is (N, M) float64 in [0, 1]. A box without area
+    has an IoU of 0 with every box, itself included.
     """
     a = np.asarray(boxes_a, dtype=np.float64)[:, None]  # (N, 1, 4)
     b = np.asarray(boxes_b, dtype=np.float64)[None]  # (1, M, 4)

@@ -14,7 +14,7 @@ import numpy as np
 from trackers.boxes import iou
 from trackers.sort import Sort
 
-# MOTA in per cent that the authors of SORT publish for these detections and the default settings.
+# MOTA in per cent that the SORT authors publish for these detections with default settings
 PUBLISHED = {"TUD-Campus": 62.7, "TUD-Stadtmitte": 71.7, "Venice-2": 18.6}
 
 
@@ -41,7 +41,7 @@ def read_detections(sequence: Path) -> Observations:
 
 
 def read_truth(sequence: Path) -> Observations:
-    """Read the rows of a sequence's gt.txt that count, those of confidence 1."""
+    """Read the rows of confidence 1 of a sequence's gt.txt; the others are not evaluated."""
     rows = _read_rows(sequence / "gt.txt")
     return _observations(rows[rows[:, 6] == 1])
 
@@ -49,8 +49,8 @@ def read_truth(sequence: Path) -> Observations:
 def track(detections: Observations, frame_count: int) -> tuple[Observations, Observations]:
     """Run SORT with its default settings over frames 1 to `frame_count`.
 
-    Return what the paper reports, and every measured track that has an id: the second differs in
-    the tracks found again after a miss, which the paper reports only after a new streak.
+    Return the tracks that the paper reports, and every measured track with an id. The second also
+    has tracks found again after a miss, which the paper reports only after a new streak.
     """
     sort = Sort()
     rows: list[np.ndarray] = [np.empty((0, 7))]  # frame, id, xyxy, reported
@@ -68,7 +68,7 @@ def track(detections: Observations, frame_count: int) -> tuple[Observations, Obs
 
 def clear_scores(truth: Observations, tracked: Observations) -> Clear:
     """Score `tracked` with trackeval's CLEAR metric; raise ImportError if it is missing."""
-    from trackeval.metrics import CLEAR  # type: ignore[import-untyped]
+    from trackeval.metrics import CLEAR
 
     truth_names, truth_ids = np.unique(truth.ids, return_inverse=True)
     tracked_names, tracked_ids = np.unique(tracked.ids, return_inverse=True)
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _read_rows(path: Path) -> np.ndarray:
-    """The columns that count (N, 7). Raises OSError where there are none."""
+    """The first seven columns (N, 7). Raises OSError if the file is missing, empty or damaged."""
     try:
         if not (lines := path.read_text().splitlines()):
             raise ValueError("no rows")

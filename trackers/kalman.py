@@ -1,11 +1,11 @@
 """The Kalman box of SORT (Bewley et al. 2016, section 3.2) on filterpy.
 
 State (u, v, s, r, u', v', s'): centre u, v in pixels, area s, aspect r = width / height, and the
-change per frame of the first three; the aspect is taken as constant. Measured is (u, v, s, r).
+change per frame of the first three; the aspect stays constant. The measurement is (u, v, s, r).
 """
 
 import numpy as np
-from filterpy.kalman import KalmanFilter  # type: ignore[import-untyped]
+from filterpy.kalman import KalmanFilter
 
 
 class KalmanBox:
@@ -28,7 +28,7 @@ class KalmanBox:
         self.filter.update(measurement(box))
 
     def rescale(self, width: float, height: float) -> None:
-        """Go on in a picture so many times as wide and high."""
+        """Continue in frames `width` times as wide and `height` times as high."""
         factors = [width, height, width * height, width / height, width, height, width * height]
         self.filter.x *= np.array(factors)[:, None]
 
@@ -42,7 +42,7 @@ class KalmanBox:
 
 
 def constant_velocity_filter() -> KalmanFilter:
-    """Return the filter at state zero; the noise figures are SORT's, set for one-frame steps."""
+    """Return the filter at state zero, with SORT's noise values, which are for one-frame steps."""
     kalman = KalmanFilter(dim_x=7, dim_z=4)
     kalman.F = np.eye(7) + np.eye(7, k=4)  # u += u', v += v', s += s'
     kalman.H = np.eye(4, 7)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 
 from trackers.boxes import area, iou
 from trackers.kalman import KalmanBox
@@ -13,7 +13,7 @@ NO_ID = -1  # a box whose track is not confirmed, or that has none
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """The living tracks, one row each, oldest first."""
+    """The current tracks, one row each, oldest first."""
 
     ids: np.ndarray  # (T,) int64, from 1; -1 = not confirmed yet
     boxes: np.ndarray  # (T, 4) float32, xyxy, pixels: measured and smoothed, or predicted
@@ -25,22 +25,22 @@ class Tracks:
 class _Track:
     kalman: KalmanBox
     id: int = NO_ID
-    streak: int = 0  # measured frames in a row that found it again; its birth does not count
+    streak: int = 0  # consecutive measured frames that found it again, without its first
     time_since_update: int = 0
     reported: bool = False
 
 
 class Sort:
-    """Give each box an id that stays with it: `predict` every frame, then `update` if measured.
+    """Track boxes: call `predict` every frame, then `update` with the frame's detections, if any.
 
-    A track is reported when `min_hits` measured frames in a row found it again, or when it is
+    A track is reported if `min_hits` consecutive measured frames found it again, or if it is
     measured during the first `min_hits` measured frames. Its first report confirms it and gives
     it the next free id, from 1. A miss ends the streak and with it the report, as in the paper,
-    but the id stays with the track until it dies: a confirmed track that is found again has its
-    old id at once. Frames without measurement end no streak.
+    but the track keeps its id until it is deleted: a confirmed track that is found again has its
+    old id at once. Frames without measurement do not end a streak.
 
-    A track dies at the end of the frame in which it is unmeasured for more than `max_age`
-    frames. Where boxes are measured every N frames, `max_age` should be at least 2 N.
+    A track is deleted at the end of the frame in which it is unmeasured for more than `max_age`
+    frames. If boxes are measured every N frames, `max_age` should be at least 2 N.
     """
 
     def __init__(self, max_age: int = 1, min_hits: int = 3, iou_threshold: float = 0.3) -> None:
@@ -57,7 +57,7 @@ class Sort:
         self._last_id = 0
 
     def predict(self) -> None:
-        """Advance every track by one frame; those that the last frame left too old are gone."""
+        """Advance every track by one frame, after deleting those older than `max_age`."""
         self._drop_old()
         for track in self._tracks:
             track.kalman.predict()
@@ -65,10 +65,10 @@ class Sort:
             track.reported = False
 
     def update(self, boxes: np.ndarray) -> np.ndarray:
-        """Give the boxes (N, 4) xyxy measured in this frame to their tracks; return their ids.
+        """Match the boxes (N, 4) xyxy measured in this frame with the tracks; return their ids.
 
         The ids are (N,) int64, one per row of `boxes`, -1 where the track is not confirmed. A box
-        without area has no track. Raise ValueError for another shape or a number not finite.
+        without area gets no track. Raise ValueError for another shape or values not finite.
         """
         boxes = _checked(boxes)
         self._measured_frames += 1
@@ -78,7 +78,7 @@ class Sort:
         for row in np.flatnonzero(area(boxes) > 0):
             track = found.get(int(row))
             if track is None:
-                track = self._born(boxes[row])
+                track = self._start(boxes[row])
             else:
                 track.kalman.update(boxes[row])
                 track.streak += 1
@@ -92,17 +92,17 @@ class Sort:
         return ids
 
     def clear(self) -> None:
-        """Forget every track; ids go on counting."""
+        """Delete every track; later ids continue the count."""
         self._tracks = []
 
     def rescale(self, factor: np.ndarray) -> None:
-        """Go on in frames of another size, `factor` (2,) times as wide and high."""
+        """Continue in frames of another size, `factor` (2,) times as wide and high."""
         for track in self._tracks:
             track.kalman.rescale(*factor)
 
     @property
     def tracks(self) -> Tracks:
-        """The tracks that live in this frame, those not confirmed and those coasting included."""
+        """All tracks of this frame, also unconfirmed ones and those that are only predicted."""
         return Tracks(
             ids=np.array([track.id for track in self._tracks], dtype=np.int64),
             boxes=self._boxes().astype(np.float32),
@@ -116,13 +116,13 @@ class Sort:
         """Return the states as boxes (T, 4) float64 xyxy."""
         return np.array([track.kalman.box for track in self._tracks]).reshape(-1, 4)
 
-    def _born(self, box: np.ndarray) -> _Track:
+    def _start(self, box: np.ndarray) -> _Track:
         track = _Track(KalmanBox(box))
         self._tracks.append(track)
         return track
 
     def _report(self, track: _Track) -> None:
-        """Report a track measured in this frame if it may be; the first report gives the id."""
+        """Report a track measured in this frame if it qualifies; the first report gives the id."""
         warm_up = self._measured_frames <= self.min_hits
         track.reported = warm_up or track.streak >= self.min_hits
         if track.reported and track.id == NO_ID:

@@ -1,45 +1,45 @@
-"""A clip as the source of a benchmark: as a video, and as a camera."""
+"""A clip as the source of a benchmark: as a video and as a camera."""
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 
+from demo.build import Networks, load_networks, prepare_process
 from demo.errors import UserError
-from demo.faces.detectors import DETECTORS, Detector
-from demo.session import prepare_process
-from demo.sources.video import Source, open_source
-from models.inference.estimator import Estimator, choose_device
-from models.manifest import load_manifest
+from demo.options import Options
+from demo.sources.base import Source
+from demo.sources.open import open_source
 
-ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FPS = 30.0
+ON_CPU = Options(device="cpu")  # the same engine on every machine
 
 
 class ClipCamera:
-    """A clip as a camera of 30 frames a second, for some seconds."""
+    """A capture that plays a clip in a loop at CAMERA_FPS, for some seconds from its construction.
+    Frames are due at fixed times, so that a slow reader gets late frames and loses none."""
 
     fps = CAMERA_FPS
 
     def __init__(self, clip: str, seconds: float) -> None:
-        self._clip, self._frames = clip, _images(clip)
-        self._end = seconds
-        self._start, self._count = time.monotonic(), 0
-
-    def release(self) -> None:
-        pass
+        self._clip, self._images = clip, _images(clip)
+        self._start, self._seconds = time.monotonic(), seconds
+        self._count = 0
 
     def read(self) -> np.ndarray | None:
-        due = self._count / CAMERA_FPS
-        time.sleep(max(self._start + due - time.monotonic(), 0.0))
+        """Wait for the next image (H, W, 3) uint8 BGR; None when the time is over."""
+        due = self._start + self._count / CAMERA_FPS
+        time.sleep(max(due - time.monotonic(), 0.0))
         self._count += 1
-        image = next(self._frames, None)
+        image = next(self._images, None)
         if image is None:
-            self._frames = _images(self._clip)
-            image = next(self._frames)
-        return image if time.monotonic() < self._start + self._end else None
+            self._images = _images(self._clip)
+            image = next(self._images)
+        return image if time.monotonic() < self._start + self._seconds else None
+
+    def release(self) -> None:
+        """Nothing to do: the clip is closed with its iterator."""
 
 
 def _images(clip: str) -> Iterator[np.ndarray]:
@@ -48,31 +48,20 @@ def _images(clip: str) -> Iterator[np.ndarray]:
             yield frame.image
 
 
-def engines(
-    model: str = "ssrnet-joint",
-    device: str = "cpu",
-    detector: str = "mtcnn",
-    min_face: float | None = None,
-) -> tuple[Detector, Estimator]:
-    """What a run on a video needs beside its source, in a process that is prepared as for one.
-    Raises ModelError where the network cannot be used."""
-    prepare_process()
-    estimator = Estimator(load_manifest(model), choose_device(device))
-    return DETECTORS[detector](min_face, True), estimator
-
-
 def video_source(clip: str) -> Source:
-    """A video file. Raises UserError for any other source."""
+    """Open a video file. Raises UserError for any other kind of source."""
     source = open_source(clip)
     if source.live or source.photos:
-        raise UserError(f"{clip} is not a video file: the benchmark needs the same frames each run")
+        source.close()
+        raise UserError(f"{clip} is not a video file: a benchmark needs the same frames every run")
     return source
 
 
-def resident_mb() -> float:
-    """Resident memory in MB; nan where /proc does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+@contextmanager
+def networks(options: Options = ON_CPU) -> Iterator[Networks]:
+    """Load the detector for video and the estimator that the options name, in a process set up as
+    for a run; the estimator is closed on leaving the `with`. Raises UserError or ModelError."""
+    prepare_process()
+    loaded = load_networks(options, photos=False)
+    with loaded.estimator:
+        yield loaded

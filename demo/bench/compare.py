@@ -1,63 +1,87 @@
-"""Two passes over one clip, face by face: what is lost where work is spared."""
+"""Compare two passes over a clip face by face, to see what saving work costs."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
+from demo.bench.clips import video_source
+from demo.build import Networks
+from demo.faces.pipeline import Pipeline
+from demo.faces.settings import Settings
 from demo.frames import Faces
 from trackers.sort import associate
 
-SAME = 0.5  # overlap from which two boxes are one face
+SAME_FACE_IOU = 0.5  # two boxes are one face from this overlap
+EVERYTHING = Settings(detect_every=1, every_crop=True)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A pass against the full one. Faces are paired by overlap; ages and genders are those shown,
-    of pairs that have them in both passes; nan where there is none."""
+    """A pass against the full pass, which searches every frame and estimates every face.
 
-    present: float  # share of the full pass's faces that the pass has as well
-    added: float  # share of the pass's faces that the full one has not
+    Faces are paired by overlap. Ages and genders are the shown ones, of the pairs that have them in
+    both passes; nan if there is no such pair. The fields are keys of the report.
+    """
+
+    present: float  # share of the full pass's faces that the pass found
+    added: float  # share of the pass's faces that the full pass does not have
     age_mean: float  # absolute difference in years
     age_p95: float
-    age_end_mean: float  # of the last pair of every person: where the running estimate arrived
+    age_end_mean: float  # in the last pair of every person: where the running mean ended
     age_end_max: float
     male_mean: float  # absolute difference of the probabilities
     male_p95: float
-    other_gender: float  # share of pairs that are shown as another gender
-    ids: tuple[int, int]  # people, of the pass and of the full one
-    id_switches: tuple[int, int]  # a person of the other pass goes on under another id
+    other_gender: float  # share of pairs that are shown with different genders
+    ids: tuple[int, int]  # people in the pass and in the full pass
+    id_switches: tuple[int, int]  # a person of the other pass continues under another id
     gender_flips: tuple[int, int]  # a person's shown gender changes
 
 
-def compare(spared: list[Faces], full: list[Faces]) -> Comparison:
-    """Compare two passes over the same frames, at least one."""
-    pairs = [_paired(a, b) for a, b in zip(spared, full, strict=True)]
-    ids_a, ids_b = (np.concatenate([pair[k].ids for pair in pairs]) for k in (0, 1))
+def compare_with_every_frame(
+    clip: str, networks: Networks, settings: Settings, quiet: bool
+) -> Comparison:
+    """Compare a pass over the clip with a pass that does everything on every frame. `quiet`: no
+    progress bars."""
+    passes = []
+    for chosen in (settings, EVERYTHING):
+        with video_source(clip) as source:
+            pipeline = Pipeline(*networks, source.fps, chosen)
+            frames = tqdm(source, "comparison", source.count, disable=quiet)
+            passes.append([pipeline.process(frame).faces for frame in frames])
+    return compare(*passes)
+
+
+def compare(faces: list[Faces], full: list[Faces]) -> Comparison:
+    """Compare the faces of two passes over the same frames, at least one."""
+    pairs = [_pair(a, b) for a, b in zip(faces, full, strict=True)]
+    ids, full_ids = (np.concatenate([pair[k].ids for pair in pairs]) for k in (0, 1))
     ages = np.concatenate([a.ages - b.ages for a, b in pairs])
     male_probs = np.concatenate([a.male_probs - b.male_probs for a, b in pairs])
     other = np.concatenate([(a.male_probs >= 0.5) != (b.male_probs >= 0.5) for a, b in pairs])
-    known = np.isfinite(ages)
-    last = dict(zip(ids_b[known].tolist(), np.abs(ages[known]).tolist(), strict=True))
+    aged, gendered = np.isfinite(ages), np.isfinite(male_probs)
+    years, chances = np.abs(ages[aged]), np.abs(male_probs[gendered])
+    last = dict(zip(full_ids[aged].tolist(), years.tolist(), strict=True))
     ends = np.array(list(last.values()))
-    gaps, chances = np.abs(ages[known]), np.abs(male_probs[np.isfinite(male_probs)])
     return Comparison(
-        present=_share(len(ids_b), sum(map(len, full))),
-        added=1 - _share(len(ids_a), sum(map(len, spared))),
-        age_mean=_mean(gaps),
-        age_p95=_p95(gaps),
+        present=_share(len(full_ids), sum(map(len, full))),
+        added=1 - _share(len(ids), sum(map(len, faces))),
+        age_mean=_mean(years),
+        age_p95=_p95(years),
         age_end_mean=_mean(ends),
         age_end_max=float(ends.max()) if len(ends) else float("nan"),
         male_mean=_mean(chances),
         male_p95=_p95(chances),
-        other_gender=_mean(other[np.isfinite(male_probs)]),
-        ids=(_people(spared), _people(full)),
-        id_switches=(_changes(ids_b, ids_a), _changes(ids_a, ids_b)),
-        gender_flips=(_flips(spared), _flips(full)),
+        other_gender=_mean(other[gendered]),
+        ids=(_people(faces), _people(full)),
+        id_switches=(_changes(full_ids, ids), _changes(ids, full_ids)),
+        gender_flips=(_flips(faces), _flips(full)),
     )
 
 
-def _paired(a: Faces, b: Faces) -> tuple[Faces, Faces]:
-    rows, columns = associate(a.boxes, b.boxes, SAME)
+def _pair(a: Faces, b: Faces) -> tuple[Faces, Faces]:
+    """The faces that both have, in the same order."""
+    rows, columns = associate(a.boxes, b.boxes, SAME_FACE_IOU)
     return a[rows], b[columns]
 
 
@@ -66,8 +90,8 @@ def _people(frames: list[Faces]) -> int:
 
 
 def _changes(people: np.ndarray, values: np.ndarray) -> int:
-    """How often a person's value differs from the one before; of unknown people (-1) and values
-    below zero nothing is counted."""
+    """How often a person's value differs from the person's last one; rows of unknown people and
+    values (-1) are skipped."""
     last: dict[int, int] = {}
     changes = 0
     for person, value in zip(people.tolist(), values.tolist(), strict=True):

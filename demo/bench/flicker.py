@@ -1,7 +1,7 @@
-"""`python -m demo.bench.flicker CLIP -o PNG`: how calm the labels of a clip are, as a plot.
+"""Plot how steady the labels of a clip are: `python -m demo.bench.flicker CLIP -o PNG`.
 
-For every person the age and the probability of male that the network gives in each frame (dots),
-and those that are shown (lines). A flip is a gender that changes from one frame to the next.
+Dots are the age and the probability of male that the network estimates for a person in each frame;
+lines are the smoothed values that are shown. A flip is a change of gender between two frames.
 """
 
 import argparse
@@ -12,57 +12,58 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demo.bench.clips import engines, video_source
+from demo.bench.clips import networks, video_source
+from demo.bench.plots import check_plot
+from demo.build import Networks
 from demo.errors import UserError
-from demo.faces.pipeline import Pipeline, Settings
-from demo.frames import Faces
-from demo.sinks.video import check_plot
-from demo.timing import Stopwatch
+from demo.faces.pipeline import Pipeline
+from demo.options import Options
 from models.commands import guarded
 from models.crops.align import crop_faces
 
 PLOTTED = 8  # people, those longest in view
 COLOURS = "tab:blue tab:orange tab:green tab:red tab:purple tab:brown tab:pink tab:olive".split()
+MAX_GAP = 1.0  # seconds: a line is broken where the person was out of view for longer
 
 
-class Curves:
-    """What is known of one person, a row a frame in which the face was measured."""
+class LabelHistory:
+    """The labels of one person, a row for each frame in which the face was measured."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[float, float, float, float, float]] = []
 
     @property
     def columns(self) -> np.ndarray:
-        """(5, N): seconds, raw age, raw male, shown age, shown male; nan where nothing is shown."""
+        """(5, N) float64: seconds, raw age, raw male, shown age, shown male; ages in years, male as
+        a probability; nan where nothing is shown."""
         return np.array(self.rows, np.float64).reshape(-1, 5).T
 
 
-def follow(clip: str, model: str) -> dict[int, Curves]:
-    """Raw and shown estimates of everyone in the clip, by id."""
-    detector, estimator = engines(model)
-    people: dict[int, Curves] = {}
+def label_histories(clip: str, networks: Networks) -> dict[int, LabelHistory]:
+    """Raw and shown labels of all people in the clip, by id. Raises UserError if there are none."""
+    detector, estimator = networks
+    people: dict[int, LabelHistory] = {}
     with video_source(clip) as source:
-        pipeline = Pipeline(
-            detector, estimator, estimator.input, source.fps, Settings(), Stopwatch()
-        )
+        pipeline = Pipeline(detector, estimator, source.fps)
         for frame in tqdm(source, Path(clip).name, source.count):
-            faces: Faces = pipeline.process(frame)
+            faces = pipeline.process(frame).faces
             faces = faces[faces.ids >= 1]
             crops = crop_faces(frame.image, faces.boxes, faces.points, estimator.input)
             columns = (*estimator.predict(crops), faces.ages, faces.male_probs)
             for person, *values in zip(faces.ids.tolist(), *columns, strict=True):
-                people.setdefault(person, Curves()).rows.append((frame.time, *values))
+                people.setdefault(person, LabelHistory()).rows.append((frame.time, *values))
     if not people:
-        raise UserError(f"{clip}: nobody was seen for long enough to get an id")
+        raise UserError(f"{clip}: nobody is in view for long enough to get an id")
     return people
 
 
-def figures(curves: Curves) -> dict[str, Any]:
-    """Flips and standard deviations in years, raw and shown, from the first label on."""
-    _, raw_age, raw_male, age, male = curves.columns
+def statistics(history: LabelHistory) -> dict[str, Any]:
+    """Gender flips, and standard deviations of the age in years, of raw and shown labels, from the
+    first shown label on."""
+    _, raw_age, raw_male, age, male = history.columns
     aged, gendered = np.isfinite(age), np.isfinite(male)
     return {
-        "frames": len(curves.rows),
+        "frames": len(history.rows),
         "raw_flips": flips(raw_male[gendered]),
         "shown_flips": flips(male[gendered]),
         "raw_years": float(raw_age[aged].std()) if aged.any() else None,
@@ -75,15 +76,15 @@ def flips(male_probs: np.ndarray) -> int:
     return int(np.count_nonzero(np.diff(male_probs >= 0.5)))
 
 
-def plot(people: dict[int, Curves], title: str, path: Path) -> None:
-    """Ages above, genders below; dots are raw, lines shown."""
+def plot(people: dict[int, LabelHistory], title: str, path: Path) -> None:
+    """Plot ages above and genders below: raw labels as dots, shown labels as lines."""
     from models.plots import label, new_figure, save_figure
 
     figure, (ages, male_probs) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
     longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]
     for person, colour in zip(sorted(longest), COLOURS, strict=False):
         seconds, raw_age, raw_male, age, male = people[person].columns
-        gap = np.diff(seconds, prepend=seconds[0]) > 1.0  # not in view: no line across
+        gap = np.diff(seconds, prepend=seconds[0]) > MAX_GAP
         for axis, raw, shown in ((ages, raw_age, age), (male_probs, raw_male, male)):
             axis.plot(seconds, raw, ".", color=colour, alpha=0.3, markersize=4, linewidth=0)
             line = np.where(gap, np.nan, shown)
@@ -104,17 +105,18 @@ def plot(people: dict[int, Curves], title: str, path: Path) -> None:
 
 
 def run(clip: str, model: str, output: Path) -> None:
-    """Follow, plot, print."""
+    """Measure, print a line per person, plot."""
     check_plot(output)
-    people = follow(clip, model)
-    measured = {person: figures(people[person]) for person in sorted(people)}
-    for person, told in measured.items():
+    with networks(Options(model=model, device="cpu")) as loaded:
+        people = label_histories(clip, loaded)
+    measured = {person: statistics(people[person]) for person in sorted(people)}
+    for person, row in measured.items():
         spread = "no label"
-        if told["shown_years"] is not None:
-            spread = f"age ± {told['raw_years']:.2f} raw, ± {told['shown_years']:.2f} shown"
+        if row["shown_years"] is not None:
+            spread = f"age ± {row['raw_years']:.2f} raw, ± {row['shown_years']:.2f} shown"
         print(
-            f"id {person}: {told['frames']} frames, {spread}; "
-            f"gender flips {told['raw_flips']} raw, {told['shown_flips']} shown"
+            f"id {person}: {row['frames']} frames, {spread}; "
+            f"gender flips {row['raw_flips']} raw, {row['shown_flips']} shown"
         )
     raw, shown = (sum(m[k] for m in measured.values()) for k in ("raw_flips", "shown_flips"))
     print(f"{clip}: gender flips {raw} raw, {shown} shown")
@@ -122,15 +124,17 @@ def run(clip: str, model: str, output: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command."""
+    """Run the command; the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.bench.flicker",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clip", help="video file")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
-    parser.add_argument("--model", default="ssrnet-joint")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PNG", help="plot to write"
+    )
+    parser.add_argument("--model", default=Options.model, help="network (%(default)s)")
     args = parser.parse_args(argv)
     return guarded("demo.bench.flicker", lambda: run(args.clip, args.model, args.output))
 

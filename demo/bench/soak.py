@@ -1,8 +1,8 @@
-"""`python -m demo.bench.soak --minutes 30`: whether the application can run for days.
+"""Test whether a session can run for days: `python -m demo.bench.soak --minutes 30`.
 
-A clip is played as a camera of 30 frames a second, over and over, through everything that a session
-has: reconnecting source, pipeline, overlay, recording, log and summary. Once a second memory,
-threads, open files and delay are noted; the last half must be as the first was.
+A clip is played in a loop as a 30 fps camera, through everything that a session has: reconnecting
+source, pipeline, overlay, recording, log and summary. Memory, threads, open files and latency are
+sampled once per second; the second half of the run must look like the first.
 """
 
 import argparse
@@ -18,30 +18,36 @@ from typing import Any, NamedTuple, Self
 import av
 import numpy as np
 
-from demo.bench.clips import ROOT, ClipCamera, engines, resident_mb, video_source
-from demo.display.mosaic import SourceView
+from demo.bench.clips import ClipCamera, networks, video_source
+from demo.bench.plots import check_plot
+from demo.bench.process import resident_mb, threads_and_files
+from demo.build import DEMO_CLIP
 from demo.errors import UserError
-from demo.faces.pipeline import Pipeline, Settings
-from demo.frames import Faces, Frame
-from demo.session import run
+from demo.events import Event
+from demo.faces.pipeline import Pipeline
+from demo.frames import Faces, Frame, Timing
+from demo.session import Session
 from demo.sinks.log import Log
 from demo.sinks.summary import Summary
-from demo.sinks.video import VideoRecorder, check_plot
+from demo.sinks.video import VideoRecorder
 from demo.sources.live import LiveSource
 from demo.timing import Stopwatch
 from models.commands import INTERRUPTED, guarded, number
+from models.files import ROOT
 from models.machine import machine
 
-WARM_UP = 0.1  # of the run, left out
-MORE_MEMORY = 0.03  # of the first half's
-MORE_DELAY = (0.25, 5.0)  # of the first half's, and milliseconds
-TRUE_TIME = 0.02  # of the session: what the recording may be longer or shorter
+Say = Callable[[str], None]  # takes one line for the user
+
+WARM_UP = 0.1  # share of the run that is left out
+MEMORY_GROWTH = 0.03  # allowed, as a share of the first half's
+LATENCY_GROWTH = (0.25, 5.0)  # allowed: a share of the first half's, plus milliseconds
+DURATION_ERROR = 0.02  # allowed between recording and session, as a share of the session
 REPORT_SECONDS = 60
 LABELS = {
     "rss_mb": "memory, MB",
     "threads": "threads",
     "handles": "open files",
-    "delay_ms": "delay, ms",
+    "latency_ms": "latency, ms",
 }
 
 
@@ -52,50 +58,63 @@ class Sample(NamedTuple):
     rss_mb: float
     threads: int
     handles: int  # open files and sockets
-    delay_ms: float  # from the capture of a frame to its overlay, median of the second
+    latency_ms: float  # from the capture of a frame to its overlay, median of the second
     faces: int  # in the last frame
 
 
-def own_process() -> tuple[float, int, int]:
-    """Resident memory in MB, threads and open files of this process, as Linux counts them."""
-    status = Path("/proc/self/status").read_text()
-    told = dict(line.split(":", 1) for line in status.splitlines())
-    handles = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # the listing itself is one
-    return resident_mb(), int(told["Threads"]), handles
+class FaceCount:
+    """A sink that keeps the number of faces in the last frame."""
+
+    last = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+    def write(self, frame: Frame, faces: Faces, timing: Timing) -> None:
+        """Count the faces."""
+        self.last = len(faces)
 
 
 class Meter:
-    """A sink that takes a sample a second."""
+    """A picture sink that takes one sample per second."""
 
-    def __init__(self, source: LiveSource, notify: Callable[[str], None]) -> None:
-        self._source, self._notify = source, notify
-        self._delays: list[float] = []
+    wanted, realtime = True, False
+
+    def __init__(self, faces: FaceCount, say: Say) -> None:
+        """`say` takes a line every REPORT_SECONDS."""
+        self._faces, self._say = faces, say
+        self._latencies: list[float] = []  # milliseconds
+        self._last = -1  # index of the last picture
         self.samples: list[Sample] = []
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def write(self, frame: Frame, faces: Faces) -> None:
-        """Note the frame's delay and, when a second is over, the sample."""
-        now = time.monotonic() - self._source.started
-        self._delays.append((now - frame.time) * 1e3)
+    def __exit__(self, *exception: object) -> None: ...
+    def write(self, picture: Frame) -> None:
+        """Note the picture's latency; when a second is over, take a sample."""
+        if picture.index == self._last:
+            return  # repeated while the source is lost
+        self._last = picture.index
+        latency = time.monotonic() - picture.captured
+        self._latencies.append(latency * 1e3)
+        now = picture.time + latency
         if now < len(self.samples) + 1:
             return
-        delay = float(np.median(self._delays))
-        self._delays.clear()
-        self.samples.append(Sample(round(now, 3), *own_process(), round(delay, 3), len(faces)))
+        median = round(float(np.median(self._latencies)), 3)
+        self._latencies.clear()
+        process = (resident_mb(), *threads_and_files())
+        self.samples.append(Sample(round(now, 3), *process, median, self._faces.last))
         if len(self.samples) % REPORT_SECONDS == 0:
-            self._notify(line(self.samples[-1]))
+            self._say(sample_line(self.samples[-1]))
 
 
-def line(s: Sample) -> str:
+def sample_line(s: Sample) -> str:
     """A sample for people."""
     return (
         f"{s.second / 60:.0f} min: {s.rss_mb:.1f} MB, {s.threads} threads, {s.handles} open files, "
-        f"delay {s.delay_ms:.0f} ms, {s.faces} faces"
+        f"latency {s.latency_ms:.0f} ms, {s.faces} faces"
     )
 
 
@@ -106,27 +125,28 @@ class Half:
     rss_mb: float
     threads: float
     handles: float
-    delay_ms: float
+    latency_ms: float
 
 
 def halves(samples: list[Sample]) -> tuple[Half, Half]:
-    """First and last half after the warm-up. Raises UserError where there is nothing to compare."""
+    """First and second half of the samples after the warm-up. Raises UserError if there are too few
+    to compare."""
     kept = np.array(samples[int(len(samples) * WARM_UP) :], float).reshape(-1, len(Sample._fields))
     middle = len(kept) // 2
     if not middle:
-        raise UserError(f"{len(samples)} samples are too few to compare: let it run for longer")
+        raise UserError(f"{len(samples)} samples are too few to compare: give --minutes more")
     first, last = (Half(*np.median(part, axis=0)[1:5]) for part in (kept[:middle], kept[middle:]))
     return first, last
 
 
 def faults(first: Half, last: Half) -> list[str]:
-    """What got worse, a line each."""
-    share, milliseconds = MORE_DELAY
+    """One line for each value that grew by more than is allowed."""
+    share, milliseconds = LATENCY_GROWTH
     bounds = {
-        "rss_mb": ("MB of memory", first.rss_mb * (1 + MORE_MEMORY)),
+        "rss_mb": ("MB of memory", first.rss_mb * (1 + MEMORY_GROWTH)),
         "threads": ("threads", first.threads),
         "handles": ("open files", first.handles),
-        "delay_ms": ("ms of delay", first.delay_ms * (1 + share) + milliseconds),
+        "latency_ms": ("ms of latency", first.latency_ms * (1 + share) + milliseconds),
     }
     return [
         f"{vars(first)[name]:.1f} {unit} became {vars(last)[name]:.1f}, more than {bound:.1f}"
@@ -135,31 +155,36 @@ def faults(first: Half, last: Half) -> list[str]:
     ]
 
 
-def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, Any]:
-    """Run for so long; samples, halves and faults."""
+def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
+    """Run a session for `seconds`; the report. Raises UserError for an unusable clip, and if there
+    are too few samples."""
+    threads_and_files()  # raises where they cannot be counted
     with video_source(clip):
-        pass  # what is wrong with it is told before anything starts
-    (detector, estimator), stopwatch = engines(), Stopwatch()
-    with TemporaryDirectory() as folder:
+        pass  # an unusable clip raises before anything starts
+
+    def notify(event: Event) -> None:
+        if event.kind != "failed":  # the clip camera ends by failing
+            say(event.text)
+
+    with TemporaryDirectory() as folder, networks() as loaded:
         recording = Path(folder) / "soak.mp4"
-        camera = ClipCamera(clip, seconds)
+        camera, stopwatch = ClipCamera(clip, seconds), Stopwatch()
         source = LiveSource(clip, lambda: camera, give_up=0)
-        pipeline = Pipeline(detector, estimator, estimator.input, source.fps, Settings(), stopwatch)
+        pipeline = Pipeline(*loaded, source.fps, stopwatch=stopwatch)
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
-        meter = Meter(source, notify)
-        result = run(
-            [SourceView(source, summary.timed(pipeline.process))],
-            [Log(Path(folder) / "soak.jsonl"), summary, meter],
-            VideoRecorder(recording, source.fps),
-            None,
-            stopwatch,
-            None,
-            notify,
-        )
-        first, last = halves(meter.samples)
-        recorded = length(recording)
+        faces = FaceCount()
+        meter = Meter(faces, say)
+        result = Session(
+            [(source, pipeline)],
+            sinks=[Log(Path(folder) / "soak.jsonl"), summary, faces],
+            pictures=[meter, VideoRecorder(recording, source.fps)],
+            stopwatch=stopwatch,
+            notify=notify,
+        ).run()
+        first, last = halves(meter.samples)  # raises before the recording is read
+        recorded = video_seconds(recording)
     wrong = faults(first, last)
-    if abs(recorded / summary.duration - 1) > TRUE_TIME:
+    if abs(recorded / summary.duration - 1) > DURATION_ERROR:
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
     return {
         "clip": clip,
@@ -170,19 +195,26 @@ def soak(clip: str, seconds: float, notify: Callable[[str], None]) -> dict[str, 
         "dropped": source.dropped,
         "people": summary.count,
         "interrupted": result.interrupted,
-        "first_half": vars(first),
-        "last_half": vars(last),
+        "first_half": _with_old_name(vars(first)),
+        "last_half": _with_old_name(vars(last)),
         "faults": wrong,
-        "samples": {
-            name: list(column)
-            for name, column in zip(Sample._fields, zip(*meter.samples, strict=True), strict=True)
-        },
+        "samples": _with_old_name(_columns(meter.samples)),
     }
 
 
-def length(recording: Path) -> float:
-    """Seconds that a video lasts."""
-    with av.open(str(recording)) as container:
+def _columns(samples: list[Sample]) -> dict[str, list[float]]:
+    columns = zip(*samples, strict=True)
+    return {name: list(column) for name, column in zip(Sample._fields, columns, strict=True)}
+
+
+def _with_old_name(values: dict[str, Any]) -> dict[str, Any]:
+    """Add the latency under its name in older reports."""
+    return values | {"delay_ms": values["latency_ms"]}
+
+
+def video_seconds(path: Path) -> float:
+    """Duration of a video in seconds."""
+    with av.open(str(path)) as container:
         return (container.duration or 0) / av.time_base
 
 
@@ -198,14 +230,14 @@ def text(report: dict[str, Any]) -> str:
     for name, label in LABELS.items():
         rows.append(f"{label:<12}{first[name]:>12.1f}{last[name]:>12.1f}")
     if report["interrupted"]:
-        rows.append("stopped before its end: whether it holds is not known")
+        rows.append("stopped early: no verdict")
     elif not report["faults"]:
-        rows.append("it holds")
+        rows.append("passed: nothing grew")
     return "\n".join([*rows, *report["faults"]])
 
 
 def plot(samples: dict[str, list[float]], path: Path) -> None:
-    """Memory, threads, open files and delay over time."""
+    """Plot memory, threads, open files and latency over time."""
     from models.plots import BLUE, label, new_figure, save_figure
 
     minutes = np.array(samples["second"]) / 60
@@ -217,8 +249,13 @@ def plot(samples: dict[str, list[float]], path: Path) -> None:
     save_figure(figure, path)
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Soak and print; 0 where it holds, 1 where something grew, 130 after Ctrl-C."""
+    """Run the command; 0 if nothing grew, 1 if something did, 2 after a mistake, 130 after
+    Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.bench.soak",
         description=__doc__,
@@ -226,26 +263,22 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=number(0.1), default=30.0, help="how long (%(default)s)")
     parser.add_argument(
-        "--clip", default=str(ROOT / "assets" / "demo.mp4"), help="video file (the demo clip)"
+        "--clip", default=str(ROOT / DEMO_CLIP), help="video file (default: the demo clip)"
     )
     parser.add_argument("--json", action="store_true", help="print one object, with all samples")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="plot of the samples")
     args = parser.parse_args(argv)
-    code = 0
 
-    def work() -> None:
-        nonlocal code
-        if not Path("/proc/self/fd").is_dir():
-            raise UserError("this system does not tell threads and open files: run it on Linux")
+    def work() -> int:
         if args.output is not None:
             check_plot(args.output)
-        report = soak(args.clip, args.minutes * 60, lambda told: print(told, file=sys.stderr))
+        report = soak(args.clip, args.minutes * 60, _say)
         print(json.dumps(report) if args.json else text(report))
-        code = INTERRUPTED if report["interrupted"] else int(bool(report["faults"]))
         if args.output is not None:
             plot(report["samples"], args.output)
+        return INTERRUPTED if report["interrupted"] else int(bool(report["faults"]))
 
-    return guarded("demo.bench.soak", work) or code
+    return guarded("demo.bench.soak", work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The overlay: boxes in their id's colour, labels, and the figures in a corner."""
+"""The overlay: a box in the colour of its id and a label per face, and a caption in the corner."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ import numpy as np
 from demo.frames import Faces
 
 DARK, LIGHT, PANEL = (24, 24, 24), (255, 255, 255), (40, 36, 32)
-COLOURS = [  # BGR, told apart on light and dark ground; an id keeps its own
+COLOURS = [  # BGR, distinct on light and dark backgrounds
     (66, 165, 255),
     (230, 180, 60),
     (110, 205, 90),
@@ -22,18 +22,25 @@ COLOURS = [  # BGR, told apart on light and dark ground; an id keeps its own
 ]
 FONT = cv2.FontFace("sans")
 REGULAR, BOLD = 400, 600
-SMALLEST = 8  # pixels: no text is smaller, however long it is
+MIN_TEXT = 8  # pixels, of the longest notice
 
 
-def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
-    """Draw the figures and every confirmed face onto a BGR image (H, W, 3) uint8, in place: all
-    boxes first, then the labels, those of large faces in the best places."""
+def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
+    """A copy of a BGR image (H, W, 3) uint8 with a box and a label for every confirmed face, and
+    the caption in its upper left corner. Labels of large faces get the best places.
+
+    >>> from demo import analyze, annotate
+    >>> frame, faces = next(analyze("assets/demo.mp4"))
+    >>> annotate(frame.image, faces, "first frame").shape
+    (540, 960, 3)
+    """
+    image = image.copy()
     size = text_size(image)
     rows = [row for row in _largest_first(faces) if faces.ids[row] >= 1]
     corners = np.rint(faces.boxes).astype(int).tolist()
     for row in reversed(rows):
         _box(image, corners[row], id_colour(int(faces.ids[row])), max(2, size // 7))
-    taken = [_draw_figures(image, figures, size)] if figures else []
+    taken = [_draw_caption(image, caption, size)] if caption else []
     for row in rows:
         track = int(faces.ids[row])
         age, low, high = (float(x[row]) for x in (faces.ages, faces.age_low, faces.age_high))
@@ -42,18 +49,20 @@ def draw(image: np.ndarray, faces: Faces, figures: str = "") -> None:
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)
         taken.append((*place, place[0] + tag.shape[1], place[1] + tag.shape[0]))
+    return image
 
 
-def draw_notice(image: np.ndarray, notice: str) -> None:
-    """Darken a BGR image (H, W, 3) uint8 in place and say in its middle what is wrong with it."""
-    image //= 2
+def with_notice(image: np.ndarray, notice: str) -> np.ndarray:
+    """A darkened copy of a BGR image (H, W, 3) uint8 with the notice in its middle."""
+    image = image // 2
     size = text_size(image) * 3 // 2
     strip = _panel(notice, size)
-    while strip.shape[1] > image.shape[1] and size > SMALLEST:
-        size = max(SMALLEST, min(size - 1, size * image.shape[1] // strip.shape[1]))
+    while strip.shape[1] > image.shape[1] and size > MIN_TEXT:
+        size = max(MIN_TEXT, min(size - 1, size * image.shape[1] // strip.shape[1]))
         strip = _panel(notice, size)
     x, y = ((image.shape[k] - strip.shape[k]) // 2 for k in (1, 0))
     _paste(image, strip, max(x, 0), max(y, 0))
+    return image
 
 
 def _largest_first(faces: Faces) -> list[int]:
@@ -62,8 +71,8 @@ def _largest_first(faces: Faces) -> list[int]:
     return rows
 
 
-def _draw_figures(image: np.ndarray, text: str, size: int) -> tuple[int, int, int, int]:
-    """The figures on a dark panel in the upper left corner, as many as fit; its rectangle."""
+def _draw_caption(image: np.ndarray, text: str, size: int) -> tuple[int, int, int, int]:
+    """Draw the caption on a dark panel, cut to what fits; the panel's rectangle."""
     size = max(11, round(size * 0.8))
     panel = _panel(text, size)
     if panel.shape[1] > image.shape[1]:
@@ -73,12 +82,12 @@ def _draw_figures(image: np.ndarray, text: str, size: int) -> tuple[int, int, in
 
 
 def text_size(image: np.ndarray) -> int:
-    """Pixels: legible at any frame size."""
+    """Height of the text in pixels, legible at any frame size."""
     return int(np.clip(round(min(image.shape[:2]) / 34), 13, 96))
 
 
 def id_colour(track: int) -> tuple[int, int, int]:
-    """BGR, the same for the same id."""
+    """The BGR colour of an id."""
     return COLOURS[track % len(COLOURS)]
 
 
@@ -95,7 +104,7 @@ def face_text(age: float, spread: float, male: float) -> str:
 
 
 def _box(image: np.ndarray, box: list[int], colour: tuple[int, int, int], width: int) -> None:
-    """A thin frame with strong corners, edged dark so that it shows on any ground."""
+    """Draw a thin box with strong corners and a dark edge that shows on any background."""
     x1, y1, x2, y2 = box
     arm = max(4, min(x2 - x1, y2 - y1) // 4)
     thin = max(1, width // 2)
@@ -116,8 +125,8 @@ def _place(
     box: list[int],
     taken: list[tuple[int, int, int, int]],
 ) -> tuple[int, int]:
-    """Upper left corner of a label: above its box, else below, beside or inside; clear of others
-    where there is such a place."""
+    """Upper left corner of a label: above its box, else below, beside or inside it, and clear of
+    other labels if possible."""
     height, width = tag.shape[:2]
     x1, y1, x2, y2 = box
     above, below = y1 - height - 2, y2 + 3
@@ -138,7 +147,7 @@ def _place(
 
 @lru_cache(maxsize=256)
 def _label(track: str, text: str, size: int, colour: tuple[int, int, int]) -> np.ndarray:
-    """The id on a dark ground, then what is known, on the id's colour."""
+    """The id on a dark background, then the text on the colour of the id."""
     shade = tuple(int(c * 0.45) for c in colour)
     return np.hstack(
         [_text(track, size, LIGHT, shade, BOLD), _text(text, size, DARK, colour, BOLD)]

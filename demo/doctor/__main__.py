@@ -1,5 +1,8 @@
-"""`python -m demo.doctor`: what of this machine the demo can use, what not and why, how fast it is,
-and the settings for it. Exit code 0 where the demo would run."""
+"""Check whether this machine can run the demo, how fast, and with which settings.
+
+Each line is one finding: "ok", "-" for an optional part that is missing, or "BAD". The last line
+recommends a command for this machine. The exit code is 0 if the demo can run, else 1.
+"""
 
 import argparse
 import json
@@ -8,71 +11,84 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from demo.doctor import checks
-from demo.doctor.checks import BAD, NOTE, OK, ROOT, Finding, FoundCamera
+from demo.doctor.checks import BAD, NOTE, OK, Finding, FoundCamera, run_check
 from models.commands import guarded, number
+from models.files import ROOT
+
+if TYPE_CHECKING:  # packages may be missing: they are imported after the checks of them
+    from demo.frames import Search
 
 CLIP = ROOT / "assets" / "demo.mp4"
 MARKS = {OK: "ok ", NOTE: " - ", BAD: "BAD"}
-CAMERA_FPS, RESERVE = 30.0, 0.5  # share of a frame's time that may be spent on its faces
+CAMERA_FPS = 30.0
+BUSY = 0.5  # share of the time between two camera frames that may be spent on one
 DETECT_EVERY = (1, 2, 4, 8, 16)  # frames
-WARM_UP = 4  # frames of the clip that the benchmark does not count
-MIN_FACE = 60  # pixels, for machines on which all of these are too slow
+WARM_UP = 4  # frames at the start of the clip that the benchmark does not count
+MIN_FACE = 60  # pixels, for machines that are too slow with every DETECT_EVERY
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Milliseconds from a frame of the demo clip to its overlay."""
+    """Milliseconds from a frame of the demo clip to its overlay, by `demo.frames.Search`."""
 
-    searched: float  # where the whole frame is searched
-    coarsely: float  # the same without the smallest faces
-    followed: float  # where only known faces are measured
+    full: float  # "all": the whole frame is searched
+    coarse: float  # "coarse": the same without the smallest faces
+    known: float  # "known": only known faces are measured
 
     def mean(self, detect_every: int) -> float:
-        """Milliseconds a frame where one in `detect_every` is searched."""
+        """Milliseconds per frame if every `detect_every`-th frame is searched."""
         if detect_every == 1:
-            return self.searched
-        search = (self.searched + self.coarsely) / 2 - self.followed
-        return self.followed + search / detect_every
+            return self.full
+        search = (self.full + self.coarse) / 2 - self.known  # every second search is coarse
+        return self.known + search / detect_every
+
+    def record(self) -> dict[str, float]:
+        """The speed as the JSON report has it."""
+        return {"searched": self.full, "coarsely": self.coarse, "followed": self.known}
 
 
 def benchmark(seconds: float) -> Speed:
-    """The default networks on the demo clip, for so long."""
+    """Time the default networks on the demo clip for at least `seconds`; medians. Raises UserError
+    or ModelError."""
     import numpy as np
 
-    from demo.bench.clips import engines
-    from demo.display.overlay import draw
-    from demo.faces.pipeline import Pipeline, Settings
-    from demo.sources.video import open_source
-    from demo.timing import Stopwatch
+    from demo.build import load_networks, prepare_process
+    from demo.display.overlay import annotate
+    from demo.faces.pipeline import Pipeline
+    from demo.faces.settings import Settings
+    from demo.options import Options
+    from demo.sources.open import open_source
 
-    detector, estimator = engines(device="auto")
-    settings = Settings(detect_every=2)  # searched, followed, coarsely, followed
-    times: list[list[float]] = [[], [], [], []]
+    prepare_process()
+    networks = load_networks(Options(), photos=False)
+    settings = Settings(detect_every=2)  # so that all kinds of search are frequent
+    times: dict[Search, list[float]] = {"all": [], "coarse": [], "known": []}
     end = time.perf_counter() + seconds
-    while not min(map(len, times)) or time.perf_counter() < end:
-        with open_source(str(CLIP)) as source:
-            pipeline = Pipeline(
-                detector, estimator, estimator.input, source.fps, settings, Stopwatch()
-            )
-            for frame in source:
-                start = time.perf_counter()
-                draw(frame.image, pipeline.process(frame))
-                if frame.index >= WARM_UP:
-                    times[frame.index % 4].append(time.perf_counter() - start)
-                if min(map(len, times)) and time.perf_counter() > end:
-                    break
-    searched, followed, coarsely, _ = (float(np.median(t)) * 1e3 for t in times)
-    return Speed(searched, coarsely, followed)
+    with networks.estimator:
+        while not all(times.values()) or time.perf_counter() < end:
+            with open_source(str(CLIP)) as source:
+                pipeline = Pipeline(*networks, source.fps, settings)
+                for frame in source:
+                    start = time.perf_counter()
+                    analysis = pipeline.process(frame)
+                    annotate(frame.image, analysis.faces)
+                    if frame.index >= WARM_UP:
+                        times[analysis.search].append(time.perf_counter() - start)
+                    if all(times.values()) and time.perf_counter() > end:
+                        break
+    full, coarse, known = (float(np.median(times[k])) * 1e3 for k in ("all", "coarse", "known"))
+    return Speed(full, coarse, known)
 
 
 def advice(speed: Speed, found: list[FoundCamera], window: bool) -> str:
-    """The command for this machine: the best camera it can keep up with, searched as often as half
-    of its time allows, a window where there is a screen."""
+    """The command for this machine: its first camera, else the demo clip; searched as often as BUSY
+    allows; recorded where there is no window."""
     words = ["python stream.py"]
     words.append(f"-s {found[0].index}" if found else f"-s {CLIP.relative_to(ROOT)}")
-    allowed = RESERVE * 1e3 / CAMERA_FPS
+    allowed = BUSY * 1e3 / CAMERA_FPS
     fitting = [n for n in DETECT_EVERY if speed.mean(n) <= allowed]
     words.append(f"--detect-every {fitting[0] if fitting else DETECT_EVERY[-1]}")
     if not fitting:
@@ -83,57 +99,64 @@ def advice(speed: Speed, found: list[FoundCamera], window: bool) -> str:
 
 
 def speed(seconds: float, measured: list[Speed]) -> Iterator[Finding]:
-    """How fast the demo clip goes, which is added to `measured`."""
-    from demo.faces.pipeline import Settings
+    """Measure the speed on the demo clip and append it to `measured`."""
+    from demo.faces.settings import Settings
 
     measured.append(benchmark(seconds))
-    often, always = (1e3 / measured[0].mean(n) for n in (Settings.detect_every, 1))
-    text = f"{often:.0f} frames a second of the demo clip, {always:.0f} with --detect-every 1"
+    default, every = (1e3 / measured[0].mean(n) for n in (Settings.detect_every, 1))
+    text = f"{default:.0f} frames per second of the demo clip, {every:.0f} with --detect-every 1"
     yield Finding("speed", OK, text)
 
 
 def examine(tensorflow: bool, seconds: float, as_json: bool) -> bool:
-    """Examine and print; whether the demo would run."""
+    """Run all checks and print them; whether the demo can run."""
     found: list[FoundCamera] = []
     measured: list[Speed] = []
     examinations = {
-        "programs": checks.programs(),
+        "software": checks.software(),
         "machine": checks.machine(),
         "engines": checks.engines(tensorflow),
         "weights": checks.weights(),
         "cameras": checks.cameras(found),
         "window": checks.display(),
         "recording": checks.codecs(),
-        "speed": speed(seconds, measured),  # where all else is well
+        "speed": speed(seconds, measured),  # only if nothing else is BAD
     }
     findings: list[Finding] = []
     for name, check in examinations.items():
         if name == "speed" and any(f.state == BAD for f in findings):
             break
-        for finding in checks.examined(name, check):
+        for finding in run_check(name, check):
             findings.append(finding)
-            _tell(finding, as_json)
+            if not as_json:
+                print(f"{MARKS[finding.state]}  {finding.what:<24}{finding.text}", flush=True)
     window = any(f.what == "window" and f.state == OK for f in findings)
     command = advice(measured[0], found, window) if measured else None
     if as_json:
         record = {
             "runs": command is not None,
             "findings": [asdict(finding) for finding in findings],
-            "milliseconds": asdict(measured[0]) if measured else None,
+            "milliseconds": measured[0].record() if measured else None,
             "command": command,
         }
         print(json.dumps(record, indent=1))
+    elif command:
+        print(f"\nrecommended for this machine: {command}")
     else:
-        print(f"\nfor this machine: {command}" if command else "\nthe demo would not run: see BAD")
+        print("\nthe demo cannot run: see BAD above")
     return command is not None
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; 0 where the demo would run, 1 where not."""
-    parser = argparse.ArgumentParser(prog="python -m demo.doctor", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one object")
+    """Run the command; 0 if the demo can run, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--tensorflow", action="store_true", help="import TensorFlow too and ask it for GPUs"
+        "--tensorflow", action="store_true", help="also import TensorFlow and look for its GPUs"
     )
     parser.add_argument(
         "--seconds", type=number(0), default=5.0, metavar="S", help="length of the benchmark (5)"
@@ -141,18 +164,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    runs = False
-
-    def work() -> None:
-        nonlocal runs
-        runs = examine(args.tensorflow, args.seconds, args.json)
-
-    return guarded("demo.doctor", work) or int(not runs)
-
-
-def _tell(finding: Finding, silent: bool) -> None:
-    if not silent:
-        print(f"{MARKS[finding.state]}  {finding.what:<24}{finding.text}", flush=True)
+    return guarded(
+        "demo.doctor", lambda: int(not examine(args.tensorflow, args.seconds, args.json))
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What of this machine the demo can use, and why not: one finding a line."""
+"""Checks of this machine: each yields findings of one line, which say what the demo can use and why
+it cannot use the rest."""
 
 import os
 import platform
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import AgeStreamError
+from models.files import ROOT
 from models.machine import machine as machine_name
 
-ROOT = Path(__file__).resolve().parents[2]
-OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: something is absent that the demo can do without
-NEEDED = {  # module -> distributions, one of which has it
+OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: an optional part is missing
+NEEDED = {  # module -> distributions that may provide it
     "numpy": ("numpy",),
     "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
     "av": ("av",),
@@ -27,13 +28,13 @@ NEEDED = {  # module -> distributions, one of which has it
     "PIL": ("pillow",),
 }
 OPTIONAL = {
-    "openvino": "detection then runs in ONNX Runtime, at half the speed",
-    "dlib-bin": "without it there is no --detector dlib",
-    "tensorflow": "needed for training only",
+    "openvino": "detection runs in ONNX Runtime instead, at half the speed",
+    "dlib-bin": "--detector dlib is not available",
+    "tensorflow": "needed only for training and conversion",
 }
-USED = {"mtcnn", "ssrnet-joint"}  # networks of the demo, unless it is told otherwise
-PROBED_INDICES = 4  # cameras looked for where the system has no list of them
-MODES = ((640, 480), (1280, 720), (1920, 1080))  # pixels, what webcams offer
+USED = {"mtcnn", "ssrnet-joint"}  # networks of the demo by default
+PROBED_INDICES = 4  # cameras that are tried where the system does not list them
+MODES = ((640, 480), (1280, 720), (1920, 1080))  # pixels, usual sizes of webcams
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,25 @@ class Finding:
 
 @dataclass(frozen=True)
 class FoundCamera:
-    """A camera that gives pictures."""
+    """A camera that delivers frames."""
 
     index: int
     sizes: list[tuple[int, int]]  # width and height, pixels
 
 
-def programs() -> Iterator[Finding]:
-    """Python, AgeStream, and the packages: those needed are really imported."""
+def software() -> Iterator[Finding]:
+    """Versions of Python, AgeStream and its packages; the needed packages are imported."""
     fits = (3, 11) <= sys.version_info[:2] < (3, 14)
-    mend = "" if fits else ": 3.11 to 3.13 are supported"
-    yield Finding("Python", OK if fits else BAD, f"{platform.python_version()}{mend}")
+    hint = "" if fits else ": install Python 3.11, 3.12 or 3.13"
+    yield Finding("Python", OK if fits else BAD, f"{platform.python_version()}{hint}")
     yield Finding("AgeStream", OK, _commit())
     for module, distributions in NEEDED.items():
         name = distributions[0]
         try:
+            if module == "onnxruntime":
+                _prepare_engines()
             import_module(module)
-        except Exception as error:  # whatever a broken installation raises
+        except Exception as error:  # a broken installation may raise anything
             hint = "pip install -r requirements.txt"
             if module == "cv2" and "lib" in str(error):
                 hint = "install the system package libgl1, or opencv-python-headless"
@@ -73,6 +76,12 @@ def programs() -> Iterator[Finding]:
     for name, without in OPTIONAL.items():
         found = _version(name)
         yield Finding(name, OK if found else NOTE, found or f"not installed: {without}")
+
+
+def _prepare_engines() -> None:
+    from models.inference.engines import prepare_engines  # imports numpy: not at the top
+
+    prepare_engines()
 
 
 def _version(distribution: str) -> str | None:
@@ -87,12 +96,12 @@ def _commit() -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
-        return "commit unknown: git does not run"
+        return "commit unknown: git does not run here"
     return done.stdout.strip() or "commit unknown: not a clone of the repository"
 
 
 def machine() -> Iterator[Finding]:
-    """Processor and memory."""
+    """Processor, usable cores and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding("processor", OK, f"{machine_name()}, {cores} usable")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
@@ -101,20 +110,20 @@ def machine() -> Iterator[Finding]:
 
 
 def engines(tensorflow: bool) -> Iterator[Finding]:
-    """What runs the networks, tried with a network; TensorFlow only if asked for."""
-    import onnxruntime
+    """Engines that run the networks, each tried with one; TensorFlow only if `tensorflow`."""
+    from models.inference.devices import provider_starts
+    from models.inference.engines import GPU_PROVIDERS, import_onnxruntime
 
-    from models.inference.engines import GPU_PROVIDERS
-    from models.inference.estimator import starts
+    available = import_onnxruntime().get_available_providers()
 
     for provider in ("CPUExecutionProvider", *GPU_PROVIDERS):
         name, needed = f"ONNX Runtime, {provider[:-17]}", provider.startswith("CPU")
-        if provider not in onnxruntime.get_available_providers():
-            yield Finding(name, BAD if needed else NOTE, "not in this build of onnxruntime")
-        elif starts(provider):
+        if provider not in available:
+            yield Finding(name, BAD if needed else NOTE, "not part of the installed onnxruntime")
+        elif provider_starts(provider):
             yield Finding(name, OK, "runs")
         else:
-            text = "does not start: is its driver installed, and of the right version?"
+            text = "does not start: check that its driver is installed and of the right version"
             yield Finding(name, BAD if needed else NOTE, text)
     if _version("openvino"):
         yield _openvino()
@@ -126,13 +135,13 @@ def _openvino() -> Finding:
     import numpy as np
     import openvino
 
-    from models.inference.estimator import open_detector_network
+    from models.inference.devices import open_detector_network
     from models.manifest import load_manifest
 
     network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)
     network(np.zeros((1, 24, 24, 3), np.uint8))
     devices = ", ".join(openvino.Core().available_devices)
-    return Finding("OpenVINO", OK, f"runs the detector on the CPU; it sees {devices}")
+    return Finding("OpenVINO", OK, f"runs the detector on the CPU; devices here: {devices}")
 
 
 def _tensorflow() -> Finding:
@@ -141,11 +150,11 @@ def _tensorflow() -> Finding:
 
     gpus = tensorflow.config.list_physical_devices("GPU")
     names = ", ".join(gpu.name for gpu in gpus)
-    return Finding("TensorFlow", OK if gpus else NOTE, names or "runs, and sees no GPU")
+    return Finding("TensorFlow", OK if gpus else NOTE, names or "runs, finds no GPU")
 
 
 def weights() -> Iterator[Finding]:
-    """Every manifest's files, with their hashes."""
+    """Weights files of every manifest; their hashes are compared."""
     from models.manifest import load_manifest, names
 
     for name in ("mtcnn", *names()):
@@ -155,7 +164,7 @@ def weights() -> Iterator[Finding]:
         except AgeStreamError as error:
             yield Finding(f"weights {name}", BAD if name in USED else NOTE, str(error))
         else:
-            yield Finding(f"weights {name}", OK, f"{len(files)} files as in the manifest")
+            yield Finding(f"weights {name}", OK, f"{len(files)} files match the manifest")
 
 
 def cameras(
@@ -163,7 +172,10 @@ def cameras(
     folder: Path = Path("/dev"),
     capture: Callable[[int], Any] | None = None,
 ) -> Iterator[Finding]:
-    """The cameras that give a picture, which are added to `found`, and why others do not."""
+    """Cameras that deliver a frame, which are appended to `found`, and why others do not.
+
+    `folder` holds the devices on Linux; `capture` opens a camera by its number.
+    """
     import cv2
 
     listed = sys.platform.startswith("linux")
@@ -176,8 +188,8 @@ def cameras(
     for index in indices:
         path = folder / f"video{index}"
         if listed and not os.access(path, os.R_OK | os.W_OK):
-            mend = "no permission: add yourself to the group video"
-            yield Finding(f"camera {index}", NOTE, f"{path}: {mend}")
+            text = f"{path}: no permission: add yourself to the group video"
+            yield Finding(f"camera {index}", NOTE, text)
             continue
         camera = _probed(index, (capture or cv2.VideoCapture)(index))
         if camera is None:
@@ -185,10 +197,10 @@ def cameras(
             continue
         found.append(camera)
         sizes = ", ".join(f"{width}x{height}" for width, height in camera.sizes)
-        yield Finding(f"camera {index}", OK, f"{_camera_name(index) or 'gives pictures'}: {sizes}")
+        yield Finding(f"camera {index}", OK, f"{_camera_name(index) or 'delivers frames'}: {sizes}")
     if listed and silent:
         places = ", ".join(str(folder / f"video{index}") for index in silent)
-        text = f"{places}: no picture; is another program using it, or is it no camera?"
+        text = f"{places}: no picture: another program may use it, or it is not a camera"
         yield Finding("cameras", NOTE, text)
     if not found and not silent:
         where = f" ({folder}/video*)" if listed else ""
@@ -196,18 +208,19 @@ def cameras(
 
 
 def _probed(index: int, capture: Any) -> FoundCamera | None:
-    """The camera if it gives a picture, with those of MODES that it has."""
+    """The camera if it delivers a frame, with the sizes that it offers near MODES."""
     import cv2
 
     try:
         if not (capture.isOpened() and capture.read()[0]):
             return None
         sizes = set()
-        for width, height in MODES:
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-            told = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-            sizes.add((int(told[0]), int(told[1])))
+        for mode in MODES:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, mode[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, mode[1])
+            width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+            height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            sizes.add((width, height))  # drivers choose the nearest size that they have
         return FoundCamera(index, sorted(sizes))
     finally:
         capture.release()
@@ -221,24 +234,27 @@ def _camera_name(index: int) -> str | None:
 
 
 def display() -> Iterator[Finding]:
-    """Whether a window can be opened, and why not."""
+    """Whether a window can be opened, or why not."""
     import cv2
 
-    from demo.display.window import display_exists
+    from demo.display.x11 import display_exists
 
     toolkit = cv2.currentUIFramework()
     if not toolkit:
-        yield Finding("window", NOTE, "this OpenCV has none (headless): --no-display is chosen")
+        text = "this OpenCV is headless: stream.py runs as with --no-display"
+        yield Finding("window", NOTE, text)
     elif display_exists():
         yield Finding("window", OK, f"can be opened ({toolkit})")
     elif name := os.environ.get("DISPLAY"):
-        yield Finding("window", NOTE, f"no X server answers at DISPLAY={name}: --no-display")
+        text = f"no X server at DISPLAY={name}: stream.py runs as with --no-display"
+        yield Finding("window", NOTE, text)
     else:
-        yield Finding("window", NOTE, "DISPLAY is not set: no screen here, --no-display is chosen")
+        text = "DISPLAY is not set: stream.py runs as with --no-display"
+        yield Finding("window", NOTE, text)
 
 
 def codecs() -> Iterator[Finding]:
-    """Whether recordings can be written: a few frames of H.264 and AAC, in memory."""
+    """Whether recordings can be written: encode a frame of H.264 in memory, and look for AAC."""
     import io
 
     import av
@@ -251,14 +267,16 @@ def codecs() -> Iterator[Finding]:
         container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
         name = stream.codec_context.codec.name
-    yield Finding("recording", OK, f"H.264 in mp4 by {name}, sound by {av.Codec('aac', 'w').name}")
+    yield Finding(
+        "recording", OK, f"H.264 in MP4 with {name}, sound with {av.Codec('aac', 'w').name}"
+    )
 
 
-def examined(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
-    """A check's findings; one that fails is a finding too."""
+def run_check(name: str, check: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings of a check; an exception becomes a BAD finding under the check's name."""
     try:
         yield from check
-    except Exception as error:  # whatever is broken here is what the user asked about
+    except Exception as error:  # a broken machine may raise anything
         kind = "" if isinstance(error, AgeStreamError) else f"{type(error).__name__}: "
         yield Finding(name, BAD, kind + _first_line(error))
 

@@ -1,36 +1,38 @@
-"""Faces made unrecognisable for good, before anything is shown or written."""
+"""Cover heads in a copy of the frame, before anything is shown or written."""
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from demo.frames import Faces, Frame
-from demo.timing import Stopwatch
+from demo.frames import Analysis
 from trackers.boxes import iou
 
-HEAD_WIDTH, HEAD_HEIGHT = 0.95, 1.0  # half axes of the ellipse, in box sides: hair, ears, chin
-HEAD_RISE = 0.15  # of the box height: hair is above the box, little is below it
-SLENDER = 0.75  # least width of a face, in heights: what is less was cut off by the frame's edge
-CELLS = 6  # across the ellipse, three across the face: all that a blur leaves of it
+HEAD_WIDTH, HEAD_HEIGHT = (
+    0.95,
+    1.0,
+)  # half axes of the ellipse over hair, ears and chin, in box sides
+HEAD_RISE = 0.15  # of the box height: the hair is above the box
+SLENDER = 0.75  # least width of a face, in heights: narrower ones are cut off by the frame's edge
+CELLS = 6  # per side of the ellipse: a blurred face keeps about 3x3 mean colours
 MASK = (52, 47, 43)  # BGR
-HOLD_SECONDS = 1.0  # a face that is not found again stays covered where it was last
-SAME_FACE = 0.3  # overlap from which a face was found again
+COVER_SECONDS = 1.0  # for which a lost face stays covered at its last position
+FOUND_AGAIN_IOU = 0.3  # IoU from which a face was found again
 
 
 def blur(region: np.ndarray) -> np.ndarray:
-    """As `pixelate`, with the steps between the cells smoothed away."""
+    """A region (h, w, 3) reduced to CELLS x CELLS mean colours, interpolated."""
     return cv2.resize(_cells(region), region.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def pixelate(region: np.ndarray) -> np.ndarray:
-    """A region (h, w, 3) of which only the mean colours of CELLS by CELLS cells are left."""
+    """A region (h, w, 3) reduced to CELLS x CELLS mean colours."""
     return cv2.resize(_cells(region), region.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def mask(region: np.ndarray) -> np.ndarray:
-    """A region (h, w, 3) of which nothing is left."""
+    """A region (h, w, 3) replaced by one colour."""
     return np.full_like(region, MASK)
 
 
@@ -70,38 +72,37 @@ def heads(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centres, sides * [HEAD_WIDTH, HEAD_HEIGHT]
 
 
-class Detecting(Protocol):
-    """A pipeline that also tells where faces may be that it does not report."""
-
-    @property
-    def possible(self) -> np.ndarray: ...  # (M, 4) float, xyxy, pixels, of the last frame
-    def process(self, frame: Frame) -> Faces: ...
-
-
 class Anonymizer:
-    """A pipeline after which the frame's image shows no face any more."""
+    """Covers every head of one source, also for a moment after its face was lost."""
 
-    def __init__(self, pipeline: Detecting, style: str, stopwatch: Stopwatch) -> None:
-        """`style` is a key of STYLES."""
-        self._pipeline, self._style, self._stopwatch = pipeline, style, stopwatch
-        self._boxes = np.zeros((0, 4))  # faces that were found, each where it was last
-        self._times = np.zeros(0)  # seconds, when
-        self._source = ""  # in which photo, or which video
+    def __init__(self, style: str) -> None:
+        """Raises ValueError for a style that is not in STYLES."""
+        if style not in STYLES:
+            raise ValueError(f"anonymize is {style!r}, expected one of {', '.join(STYLES)}")
+        self._style = style
+        self._boxes = np.zeros((0, 4))  # last box of every face that was found
+        self._times = np.zeros(0)  # seconds, when it was found
+        self._source = ""  # of these boxes
         self._size = np.ones(2)  # width and height of the last frame
 
-    def process(self, frame: Frame) -> Faces:
-        """The pipeline's faces. In the image are covered: these, every possible one, and those
-        found less than HOLD_SECONDS ago, as long as nobody is found there."""
-        faces = self._pipeline.process(frame)
-        with self._stopwatch.stage("cover"):
-            if frame.source != self._source:  # another photo
-                self._source, self._boxes, self._times = frame.source, np.zeros((0, 4)), np.zeros(0)
-            last, self._size = self._size, np.array(frame.image.shape[1::-1], float)
-            self._boxes *= np.tile(self._size / last, 2)  # a stream may change its resolution
-            again = iou(self._boxes, faces.boxes).max(axis=1, initial=0) >= SAME_FACE
-            held = ~again & (np.abs(frame.time - self._times) < HOLD_SECONDS)
-            self._boxes = np.vstack([self._boxes[held], faces.boxes])
-            self._times = np.hstack([self._times[held], np.full(len(faces), frame.time)])
-            boxes = np.vstack([self._boxes, self._pipeline.possible])
-            cover(frame.image, np.unique(boxes, axis=0), self._style)
-        return faces
+    def cover(self, analysis: Analysis) -> Analysis:
+        """The analysis with a copy of its frame in which these are covered: the faces, all other
+        candidates, and faces that were found within the last COVER_SECONDS and not again since.
+
+        Raises ValueError for a frame that was not searched for faces of every size: it may show a
+        face that nobody has found yet.
+        """
+        if analysis.search != "all":
+            raise ValueError("this frame was not searched: set Settings.anonymize of its pipeline")
+        frame, faces = analysis.frame, analysis.faces
+        if frame.source != self._source:  # another photo
+            self._source, self._boxes, self._times = frame.source, np.zeros((0, 4)), np.zeros(0)
+        last, self._size = self._size, np.array(frame.image.shape[1::-1], float)
+        self._boxes *= np.tile(self._size / last, 2)  # a stream may change its resolution
+        again = iou(self._boxes, faces.boxes).max(axis=1, initial=0) >= FOUND_AGAIN_IOU
+        held = ~again & (np.abs(frame.time - self._times) < COVER_SECONDS)
+        self._boxes = np.vstack([self._boxes[held], faces.boxes])
+        self._times = np.hstack([self._times[held], np.full(len(faces), frame.time)])
+        image = frame.image.copy()
+        cover(image, np.unique(np.vstack([self._boxes, analysis.candidates]), axis=0), self._style)
+        return replace(analysis, frame=replace(frame, image=image))

@@ -1,4 +1,4 @@
-"""The detectors by name; all return `models.detection.mtcnn.Detections`."""
+"""The face detectors by name."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,37 +9,35 @@ import numpy as np
 from demo.errors import UserError
 from models.detection.mtcnn import Detections, Mtcnn
 
-DLIB_PART = 1 / 17  # of the frame's shorter side: the smallest face that is looked for
+DLIB_PART = 1 / 17  # of the shorter side of the frame: smallest face
 DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window
-DLIB_BOX_SCALE = 1.15  # dlib's box is tighter than the one that O-Net was trained on
+DLIB_BOX_SCALE = 1.15  # dlib's boxes are tighter than those that O-Net was trained on
 
 
 class Detector(Protocol):
-    """Finds faces in BGR images (H, W, 3) uint8.
-
-    One image a call, also of several sources: their frames have sizes of their own, and P-Net's
-    work grows with the pixels, so that a batch of them would only make all wait for the last.
-    """
+    """Finds faces in BGR images (H, W, 3) uint8, one image per call: frames of several sources
+    differ in size, so that a batch would only make all of them wait for the last."""
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
-        """All faces of the image, best score first; `coarse` may leave out the smallest."""
+        """All faces of an image, best score first; `coarse` may leave out the smallest."""
         ...
 
     def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """Faces in the surroundings of boxes (N, 4), of about their size."""
+        """Faces near boxes (N, 4), of about their size."""
         ...
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """Boxes (N, 4) near faces, moved onto them: one row each, a low score where no face is."""
+        """Boxes (N, 4) near faces, moved onto the faces: one row each, with a low score if there is
+        no face."""
         ...
 
     def refine_once(self, image: np.ndarray, found: Detections) -> Detections:
-        """Faces of a picture, measured once more where they were found."""
+        """The same faces, refined once more at their boxes."""
         ...
 
 
 class DlibHog:
-    """dlib's HOG detector for the boxes, MTCNN's third net for the five points."""
+    """dlib's HOG detector for the boxes, MTCNN's O-Net for the five points."""
 
     def __init__(self, min_face: float | None = None, video: bool = True) -> None:
         try:
@@ -56,7 +54,7 @@ class DlibHog:
         self._min_face = min_face
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
-        """Faces from 40 pixels, or from `min_face` if that is more, which is faster."""
+        """Faces of at least 40 pixels, or of `min_face` if that is more, which is faster."""
         smallest = self._min_face or max(DLIB_WINDOW / 2, min(image.shape[:2]) * DLIB_PART)
         zoom = DLIB_WINDOW / max(smallest, DLIB_WINDOW / 2)
         zoom = max(zoom, 1 / min(image.shape[:2]))  # something has to be left

@@ -1,4 +1,4 @@
-"""How far a crop can be trusted: large enough, frontal, inside the picture, surely a face."""
+"""Quality of a face crop, as a weight: size, pose, visibility, detection score, sharpness."""
 
 import cv2
 import numpy as np
@@ -6,16 +6,17 @@ import numpy as np
 from demo.frames import Faces
 from models.crops.context import middle_crop
 
-EYES_APART = (6.0, 20.0)  # pixels: worth nothing, worth all
-TURNED = (1.0, 0.3)  # nose off the eyes' middle, in eye distances: worth nothing, worth all
+# each pair: the value with quality 0, the value with quality 1
+EYES_APART = (6.0, 20.0)  # pixels
+TURNED = (1.0, 0.3)  # offset of the nose from the middle of the eyes, in eye distances
 SCORE = (0.7, 0.95)
-SHARP = (0.004, 0.018)  # share of the contrast between neighbouring pixels: worth nothing, all
-GRAIN = 64  # pixels of the crop in which it is measured
-FLAT = 25.0  # variance of gray levels that is no contrast
+SHARP = (0.004, 0.018)  # second-derivative variance, as a share of the gray-level variance
+GRAIN = 64  # pixels, size of the crop in which sharpness is measured
+FLAT = 25.0  # gray-level variance of a picture without contrast
 
 
 def qualities(faces: Faces, width: int, height: int) -> np.ndarray:
-    """Weights (N,) float32, 0..1, of the faces' crops from a frame of this size in pixels."""
+    """Weights (N,) float32, 0..1, of the crops of faces in a frame of this size in pixels."""
     left, right, nose = faces.points[:, 0], faces.points[:, 1], faces.points[:, 2]
     axis = right - left
     apart = np.linalg.norm(axis, axis=1)
@@ -27,8 +28,8 @@ def qualities(faces: Faces, width: int, height: int) -> np.ndarray:
 
 
 def sharpness(crops: np.ndarray) -> np.ndarray:
-    """Weights (N,) float32, 0..1, of crops (N, size, size, depth) uint8: little for those blurred,
-    also along one axis only, as by motion."""
+    """Weights (N,) float32, 0..1, of crops (N, size, size, depth) uint8 BGR: low for blurred ones,
+    including motion blur along one axis."""
     weights = np.empty(len(crops), np.float32)
     bend = np.array([[-1, 2, -1]], np.float32)
     for row, crop in enumerate(middle_crop(crops)):
@@ -41,7 +42,7 @@ def sharpness(crops: np.ndarray) -> np.ndarray:
 
 
 def _share_inside(points: np.ndarray, apart: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Part of the face square, about the points' middle, that lies in the frame."""
+    """Share (N,) of the face square, centred on the points, that lies in the frame."""
     half = apart[:, None].astype(np.float64)  # the face is about two eye distances wide
     centres = points.mean(axis=1, dtype=np.float64)
     low = np.clip(centres - half, 0, [width, height])

@@ -1,14 +1,14 @@
-"""People who come back: one who was lost for a short time keeps the id, by place and time alone."""
+"""Re-identification by motion: a person who reappears soon near the predicted path keeps the id."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-RETURN_SECONDS = 2.0  # for which a lost person is remembered
-NEAR = 1.0  # face heights off the way that one would have gone who was lost
-SMOOTH = 0.2  # weight of the newest frame in a person's speed
-ALIKE = 1.5  # greatest ratio of the two heights
+RETURN_SECONDS = 2.0  # within which a lost person can return
+MAX_DISTANCE = 1.0  # from the predicted path, in face heights
+SPEED_WEIGHT = 0.2  # of the newest frame in the running mean of the speed
+MAX_HEIGHT_RATIO = 1.5
 
 
 @dataclass(slots=True)
@@ -19,19 +19,19 @@ class _Seen:
     speed: np.ndarray  # (2,) pixels a second
 
     def again(self, box: np.ndarray, seconds: float) -> "_Seen":
-        """The same person in a later frame."""
+        """The same person in a later frame, with an updated speed."""
         new = _Seen.at(box, seconds)
         now = (new.centre - self.centre) / max(seconds - self.time, 1e-3)
-        new.speed = self.speed + SMOOTH * (now - self.speed)
+        new.speed = self.speed + SPEED_WEIGHT * (now - self.speed)
         return new
 
     @classmethod
     def at(cls, box: np.ndarray, seconds: float) -> "_Seen":
-        """A person seen for the first time."""
+        """A person at rest, seen for the first time."""
         return cls((box[:2] + box[2:]) / 2, float(box[3] - box[1]), seconds, np.zeros(2))
 
     def distance(self, other: "_Seen") -> float:
-        """Pixels from a later place to the way from here at this speed."""
+        """Pixels from a later position to the path predicted from here at constant speed."""
         way = self.speed * (other.time - self.time)
         length = float(way @ way)
         share = (other.centre - self.centre) @ way / length if length > 0 else 0.0
@@ -39,8 +39,8 @@ class _Seen:
 
 
 class MotionReid:
-    """Give tracks the ids of people: a new track near the place where a person was lost less than
-    RETURN_SECONDS ago is that person, where no other track is."""
+    """Maps tracks to people. A new track within MAX_DISTANCE of the path of a person who was lost
+    less than RETURN_SECONDS ago, and has no other track, is that person."""
 
     def __init__(self) -> None:
         self._person_of: dict[int, int] = {}  # track -> person
@@ -50,15 +50,15 @@ class MotionReid:
     def people(
         self, tracks: np.ndarray, boxes: np.ndarray, seconds: float
     ) -> tuple[np.ndarray, list[int]]:
-        """Ids (N,), from 1, of the people in tracks (N,) with boxes (N, 4) measured at a time, and
-        the ids of those who came back with a new track. Unconfirmed tracks (-1) stay so."""
+        """Ids (N,), from 1, of the people in tracks (N,) with boxes (N, 4) at this time, and the
+        ids of those who returned with a new track. Unconfirmed tracks keep -1."""
         ids, returned = tracks.copy(), []
         here: set[int] = set()
         confirmed = np.flatnonzero(tracks >= 1)
         old_first = sorted(confirmed, key=lambda row: int(tracks[row]) not in self._person_of)
         for row in old_first:
             person = self._person_of.get(int(tracks[row]))
-            if person in here:  # one who came back as another track, whose first one is found again
+            if person in here:  # returned as another track, and the first track is found again
                 person = None
             elif person is None:
                 person = self._lost_near(boxes[row], seconds, here)
@@ -75,13 +75,13 @@ class MotionReid:
         return ids, returned
 
     def rescale(self, factor: np.ndarray) -> None:
-        """Go on in frames of another size, `factor` (2,) times as wide and high."""
+        """Scale everything to frames of another size, `factor` (2,) times as wide and high."""
         for seen in self._seen.values():
             seen.centre, seen.speed = seen.centre * factor, seen.speed * factor
             seen.height *= factor[1]
 
     def forget(self, living: Iterable[int], seconds: float) -> set[int]:
-        """Drop who is lost for too long and has no living track; the ids of the others."""
+        """Drop people who can no longer return and have no living track; returns the other ids."""
         living = set(living)
         self._seen = {
             person: seen
@@ -97,11 +97,15 @@ class MotionReid:
         return set(self._seen)
 
     def _lost_near(self, box: np.ndarray, seconds: float, here: set[int]) -> int | None:
-        """The person who was lost on a way that leads nearest to this box."""
-        new, best, least = _Seen.at(box, seconds), None, NEAR
+        """The lost person whose predicted path comes nearest to this box, if near enough."""
+        new, best, least = _Seen.at(box, seconds), None, MAX_DISTANCE
         for person, seen in self._seen.items():
             small, large = sorted((new.height, seen.height))
-            if person in here or seconds - seen.time > RETURN_SECONDS or large > ALIKE * small:
+            if (
+                person in here
+                or seconds - seen.time > RETURN_SECONDS
+                or large > MAX_HEIGHT_RATIO * small
+            ):
                 continue
             distance = seen.distance(new) / large
             if distance <= least:

@@ -1,62 +1,96 @@
-"""The pictures of files and streams as FFmpeg decodes them: bounded, upright, of square pixels."""
+"""FFmpeg's decoded frames as images: limited in size, upright, with square pixels."""
 
 import math
 import os
+from contextlib import ExitStack
 from fractions import Fraction
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import ExitError
 
 from demo.errors import UserError
 
-OPEN_SECONDS = 10.0  # for a server to answer; of a video also later
-MAX_VIDEO_PIXELS = 36_000_000  # of a frame: 8K
-LARGE, TAKEN = 10_000_000, 4_000_000  # pixels: 4K; larger frames are taken at no more than these
-BOUND = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # for FFmpeg, while it opens a source and after
-UNDECODABLE = (
-    "holds no frame that can be decoded: is it damaged, or are they larger than "
+NETWORK_SECONDS = 10.0  # how long a server may take to answer
+MAX_VIDEO_PIXELS = 36_000_000  # per frame: 8K has 35 million
+DOWNSCALE_ABOVE_PIXELS = 10_000_000  # per frame: 4K has 9 million
+DOWNSCALE_TO_PIXELS = 4_000_000  # per frame, at most
+PIXEL_LIMIT = {"max_pixels": str(MAX_VIDEO_PIXELS)}  # FFmpeg option: larger frames do not decode
+NOT_DECODABLE = (
+    "holds no frame that can be decoded: is it damaged, or are its frames larger than "
     f"{MAX_VIDEO_PIXELS // 1_000_000} million pixels?"
 )
-DECODERS = max(1, (os.cpu_count() or 2) // 2)  # threads: the others detect
-WIDEST = 4  # heights, of a pixel that is believed
+DECODER_THREADS = max(1, (os.cpu_count() or 2) // 2)  # the other cores find faces
+MAX_PIXEL_ASPECT = 4  # a more extreme aspect ratio is an error of the file
 
 
-def bound(stream: av.VideoStream, name: str) -> None:
-    """Refuse frames of more than MAX_VIDEO_PIXELS, the stream's own and any that come later."""
-    if stream.width * stream.height > MAX_VIDEO_PIXELS:
-        raise UserError(
-            f"{name} has {stream.width}x{stream.height} pixels a frame, more than "
-            f"{MAX_VIDEO_PIXELS // 1_000_000} million: scale it down first"
-        )
-    stream.codec_context.options = BOUND
+def open_video(
+    url: str, name: str, timeout: float | tuple[float, float] | None, options: dict[str, str]
+) -> tuple[InputContainer, av.VideoStream]:
+    """Open `url` and select its first video track that can be decoded.
+
+    `timeout` is PyAV's: seconds, or seconds to open and to read. Raises UserError if a frame has
+    more than MAX_VIDEO_PIXELS (later ones fail to decode), StopIteration if there is no such track,
+    and whatever PyAV raises.
+    """
+    container = av.open(
+        url, timeout=timeout, metadata_errors="replace", options=options | PIXEL_LIMIT
+    )
+    with ExitStack() as on_error:
+        on_error.callback(container.close)
+        stream = next(s for s in container.streams.video if s.codec_context)
+        if stream.width * stream.height > MAX_VIDEO_PIXELS:
+            raise UserError(
+                f"{name} has {stream.width}x{stream.height} pixels per frame, more than "
+                f"{MAX_VIDEO_PIXELS // 1_000_000} million: scale it down first"
+            )
+        stream.codec_context.options = PIXEL_LIMIT
+        on_error.pop_all()
+    return container, stream
 
 
-def bgr(picture: av.VideoFrame, aspect: float) -> np.ndarray:
-    """A picture (H, W, 3) uint8 BGR as it is meant to be seen, at the size at which it is taken."""
-    width, height = taken_size(picture.width, picture.height, aspect)
-    image = picture.to_ndarray(format="bgr24", width=width, height=height, threads=DECODERS)
-    turns = round((picture.rotation or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+def frame_rate(stream: av.VideoStream) -> float | None:
+    """Frames per second as the container states; None if it does not."""
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate else None
 
 
-def taken_size(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
-    """Size at which frames of another are taken, whose pixels are `aspect` times as wide as high:
-    those beyond 4K, of which a decoder holds half a gigabyte, at a half, a third, …"""
+def to_bgr(decoded: av.VideoFrame, aspect: float) -> np.ndarray:
+    """Image (H, W, 3) uint8 BGR of a decoded frame: upright, at its `output_size`."""
+    width, height = output_size(decoded.width, decoded.height, aspect)
+    image = decoded.to_ndarray(format="bgr24", width=width, height=height, threads=DECODER_THREADS)
+    quarter_turns = round((decoded.rotation or 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+def output_size(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:
+    """Width and height of the image that is made of a decoded frame, with square pixels.
+
+    `aspect` is the pixel width divided by the pixel height of the frame. Above
+    DOWNSCALE_ABOVE_PIXELS, both sides are divided by the same integer, so that at most
+    DOWNSCALE_TO_PIXELS remain, since a decoder holds 0.5 GB of such frames.
+    """
     width = max(round(width * aspect), 1)
-    parts = math.ceil(math.sqrt(width * height / TAKEN)) if width * height > LARGE else 1
-    return width // parts, height // parts
+    divisor = 1
+    if width * height > DOWNSCALE_ABOVE_PIXELS:
+        divisor = math.ceil(math.sqrt(width * height / DOWNSCALE_TO_PIXELS))
+    return width // divisor, height // divisor
 
 
 def pixel_aspect(ratio: Fraction | None) -> float:
-    """Width of a pixel in its heights, as a source tells it; 1 where that cannot be."""
-    return float(ratio) if ratio and 1 / WIDEST <= ratio <= WIDEST else 1.0
+    """Pixel width divided by pixel height; 1 if the file gives none or an absurd one."""
+    return float(ratio) if ratio and 1 / MAX_PIXEL_ASPECT <= ratio <= MAX_PIXEL_ASPECT else 1.0
 
 
-def reason(error: BaseException) -> str:
-    """Why nothing came, without the address, which FFmpeg's own words repeat with its password."""
+def reason(error: Exception, timeout: float) -> str:
+    """Why opening or reading failed, in a few words.
+
+    FFmpeg's own message would repeat the address with its password. `timeout` is the number of
+    seconds that the server had to answer.
+    """
     if isinstance(error, ExitError):
-        return f"no answer within {OPEN_SECONDS:.0f} s"
+        return f"no answer within {timeout:g} s"
     if isinstance(error, StopIteration):
-        return "no picture track that can be decoded"
+        return "no video track that can be decoded"
     return getattr(error, "strerror", None) or type(error).__name__

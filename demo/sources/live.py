@@ -1,263 +1,139 @@
-"""Cameras and network streams: the newest frame wins, and one that fails is opened again.
-
-`LiveSource` goes on through an unplugged camera, a server that is gone, a stream that stalls,
-changes its size or sends garbage; `Camera` and `Stream` are what it opens.
-"""
+"""Cameras and network streams: the newest frame counts, and a lost source is opened again."""
 
 import math
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import Protocol, Self
+from pathlib import Path
 
-import av
-import cv2
-import numpy as np
-from av.error import FFmpegError
-
-from demo.errors import UserError
+from demo.events import Event
 from demo.frames import Frame, NoFrame
-from demo.sources.decoding import BOUND, OPEN_SECONDS, UNDECODABLE, bgr, bound, pixel_aspect, reason
-from demo.sources.reader import FrameReader, Picture
-from demo.sources.redact import redact
+from demo.sources.base import POLL_SECONDS, Source
+from demo.sources.capture import DEFAULT_TIMEOUTS, Capture, LiveTimeouts
+from demo.sources.connection import Connection, Watchdog, connect_in_thread
+from demo.sources.reader import TimedImage
 
-READ_SECONDS = 4.0  # a connection without a picture for so long is given up for a new one
-STALL_SECONDS = 3.0  # without a picture the viewer is told
-STUCK_SECONDS = 30.0  # a driver that does not return for so long is left to itself
-TRANSPORT = {"rtsp_transport": "tcp"}  # by UDP, a lost packet is a broken picture
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the first and the later attempts to reconnect
-TICK = 0.05  # seconds: how long the main loop waits for a picture before it looks at the keys
+MAX_CAMERA_FPS = 240  # drivers without a frame rate state a larger one, or less than 1
 
 
-class Capture(Protocol):
-    """An open camera or stream."""
+class LiveSource(Source):
+    """A camera or stream that yields its newest frame and reconnects when it fails.
 
-    @property
-    def fps(self) -> float | None:
-        """Frames a second that it claims."""
-        ...
-
-    def read(self) -> np.ndarray | None:
-        """Wait for the next picture (H, W, 3) uint8 BGR; None where there will be no more."""
-        ...
-
-    def release(self) -> None: ...
-
-
-class Camera:
-    """A camera of this machine, by OpenCV."""
-
-    def __init__(self, number: int) -> None:
-        """Raises UserError where there is no such camera or another program uses it."""
-        self._capture = cv2.VideoCapture(number)
-        if not self._capture.isOpened():
-            raise UserError(
-                f"cannot open camera {number}: is it plugged in, or is another program using it?"
-            )
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self.fps: float | None = self._capture.get(cv2.CAP_PROP_FPS)
-
-    def read(self) -> np.ndarray | None:
-        """None when it was unplugged."""
-        return self._capture.read()[1]
-
-    def release(self) -> None:
-        self._capture.release()
-
-
-class Stream:
-    """A network stream, by FFmpeg. What cannot be decoded is passed over."""
-
-    def __init__(self, address: str) -> None:
-        """Raises UserError where no video answers within OPEN_SECONDS, or one too large."""
-        name = redact(address)
-        try:
-            self._container = av.open(
-                address,
-                timeout=(OPEN_SECONDS, READ_SECONDS),
-                metadata_errors="replace",
-                options=TRANSPORT | BOUND,
-            )
-            stream = next(s for s in self._container.streams.video if s.codec_context)
-        except (FFmpegError, StopIteration, OSError, ValueError) as error:
-            raise UserError(
-                f"cannot open stream {name} ({reason(error)}): is the address right?"
-            ) from None
-        bound(stream, name)
-        self._aspect = pixel_aspect(stream.sample_aspect_ratio)
-        stream.thread_type = "SLICE"  # threads by frame would hold pictures back
-        rate = stream.average_rate or stream.guessed_rate
-        self.fps: float | None = float(rate) if rate else None
-        self._pictures = self._decode(stream)
-        if not stream.width:  # none of its pictures could be decoded yet
-            first = self.read()
-            if first is None:
-                raise UserError(f"{name} {UNDECODABLE}")
-            self._pictures = chain([first], self._pictures)
-
-    def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
-        seen = time.monotonic()
-        for packet in self._container.demux(stream):
-            try:
-                for picture in packet.decode():
-                    seen = time.monotonic()
-                    yield bgr(picture, self._aspect)
-            except (FFmpegError, ValueError):  # garbage: perhaps the next packet is a picture
-                if time.monotonic() - seen > READ_SECONDS:
-                    return
-
-    def read(self) -> np.ndarray | None:
-        """None at the end, and where nothing came for READ_SECONDS."""
-        try:
-            return next(self._pictures, None)
-        except (FFmpegError, OSError):
-            return None
-
-    def release(self) -> None:
-        self._container.close()
-
-
-class LiveSource:
-    """A camera or stream that gives its newest frame and reconnects when it fails.
-
-    The first connection is made at once and its UserError raised; later ones are tried again with
-    growing pauses until `give_up` seconds have passed without a picture.
+    It survives an unplugged camera, a server that restarts, a stream that stalls or sends garbage,
+    and a driver that hangs. `watch` yields the events "lost" and "back" around each interruption,
+    and "failed" at the end if no frame came for `give_up` seconds. `Frame.captured` is set.
     """
 
-    live, photos, count = True, False, None
+    live, photos = True, False
+    path: Path | None = None
+    fps: float | None = None
+    count: int | None = None
 
     def __init__(
-        self, name: str, connect: Callable[[], Capture], give_up: float = math.inf
+        self,
+        name: str,
+        connect: Callable[[], Capture],
+        give_up: float = math.inf,
+        timeouts: LiveTimeouts = DEFAULT_TIMEOUTS,
     ) -> None:
+        """Connect. Raises what `connect` raises, or UserError if it does not return.
+
+        After a later failure, `connect` is called again, with growing pauses in between.
+        """
         self.name = name
-        self.warning: str | None = None
+        self.started = time.monotonic()  # the time.monotonic() at which `Frame.time` is 0
         self._kind = "camera" if name.isdigit() else "stream"
-        self._connect, self._give_up = connect, give_up
-        self._capture: Capture | None = self._first_connection()
-        claimed = self._capture.fps
-        self.fps: float | None = claimed if claimed and 1 <= claimed <= 240 else None
-        self.started = time.monotonic()  # when `Frame.time` is 0: at the first frame, if not told
-        self._begun = self._lost = False
-        self._beat = self.started  # when the reader last came back from the driver
-        self._stuck_after = STUCK_SECONDS
-        self._reader = FrameReader(self._read, capacity=1, newest=True)
-        self._dropped_before = 0  # by readers that were left to themselves
+        self._connect, self._give_up, self._timeouts = connect, give_up, timeouts
+        capture = connect_in_thread(connect, f"{self._kind} {name}", 2 * timeouts.open)
+        self.fps = capture.fps if capture.fps and 1 <= capture.fps <= MAX_CAMERA_FPS else None
+        self._connection = Connection(connect, timeouts, capture)
+        self._watchdog = Watchdog(timeouts.hang, timeouts.recovery)
+        self._dropped_before = 0  # by connections that were replaced
+        self._last_captured: float | None = None
+        self._has_clock = self._running = self._closed = False
 
     @property
     def dropped(self) -> int:
-        """Frames that were never seen because a newer one came first."""
-        return self._dropped_before + self._reader.dropped
+        """Frames that newer ones replaced before they were taken."""
+        return self._dropped_before + self._connection.frames.dropped
 
-    def count_from(self, moment: float) -> None:
-        """Let `Frame.time` be 0 at this moment, by time.monotonic, for all sources of a run."""
-        self.started, self._begun = moment, True
+    def start(self) -> None:
+        """Start reading. `Frame.time` is 0 at the first frame, unless `start_clock` was called."""
+        if self._running or self._closed:
+            return
+        self._running = True
+        if not self._has_clock:
+            self.started = time.monotonic()
+        self._connection.start()
 
-    def __enter__(self) -> Self:
-        self._beat = self.started = time.monotonic()
-        self._reader.start()
-        return self
+    def close(self) -> None:
+        """Stop reading and release the camera or connection.
 
-    def __exit__(self, *exception: object) -> None:
-        self._reader.stop()
+        A driver that hangs keeps its thread and its device until it returns.
+        """
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
 
-    def __iter__(self) -> Iterator[Frame]:
-        return (seen for seen in self.watch() if isinstance(seen, Frame))
+    def start_clock(self, moment: float) -> None:
+        """Let `Frame.time` be 0 at `moment`, by time.monotonic()."""
+        self.started, self._has_clock = moment, True
 
-    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
-        """Frames as they come and, where none came for `patience` seconds, a NoFrame."""
-        index, last = 0, time.monotonic()
+    def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
+        """Yield the newest frame as it comes.
+
+        Yields a NoFrame whenever none came for `patience` seconds, with a notice while the source
+        is lost, and events where they happen. Ends after `give_up` seconds without a frame, or when
+        the source is closed.
+        """
+        self.start()
+        index, last, lost = 0, time.monotonic(), False
         while True:
-            picture = self._reader.take(patience)
+            item = self._connection.frames.take(patience)
             now = time.monotonic()
-            if picture is not None:
-                last = now
-                if not self._begun:
-                    self.count_from(picture[1])
-                seconds = max(picture[1] - self.started, 0.0)
-                yield Frame(picture[0], index, seconds, self.name)
-                index += 1
+            if item is not None:
+                yield from self._arrived(item, index, lost)
+                index, last, lost = index + 1, now, False
                 continue
-            silent = now - last
-            lost = self._lost or silent >= STALL_SECONDS
-            if lost and silent >= self._give_up:
-                self.warning = (
-                    f"{self._kind} {self.name} gave no picture for {silent:.0f} s: gave up"
-                )
+            if self._closed:
                 return
-            self._leave_if_stuck(now)
-            notice = f"{self._kind} lost, reconnecting ({silent:.0f} s)" if lost else ""
+            notice = self._notice(now - last)
+            if notice and now - last >= self._give_up:
+                text = f"{self._kind} {self.name} sent no frame for {now - last:.0f} s: gave up"
+                yield Event("failed", text, self.name, now - self.started)
+                return
+            if notice and not lost:
+                text = f"{self.name}: {self._kind} lost, reconnecting"
+                yield Event("lost", text, self.name, now - self.started)
+                lost = True
+            self._restart_if_hung(now)
             yield NoFrame(now - self.started, notice)
 
-    def _first_connection(self) -> Capture:
-        """Connect in a thread of its own, so that a signal is heard meanwhile."""
-        answer: queue.Queue[Capture | BaseException] = queue.Queue(1)
+    def _arrived(self, item: TimedImage, index: int, lost: bool) -> Iterator[Frame | Event]:
+        """Yield a frame, preceded by the event that ends an interruption."""
+        image, captured = item
+        before = self.started if self._last_captured is None else self._last_captured
+        self._last_captured = captured
+        self._watchdog.note_frame(captured)
+        if not self._has_clock:
+            self.start_clock(captured)
+        seconds = max(captured - self.started, 0.0)
+        if lost:
+            text = f"{self.name}: back after {captured - before:.0f} s"
+            yield Event("back", text, self.name, seconds)
+        yield Frame(image, index, seconds, self.name, captured)
 
-        def ask() -> None:
-            try:
-                answer.put(self._connect())
-            except BaseException as error:  # raised again in the main thread
-                answer.put(error)
+    def _notice(self, silent: float) -> str:
+        """Text to show over the last picture after `silent` seconds without a frame."""
+        if self._connection.lost or silent >= self._timeouts.stall:
+            return f"{self._kind} lost, reconnecting ({silent:.0f} s)"
+        return ""
 
-        opener = threading.Thread(target=ask, name="opener", daemon=True)
-        opener.start()
-        end = time.monotonic() + 2 * OPEN_SECONDS
-        while opener.is_alive() and time.monotonic() < end:
-            opener.join(TICK)
-        if answer.empty():
-            raise UserError(f"cannot open {self._kind} {self.name}: its driver does not answer")
-        capture = answer.get()
-        if isinstance(capture, BaseException):
-            raise capture
-        return capture
-
-    def _read(self, stopped: threading.Event) -> Iterator[Picture]:
-        """Pictures of one connection after the other, with the moments of their capture."""
-        capture, self._capture = self._capture, None
-        wait = FIRST_WAIT
-        while not stopped.is_set():
-            count = 0
-            if capture is not None:
-                for picture in self._pictures(capture):
-                    count, wait = count + 1, FIRST_WAIT
-                    yield picture
-            self._lost = count != 1  # a snapshot's address gives one each time
-            stopped.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
-            self._beat = time.monotonic()
-            capture = None if stopped.is_set() else self._reconnected()
-            self._lost |= capture is None
-
-    def _pictures(self, capture: Capture) -> Iterator[Picture]:
-        try:
-            while (image := self._next(capture)) is not None:
-                self._beat = time.monotonic()
-                self._lost = False
-                yield image, self._beat
-        finally:
-            capture.release()
-
-    def _next(self, capture: Capture) -> np.ndarray | None:
-        try:
-            return capture.read()
-        except cv2.error:
-            return None
-
-    def _reconnected(self) -> Capture | None:
-        try:
-            return self._connect()
-        except (UserError, cv2.error):
-            return None
-
-    def _leave_if_stuck(self, now: float) -> None:
-        """Start another reader where a driver never came back to this one; each time wait twice as
-        long, so that their number stays small."""
-        if now - self._beat < self._stuck_after:
+    def _restart_if_hung(self, now: float) -> None:
+        """Replace a connection whose thread hangs in the driver."""
+        if not self._watchdog.is_hung(self._connection.last_read, now):
             return
-        self._reader.stop(patience=0)
-        self._dropped_before += self._reader.dropped
-        self._stuck_after *= 2
-        self._beat = now
-        self._reader = FrameReader(self._read, capacity=1, newest=True)
-        self._reader.start()
+        self._watchdog.note_restart()
+        self._connection.abandon()
+        self._dropped_before += self._connection.frames.dropped
+        self._connection = Connection(self._connect, self._timeouts)
+        self._connection.start()

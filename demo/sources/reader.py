@@ -1,89 +1,96 @@
-"""A thread that reads ahead, so that the main loop never waits for a device."""
+"""A thread that reads frames ahead, so that the main loop never waits for a device."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from av.error import FFmpegError
 
-from demo.sources.decoding import reason
+JOIN_SECONDS = 2.0  # how long `stop` waits for the thread
+FULL_SECONDS = 0.1  # how often a thread whose queue is full checks whether it should stop
 
-JOIN_SECONDS = 2.0
-
-Picture = tuple[np.ndarray, float]  # (H, W, 3) uint8 BGR, and its time in seconds
+TimedImage = tuple[np.ndarray, float]  # (H, W, 3) uint8 BGR, and its time in seconds
 
 
 class FrameReader:
-    """A bounded queue fed by a thread; when full it waits or, for `newest`, drops the oldest.
+    """A thread that fills a bounded queue with frames.
 
-    `produce` runs in the thread; it is given the event that asks it to end.
+    When the queue is full, the thread waits, or with `newest` drops the oldest frame. `produce` is
+    a generator function that runs in the thread. Its argument is set when the thread should stop;
+    its `finally` clauses run in the thread, too.
     """
 
     def __init__(
         self,
-        produce: Callable[[threading.Event], Iterator[Picture]],
+        produce: Callable[[threading.Event], Iterator[TimedImage]],
         capacity: int,
         newest: bool = False,
     ) -> None:
         self._produce, self._newest = produce, newest
-        self._queue: queue.Queue[Picture | None] = queue.Queue(capacity)
+        self._queue: queue.Queue[TimedImage | None] = queue.Queue(capacity)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-        self.failure: str | None = None  # what broke the stream off
-        self.dropped = 0
-        self.ended = False  # the last picture was taken
+        self.dropped = 0  # frames that newer ones replaced
+        self.ended = False  # `take` will give no more frames
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread. A second call does nothing, nor does a call after `stop`."""
+        if self._thread.ident is None and not self._stopped.is_set():
+            self._thread.start()
 
     def stop(self, patience: float = JOIN_SECONDS) -> bool:
-        """Ask the thread to end; whether it did, and what it read from may be closed."""
+        """Make the thread stop, and wait for it up to `patience` seconds.
+
+        Returns True if it has ended: its device or file can be closed now.
+        """
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(patience)
         return not self._thread.is_alive()
 
-    def take(self, patience: float) -> Picture | None:
-        """The next picture; None if none came within `patience` seconds, or none will (`ended`).
+    def take(self, patience: float) -> TimedImage | None:
+        """Return the next frame, or None if none came within `patience` seconds or it `ended`.
 
-        Raises what went wrong in the thread, unless the stream broke off (`failure`).
+        After the last frame, raises the error that ended the thread, if there was one.
         """
+        if self._stopped.is_set():
+            self.ended = True
         if self.ended:
             return None
         try:
-            picture = self._queue.get(timeout=patience)
+            item = self._queue.get(timeout=patience)
         except queue.Empty:
             return None
-        self.ended = picture is None
+        self.ended = item is None
         if self.ended and self._error is not None:
-            raise self._error
-        return picture
+            try:
+                raise self._error
+            finally:
+                self._error = None  # its traceback refers to self: a cycle
+        return item
 
     def _run(self) -> None:
         try:
-            for picture in self._produce(self._stopped):
-                self._put(picture)
+            for item in self._produce(self._stopped):
+                self._put(item)
                 if self._stopped.is_set():
                     break
-        except (FFmpegError, OSError) as error:
-            self.failure = reason(error)
-        except BaseException as error:  # raised again in the main thread
+        except BaseException as error:  # `take` raises it in the main thread
             self._error = error
-        del self._produce  # often a method of what holds the feed: a cycle, and its frames linger
+        del self._produce  # a method of the reader's owner: the cycle would keep frames in memory
         self._put(None)
 
-    def _put(self, picture: Picture | None) -> None:
+    def _put(self, item: TimedImage | None) -> None:
         while not self._stopped.is_set():
             try:
-                self._queue.put(picture, timeout=0.0 if self._newest and picture else 0.1)
+                self._queue.put(item, timeout=0.0 if self._newest and item else FULL_SECONDS)
                 return
             except queue.Full:
-                if self._newest and picture is not None:
-                    self._drop()
+                if self._newest and item is not None:
+                    self._drop_oldest()
 
-    def _drop(self) -> None:
+    def _drop_oldest(self) -> None:
         try:
             self._queue.get_nowait()
             self.dropped += 1

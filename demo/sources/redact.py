@@ -1,22 +1,26 @@
-"""How a source is called in front of others."""
+"""Addresses without their secrets, for display and logs."""
 
 import re
 
 HIDDEN = "***"
-LOGIN = re.compile(r"^([a-z][a-z0-9+.-]*:/+)?.*@", re.IGNORECASE | re.DOTALL)  # to the last @
-SECRET = re.compile(
+LOGIN_PATTERN = re.compile(  # up to the last @
+    r"^([a-z][a-z0-9+.-]*:/+)?.*@", re.IGNORECASE | re.DOTALL
+)
+SECRET_PATTERN = re.compile(
     r"([\w-]*(?:user|usr|login|pass|pwd|token|key|secret|auth|sig)[\w-]*=)[^&;/#\s]*",
     re.IGNORECASE,
 )
 
 
 def redact(source: str) -> str:
-    """The source without user, password or token: "rtsp://***@camera/1?token=***".
+    """Replace user, password and tokens in an address by asterisks; leave file names unchanged.
 
-    Whatever stands before the last @ of an address is hidden, since a password may hold any sign.
-    The names of files are left as they are.
+    Everything before the last @ is hidden, since a password may contain any character.
+
+    >>> redact("rtsp://admin:se@cret@camera/1?token=abc&channel=2")
+    'rtsp://***@camera/1?token=***&channel=2'
     """
     if "://" not in source and ":" not in source.rpartition("@")[0]:
         return source
-    hidden = LOGIN.sub(lambda m: f"{m[1] or ''}{HIDDEN}@", source)
-    return SECRET.sub(lambda m: m[1] + HIDDEN, hidden)
+    hidden = LOGIN_PATTERN.sub(lambda m: f"{m[1] or ''}{HIDDEN}@", source)
+    return SECRET_PATTERN.sub(lambda m: m[1] + HIDDEN, hidden)

@@ -1,252 +1,191 @@
-"""Where frames come from: a camera, a stream, a video file, a photo, a folder of photos.
+"""Videos: every frame of a file, in order."""
 
-A live source gives its newest frame and counts those it dropped; a file drops none. `open_source`
-is the one function for all of them.
-"""
-
-import math
-import os
-import re
+import threading
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, Self
-from urllib.parse import unquote
+from typing import Any
 
 import av
+from av.container import InputContainer
 from av.error import FFmpegError
 
 from demo.errors import UserError
+from demo.events import Event
 from demo.frames import Frame, NoFrame
+from demo.sources.base import POLL_SECONDS, Source
 from demo.sources.decoding import (
-    BOUND,
-    DECODERS,
-    OPEN_SECONDS,
-    UNDECODABLE,
-    bgr,
-    bound,
+    DECODER_THREADS,
+    NETWORK_SECONDS,
+    NOT_DECODABLE,
+    frame_rate,
+    open_video,
+    output_size,
     pixel_aspect,
     reason,
-    taken_size,
+    to_bgr,
 )
-from demo.sources.live import TICK, Camera, LiveSource, Stream
-from demo.sources.photos import OTHER_SUFFIXES, PHOTO_SUFFIXES, PhotoSource, is_photo, photos_in
-from demo.sources.reader import FrameReader, Picture
+from demo.sources.reader import FrameReader, TimedImage
 from demo.sources.redact import redact
 from demo.sources.timestamps import ContinuousTimestamps
 
-FILES = {  # videos; by http, what else there is may be a camera's stream
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
-    *(".3gp", ".ogv", ".mts", ".m2ts"),
-}
-CAMERA = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
-COMPLETE = 0.98  # of what the container announces
-SHORT_SECONDS = 0.25  # what is told may last that much longer, or as long as a frame
+COMPLETE_SHARE = (
+    0.98  # of the frames or the duration that the file states; with less, it ends early
+)
+LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as the others
+ASSUMED_FPS = 25.0  # of a file that states no frame rate
 
 
-class Source(Protocol):
-    """An iterable of frames that is opened and closed by `with`."""
+class VideoSource(Source):
+    """A video file or a video at an http address: every frame in order, decoded ahead by a thread.
 
-    name: str
+    `watch` yields the event "info" before the first frame if frames are scaled while decoding, and
+    "failed" after the last one if the video ends early.
 
-    @property
-    def live(self) -> bool:
-        """Frames come at their own time, and only the newest is kept."""
-        ...
-
-    @property
-    def photos(self) -> bool:
-        """Frames have nothing to do with one another."""
-        ...
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second; of a camera what it claims."""
-        ...
-
-    @property
-    def count(self) -> int | None:
-        """Frames in all, where that is known."""
-        ...
-
-    @property
-    def dropped(self) -> int:
-        """Frames that were never seen; only a live source has any."""
-        ...
-
-    @property
-    def warning(self) -> str | None:
-        """Set after the last frame if it was not the end."""
-        ...
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: object) -> None: ...
-    def __iter__(self) -> Iterator[Frame]: ...
-    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
-        """The frames and, where none came for `patience` seconds, a NoFrame."""
-        ...
-
-
-def open_source(spec: str, give_up: float = math.inf) -> Source:
-    """The source for what the user typed. Raises UserError where it cannot be opened.
-
-    One that is live reconnects until `give_up` seconds have passed without a picture.
+    `first_pts` is the timestamp of the first frame on the file's own clock, in seconds. The reader
+    thread sets it once, before `watch` yields that frame. From then on it does not change, and any
+    thread may read it; before, it is 0.
     """
-    if not spec:
-        raise UserError("-s names nothing: give a camera, a file, a folder or an address")
-    device = os.path.realpath(spec)  # udev names cameras in /dev/v4l/by-id
-    if camera := CAMERA.fullmatch(spec) or CAMERA.fullmatch(device):  # a folder 7 is ./7
-        number = int(camera[1])
-        return LiveSource(str(number), lambda: Camera(number), give_up)
-    if spec.startswith("file://"):
-        spec = unquote(spec.removeprefix("file://"))
-    elif "://" in spec:
-        file = Path(re.split("[?#]", spec)[0])
-        if spec.lower().startswith("http") and file.suffix.lower() in FILES:
-            return VideoSource(spec)
-        return LiveSource(redact(spec), lambda: Stream(spec), give_up)
-    path = Path(spec)
-    if path.is_dir():
-        return PhotoSource(spec, *photos_in(path))
-    if not path.exists():
-        raise UserError(f"no such file or folder: {redact(spec)}")
-    suffix = path.suffix.lower()
-    if suffix in PHOTO_SUFFIXES or (suffix not in FILES and path.is_file() and is_photo(path)):
-        return PhotoSource(spec, [path])
-    if suffix in OTHER_SUFFIXES - FILES:
-        raise UserError(f"{spec} is a picture of a kind that is not read: make it a JPEG")
-    return VideoSource(spec)
-
-
-class VideoSource:
-    """A video file, every frame in order, decoded ahead by a thread."""
 
     live, photos, dropped = False, False, 0
+    path: Path | None = None
+    fps: float | None = None
+    count: int | None = None
 
-    def __init__(self, name: str) -> None:
-        """Open a path or an http address. Raises UserError where there is no video."""
-        remote = "://" in name
-        self.name = redact(name) if remote else name
-        self.start = 0.0  # seconds on the file's clock, of the first frame once that was read
-        self.warning: str | None = None
-        self._heard = 0.0  # seconds on the file's clock, up to which there was sound
+    def __init__(self, address: str, timeout: float = NETWORK_SECONDS) -> None:
+        """Open a path or an http address. Raises UserError if there is no video.
+
+        `timeout`: seconds that a server may take to answer, now and at every read.
+        """
+        remote = "://" in address
+        self.name = redact(address) if remote else address
+        self.path = None if remote else Path(address)
+        self.first_pts = 0.0
+        self._audio_end = 0.0  # seconds on the file's clock: end of the latest audio packet
+        self._closed = False
+        self._timeout = timeout
+        self._container, self._stream = self._open(address, remote)
+        self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
+        size = self._stream.width, self._stream.height
+        output = output_size(*size, self._aspect)
+        self._resized, self._downscaled = output != size, output[1] < size[1]
+        # With "AUTO", each thread decodes a frame of its own: too much memory for large frames.
+        self._stream.thread_type = "SLICE" if self._downscaled else "AUTO"
+        self._stream.codec_context.thread_count = DECODER_THREADS
+        self.fps = frame_rate(self._stream)
+        self.count = self._stated_frames()
+        self._reader = FrameReader(self._decode, capacity=1 if self._downscaled else 2)
+
+    def start(self) -> None:
+        """Start decoding."""
+        self._reader.start()
+
+    def close(self) -> None:
+        """Stop decoding and close the file.
+
+        A thread that waits for a server longer than JOIN_SECONDS keeps its connection until the
+        timeout of the connection.
+        """
+        if not self._closed and self._reader.stop():
+            self._container.close()
+        self._closed = True
+
+    def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
+        """Yield every frame, and a NoFrame whenever decoding takes longer than `patience` seconds.
+
+        Raises UserError if no frame can be decoded.
+        """
+        self.start()
+        index, seconds, failure = -1, 0.0, ""
+        while not self._reader.ended:
+            try:
+                item = self._reader.take(patience)
+            except (FFmpegError, OSError) as error:
+                failure = f": {reason(error, self._timeout)}"
+                break
+            if item is not None:
+                index, seconds = index + 1, item[1]
+                frame = Frame(item[0], index, seconds, self.name)
+                if index == 0 and self._resized:
+                    yield self._resize_event(frame)
+                yield frame
+            elif not self._reader.ended:
+                yield NoFrame(seconds)
+        if self._closed:
+            return
+        if index < 0:
+            raise UserError(f"{self.name} {NOT_DECODABLE}")
+        if not failure and self._is_short(index + 1, seconds):
+            failure = f", second {seconds:.1f}: the file is truncated or damaged"
+        if failure:
+            text = f"{self.name} ends early after frame {index}{failure}"
+            yield Event("failed", text, self.name, seconds)
+
+    def _open(self, address: str, remote: bool) -> tuple[InputContainer, av.VideoStream]:
+        url = address if remote else f"file:{address}"  # else FFmpeg takes a colon for a protocol
         try:
-            self._container = av.open(
-                name if remote else f"file:{name}",  # a colon in a path is no protocol's
-                timeout=OPEN_SECONDS if remote else None,
-                metadata_errors="replace",
-                options=BOUND,
-            )
-            self._stream = next(s for s in self._container.streams.video if s.codec_context)
-        except InterruptedError:  # PyAV has lost what the signal raised, as where a pipe is empty
+            return open_video(url, self.name, self._timeout if remote else None, {})
+        except InterruptedError:  # raised by Ctrl-C, for example while a pipe is empty
             raise KeyboardInterrupt from None
         except (FFmpegError, StopIteration, OSError) as error:
             raise UserError(
-                f"cannot read {self.name} as a video or photo ({reason(error)}): is the file "
-                "complete?"
+                f"cannot read {self.name} as a video or photo ({reason(error, self._timeout)}): "
+                "is the file complete?"
             ) from None
-        bound(self._stream, self.name)
-        self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
-        size = self._stream.width, self._stream.height
-        taken = taken_size(*size, self._aspect)
-        self.scaled = taken[1] < size[1]  # then few frames are decoded at once
-        self._stream.thread_type = "SLICE" if self.scaled else "AUTO"
-        self._stream.codec_context.thread_count = DECODERS
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps: float | None = float(rate) if rate else None
-        self.count: int | None = self._expected_count()
-        self.taken: str | None = None  # size of the frames, where it is not the file's
-        pictures = self._pictures()
-        if taken != size:
-            first = self._first(pictures)
-            height, width = bgr(first, self._aspect).shape[:2]  # only a picture tells its rotation
-            self.taken = f"{width}x{height}"
-            pictures = chain([first], pictures)
-        self._reader = FrameReader(
-            lambda _: self._decode(pictures), capacity=1 if self.scaled else 2
-        )
 
-    def _expected_count(self) -> int | None:
+    def _resize_event(self, frame: Frame) -> Event:
+        height, width = frame.image.shape[:2]  # after rotation
+        change = "scaled down" if self._downscaled else "stretched"
+        text = f"{self.name}: frames are {change} to {width}x{height} while decoding"
+        return Event("info", text, self.name, frame.time)
+
+    def _stated_frames(self) -> int | None:
         if self._stream.frames:
             return int(self._stream.frames)
         duration = self._container.duration
         return round(duration / av.time_base * self.fps) if duration and self.fps else None
 
-    def __enter__(self) -> Self:
-        self._reader.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._reader.stop():
-            self._container.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        return (seen for seen in self.watch() if isinstance(seen, Frame))
-
-    def watch(self, patience: float = TICK) -> Iterator[Frame | NoFrame]:
-        """The frames and, where decoding one takes longer than `patience`, a NoFrame."""
-        index, seconds = -1, 0.0
-        while True:
-            picture = self._reader.take(patience)
-            if picture is not None:
-                index, seconds = index + 1, picture[1]
-                yield Frame(picture[0], index, seconds, self.name)
-            elif self._reader.ended:
-                break
-            else:
-                yield NoFrame(seconds, "")
-        if index < 0:
-            raise UserError(f"{self.name} {UNDECODABLE}")
-        if self._reader.failure:
-            self.warning = f"{self.name} breaks off after frame {index}: {self._reader.failure}"
-        elif self._is_short(index + 1, seconds):
-            self.warning = (
-                f"{self.name} breaks off after frame {index}, second {seconds:.1f}: the file is "
-                "truncated or damaged"
-            )
-
     def _is_short(self, frames: int, seconds: float) -> bool:
-        """Whether fewer frames came than the file says, and less time: an editor may have hidden
-        frames that are still counted."""
-        if self._stream.frames and frames >= COMPLETE * self._stream.frames - 1:
-            return False
-        last = max(SHORT_SECONDS, 1 / (self.fps or 25.0))
-        return seconds + last < COMPLETE * self._told_seconds()
+        """Whether the file states more frames and a longer duration than there were.
 
-    def _told_seconds(self) -> float:
-        """How long the file says that its picture lasts; if it tells only that, how long all does,
-        unless it was the sound that lasted so long."""
+        The number of frames alone is not enough: an editor may have hidden frames that still count.
+        """
+        if self._stream.frames and frames >= COMPLETE_SHARE * self._stream.frames - 1:
+            return False
+        last_frame = max(LAST_FRAME_SECONDS, 1 / (self.fps or ASSUMED_FPS))
+        return seconds + last_frame < COMPLETE_SHARE * self._stated_seconds()
+
+    def _stated_seconds(self) -> float:
+        """Duration of the video track as the file states it, in seconds.
+
+        If the file only states the duration of all tracks together: that one, or 0 if the audio
+        lasted as long.
+        """
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
-        try:  # Matroska's, from the start of the file to the end of this track
+        try:  # in Matroska: from the start of the file to the end of this track
             hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.start
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.first_pts
         except (KeyError, ValueError):
             whole = (self._container.duration or 0) / av.time_base
-            begun = (self._container.start_time or 0) / av.time_base
-            return whole if self._heard - begun < COMPLETE * whole else 0.0
+            start = (self._container.start_time or 0) / av.time_base
+            return whole if self._audio_end - start < COMPLETE_SHARE * whole else 0.0
 
-    def _first(self, pictures: Iterator[av.VideoFrame]) -> av.VideoFrame:
-        try:
-            return next(pictures)
-        except (FFmpegError, StopIteration, OSError):
-            raise UserError(f"{self.name} {UNDECODABLE}") from None
+    def _decode(self, stopped: threading.Event) -> Iterator[TimedImage]:
+        """Yield images and their seconds since the first one. Runs in the reader thread."""
+        clock, length = ContinuousTimestamps(), 1 / (self.fps or ASSUMED_FPS)
+        for index, decoded in enumerate(self._decoded_frames()):
+            stated = decoded.time if decoded.time is not None else index * length
+            seconds = clock(stated, length)
+            self.first_pts = self.first_pts if index else seconds
+            yield to_bgr(decoded, self._aspect), seconds - self.first_pts
 
-    def _decode(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Picture]:
-        clock, length = ContinuousTimestamps(), 1 / (self.fps or 25.0)
-        for index, picture in enumerate(pictures):
-            told = picture.time if picture.time is not None else index * length
-            seconds = clock(told, length)
-            self.start = self.start if index else seconds
-            yield bgr(picture, self._aspect), seconds - self.start
-
-    def _pictures(self) -> Iterator[av.VideoFrame]:
-        """Decode the pictures and note how far the sound reaches."""
-        sounds = self._container.streams.audio
-        packets: Iterator[Any] = self._container.demux(self._stream, *sounds)
+    def _decoded_frames(self) -> Iterator[av.VideoFrame]:
+        """Yield the decoded frames, and note on the way where the audio ends."""
+        audio = self._container.streams.audio
+        packets: Iterator[Any] = self._container.demux(self._stream, *audio)
         for packet in packets:
             if packet.stream.index == self._stream.index:
                 yield from packet.decode()
             elif packet.pts is not None:
                 end = packet.pts + (packet.duration or 0)
-                self._heard = max(self._heard, float(end * packet.time_base))
+                self._audio_end = max(self._audio_end, float(end * packet.time_base))

@@ -1,9 +1,9 @@
-"""From a frame and its faces to the crops a network was trained on.
+"""Crop faces from a frame as a network was trained on them.
 
-Three geometries: the standard chip, a similarity transform of five points (dlib's `get_face_chip`
-framing, from MTCNN's points), the "box + margin on each side" crop of the SSR-Net authors, and
-the three context crops that `models.crops.context` cuts from a standard chip.
-Training, evaluation and the live application all crop here.
+Three geometries: the chip, a similarity transform of five points (the framing of dlib's
+`get_face_chip`, from MTCNN's points); the SSR-Net authors' box with a margin on each side; and the
+three context crops that `models.crops.context` takes from a chip. Training, evaluation and the live
+application all crop here.
 """
 
 import cv2
@@ -35,10 +35,10 @@ BORDERS = {
 def crop_faces(
     image: np.ndarray, boxes: np.ndarray, points: np.ndarray, spec: InputSpec
 ) -> np.ndarray:
-    """Crops (N, size, size, depth) uint8 in the channel order of `image` (BGR), one per face.
+    """Crops (N, size, size, depth) uint8 in the channel order of `image` (H, W, 3), one per face.
 
-    boxes (N, 4) xyxy pixels, points (N, 5, 2) pixels. A face whose points are not finite, or any
-    face when `spec.align` is "box", is cropped by its box.
+    `boxes` (N, 4) xyxy and `points` (N, 5, 2) are in pixels. A face whose points are not finite, or
+    any face if `spec.align` is "box", is cropped by its box.
     """
     crops = np.empty((len(boxes), spec.size, spec.size, spec.depth), np.uint8)
     if spec.align == "context":
@@ -74,23 +74,24 @@ def central_crop(chip: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 def central_transform(chip_size: int, spec: InputSpec) -> np.ndarray:
     """Transform (2, 3) from the pixels of a chip of margin 0.4 to those of its central crop."""
-    zoom = spec.size / (chip_size * (1 + 2 * spec.margin) / 1.8 * spec.view)
+    zoom = spec.size / (chip_size * (1 + 2 * spec.margin) / 1.8 * spec.crop_fraction)
     shift = (spec.size - 1) / 2 - zoom * (chip_size - 1) / 2
     return np.array([[zoom, 0, shift], [0, zoom, shift]])
 
 
 def context_crops(chip: np.ndarray, size: int) -> np.ndarray:
-    """The three crops (size, size, 9) of a chip (S, S, 3) of margin 0.4, along the channels; black
-    lies beyond the chip."""
+    """The three crops of a chip (S, S, 3) of margin 0.4, along the channels (size, size, 9); black
+    outside the chip."""
     matrices = context_transforms(len(chip), size)
     return np.concatenate([warp(chip, m, size, "constant") for m in matrices], axis=-1)
 
 
 def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Similarity transforms (N, 2, 3) from image pixels to crop pixels, least squares over the
-    five points (Umeyama 1991, in complex form: dst = a·src + b)."""
+    """Similarity transforms (N, 2, 3) float64 from image pixels to crop pixels: least squares over
+    the five points (N, 5, 2) (Umeyama 1991, in complex form: dst = a·src + b). nan for points that
+    are not finite or coincide."""
     target = (MEAN_POINTS + spec.margin) / (1 + 2 * spec.margin)
-    target = ((target - 0.5) / spec.view + 0.5) * spec.size - 0.5
+    target = ((target - 0.5) / spec.crop_fraction + 0.5) * spec.size - 0.5
     src = points[..., 0] + 1j * points[..., 1]  # (N, 5)
     dst = target[:, 0] + 1j * target[:, 1]  # (5,)
     src_mean = src.mean(axis=1, keepdims=True)
@@ -98,7 +99,7 @@ def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:
     src_centred = src - src_mean
     spread = (np.abs(src_centred) ** 2).sum(axis=1)
     spread = np.where(spread > 0, spread, np.nan)
-    with np.errstate(invalid="ignore"):  # unknown points: the transform is nan as well
+    with np.errstate(invalid="ignore"):  # points that are nan give a transform that is nan
         a = (src_centred.conj() * dst_centred).sum(axis=1) / spread
     b = dst.mean() - a * src_mean[:, 0]
     rows = [[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]
@@ -106,8 +107,11 @@ def chip_transforms(points: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
-    """Apply a (2, 3) transform; what is to shrink to less than half is shrunk by areas first:
-    bilinear sampling would skip pixels, and a large face would look sharper than in training."""
+    """Apply a (2, 3) transform: a crop (size, size, C), with a border of BORDERS outside the image.
+
+    Below half of the original size the image is first shrunk by area averaging: bilinear sampling
+    would skip pixels, and a large face would look sharper than in training.
+    """
     shrink = int(1 / max(np.hypot(*matrix[:, 0]), 1e-6))
     if shrink >= 2:
         image, matrix = _shrunk_region(image, matrix, size, shrink)
@@ -119,12 +123,12 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.nd
 def _shrunk_region(
     image: np.ndarray, matrix: np.ndarray, size: int, shrink: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the image that the crop sees, `shrink` times smaller, and its transform."""
+    """The part of the image that the crop shows, `shrink` times smaller, and its transform."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
-    seen = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    x1, y1 = np.clip(np.floor(seen.min(0)) - 2 * shrink, 0, [width - 1, height - 1]).astype(int)
-    x2, y2 = np.clip(np.ceil(seen.max(0)) + 2 * shrink, [x1 + 1, y1 + 1], [width, height]).astype(
+    shown = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    x1, y1 = np.clip(np.floor(shown.min(0)) - 2 * shrink, 0, [width - 1, height - 1]).astype(int)
+    x2, y2 = np.clip(np.ceil(shown.max(0)) + 2 * shrink, [x1 + 1, y1 + 1], [width, height]).astype(
         int
     )
     region = image[y1:y2, x1:x2]
@@ -138,11 +142,11 @@ def _shrunk_region(
 
 
 def box_crop(image: np.ndarray, box: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """The SSR-Net authors' crop: margin·w and margin·h on each side, its last pixel included,
-    clipped to the frame and stretched to the square."""
+    """The SSR-Net authors' crop (size, size, 3) of a box (4,) xyxy: margin·w and margin·h on each
+    side, last pixel included, clipped to the image and stretched to a square."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in box)
-    grow = ((1 + 2 * spec.margin) * spec.view - 1) / 2
+    grow = ((1 + 2 * spec.margin) * spec.crop_fraction - 1) / 2
     dx, dy = (x2 - x1) * grow, (y2 - y1) * grow
     left = int(np.clip(x1 - dx, 0, width - 1))
     top = int(np.clip(y1 - dy, 0, height - 1))

@@ -53,7 +53,7 @@ class Chips:
     @property
     def age_known(self) -> np.ndarray:
         """(N,) bool: whether the label limits the age at all."""
-        return self.age_high - self.age_low < OLDEST
+        return np.asarray(self.age_high - self.age_low < OLDEST)
 
 
 class MappedImages:
@@ -71,7 +71,7 @@ class MappedImages:
         """The image of a row (128, 128, 3), or a copy of several rows (M, 128, 128, 3)."""
         if np.ndim(rows) == 0:
             k, row = self._places[rows]
-            return self._files[k][row]
+            return np.asarray(self._files[k][row])
         return np.stack([self[row] for row in rows])
 
 
@@ -192,7 +192,7 @@ def _fingerprint(pictures: Pictures) -> str:
     path = pictures.path
     first, *images = _files(pictures) if path.is_dir() else [""]
     stats = {name: (path / name).stat() for name in (first, *images)}
-    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP} {GEOMETRY_VERSION}"
+    text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP.cache_key} {GEOMETRY_VERSION}"
     text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,1 +1,1 @@
-"""MTCNN, the face detector."""
+"""The face detector, MTCNN."""

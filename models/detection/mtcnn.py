@@ -1,10 +1,10 @@
 """MTCNN: Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks
-(Zhang et al. 2016), with the weights of the `mtcnn` package; OpenVINO runs it on videos,
-ONNX Runtime on photos and data sets.
+(Zhang et al. 2016), with the weights of the `mtcnn` package. OpenVINO runs it on videos, ONNX
+Runtime on photos and data sets.
 
-P-Net proposes on an image pyramid, R-Net and O-Net refine crops of the proposals, O-Net adds five
-points. The graphs take uint8 BGR pixels: channel order and scaling are folded into their first
-convolution (`models.upstream.mtcnn_graph`).
+P-Net proposes boxes on an image pyramid, R-Net and O-Net refine crops of the proposals, O-Net adds
+five points. The graphs take uint8 BGR pixels: channel order and scaling are folded into their first
+convolution (`models.upstream.mtcnn_files`).
 """
 
 from dataclasses import dataclass
@@ -13,29 +13,30 @@ import cv2
 import numpy as np
 
 from models.detection.boxes import grow, nms, square
-from models.detection.pyramid import CELL, STRIDE, cells_along, sheets
-from models.inference.estimator import open_detector_network
+from models.detection.pyramid import CELL, STRIDE, atlases, cells_along
+from models.inference.devices import open_detector_network
 from models.manifest import load_manifest
 
-P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # the package's
+P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # as in the package
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
-SMALLEST, SMALLEST_PART = 20.0, 1 / 34  # pixels, of the shorter side: faces worth a search
-EDGE, CLIP, TILES = 0.3, 3.0, 4  # of the shorter side; contrast at most, parts of a side: CLAHE
-MOST_CELLS = 1500  # of a level: a crowd; overlaps are a matrix of that size
-MOST_PROPOSALS = 2000  # of a picture, for the same reason: ten for each of 200 faces
-NEAR = 2.4  # sides of the surroundings in which a lost face is looked for, in box sides
-NEAR_SIZES = (26, 38)  # pixels, of the surroundings: faces of 1.1 and 0.76 box sides
-REMAP_SIDE = 32_766  # pixels: OpenCV samples no larger pictures, and makes none
-REMAP_BOXES = 512  # a call, for that reason
-GRAY = (127.5, 127.5, 127.5)  # what lies outside the picture: the nets' zero
-MIDDLE = 127  # the same as a pixel
+MIN_FACE, MIN_FACE_SHARE = 20.0, 1 / 34  # pixels, share of the shorter side: smallest face
+EDGE = 0.3  # of the shorter side: gray border of the second search
+CLAHE_CLIP, CLAHE_TILES = 3.0, 4  # contrast limit, tiles per side
+MAX_CELLS = 1500  # per atlas, enough for a crowd: NMS makes a matrix of that size
+MAX_PROPOSALS = 2000  # per image, for the same reason: ten for each of 200 faces
+REGION = 2.4  # box sides: size of the region in which `detect_around` searches
+REGION_SIZES = (26, 38)  # pixels of the resized region: finds faces of 1.1 and 0.76 box sides
+REMAP_SIDE = 32_766  # pixels: limit of cv2.remap for both images
+REMAP_BOXES = 512  # per call, for that reason
+GRAY = (127.5, 127.5, 127.5)  # outside the image: becomes 0 in the networks
+GRAY_PIXEL = 127  # the same as uint8
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Faces, one row each. Only `detect` and `detect_around` give them best score first."""
+    """Faces, one row each. `detect` and `detect_around` order them by score, best first."""
 
-    boxes: np.ndarray  # (N, 4) float32, xyxy, pixels, inside the image
+    boxes: np.ndarray  # (N, 4) float32, xyxy, pixels, clipped to the image
     scores: np.ndarray  # (N,) float32, 0..1
     points: np.ndarray  # (N, 5, 2) float32, pixels: eyes, nose, mouth corners, left one first
 
@@ -47,18 +48,21 @@ class Detections:
 
     @classmethod
     def concatenate(cls, parts: list["Detections"]) -> "Detections":
-        """The rows of all parts, one after the other."""
+        """The rows of all parts, in order."""
         columns = ("boxes", "scores", "points")
         return cls(*(np.concatenate([getattr(part, c) for part in parts]) for c in columns))
 
 
 class Mtcnn:
-    """Find faces from `min_face` pixels on, at any image size."""
+    """Detect faces of `min_face` pixels and more, in images of any size."""
 
     def __init__(self, min_face: float | None = None, video: bool = True) -> None:
-        """`min_face` None: 20 pixels, or in large images a 34th of the shorter side. `video`: the
-        images are frames of one shape, and a face missed in one has other chances in the next, so
-        that speed counts; else they are pictures of many shapes and every face counts."""
+        """`min_face` None: 20 pixels, or a 34th of the image's shorter side if that is more.
+
+        `video`: the images are frames of one shape; a face that is missed in one frame can be found
+        in the next, so speed counts. Otherwise they are photos of many shapes and every face
+        counts. Raises ModelError if a weights file is missing or damaged.
+        """
         self.min_face = None if min_face is None else max(float(min_face), CELL)
         self._video = video
         self._proposal_score = P_THRESHOLD_VIDEO if video else P_THRESHOLD
@@ -68,33 +72,37 @@ class Mtcnn:
         self._onet = open_detector_network(manifest.file("onet"), video)
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
-        """Faces in a BGR image (H, W, 3) uint8; `coarse` leaves out the pyramid's largest level,
-        half of the work, and with it faces under 1.4 times the smallest. A picture in which none
-        is found is searched once more, in a better light."""
+        """Faces in a BGR image (H, W, 3) uint8.
+
+        `coarse` skips the pyramid's largest level: half of the work, but faces smaller than 1.4
+        times `min_face` are missed. A photo without a face is searched again with enhanced
+        contrast.
+        """
         found = self._cascade(image, self._propose(image, coarse))
-        return found if len(found) or self._video else self._look_again(image)
+        return found if len(found) or self._video else self._detect_enhanced(image)
 
     def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """Faces close to boxes (N, 4) where one was expected, of about that size: all three nets,
-        but only on the surroundings."""
+        """Faces near boxes (N, 4) xyxy where a face was expected, of about that size: the whole
+        cascade, but only on a region around each box."""
         if len(boxes) == 0:
             return self._cascade(image, boxes)
-        count, side = len(boxes), max(NEAR_SIZES)
-        regions = np.tile(grow(square(boxes), NEAR), (len(NEAR_SIZES), 1))
-        sizes = np.repeat(NEAR_SIZES, count)
-        pictures = np.full((len(sizes), side, side, 3), MIDDLE, np.uint8)
-        parts = np.full((len(sizes), cells_along(side), cells_along(side)), -1)
-        for start, size in zip(range(0, len(sizes), count), NEAR_SIZES, strict=True):
+        count, side = len(boxes), max(REGION_SIZES)
+        regions = np.tile(grow(square(boxes), REGION), (len(REGION_SIZES), 1))
+        sizes = np.repeat(REGION_SIZES, count)
+        images = np.full((len(sizes), side, side, 3), GRAY_PIXEL, np.uint8)
+        region_of_cell = np.full((len(sizes), cells_along(side), cells_along(side)), -1)
+        for start, size in zip(range(0, len(sizes), count), REGION_SIZES, strict=True):
             rows, cells = slice(start, start + count), cells_along(size)
-            pictures[rows, :size, :size] = patches(image, regions[rows], size)
-            parts[rows, :cells, :cells] = np.arange(start, start + count)[:, None, None]
-        part, near, scores = self._cells(pictures, parts)
-        zoom = (regions[part, 2:] - regions[part, :2]) / sizes[part, None]
-        near = near * np.tile(zoom, 2) + np.tile(regions[part, :2], 2)
-        return self._cascade(image, _best([near], [scores]))
+            images[rows, :size, :size] = patches(image, regions[rows], size)
+            region_of_cell[rows, :cells, :cells] = np.arange(start, start + count)[:, None, None]
+        region, found, scores = self._cells(images, region_of_cell)
+        zoom = (regions[region, 2:] - regions[region, :2]) / sizes[region, None]
+        proposals = found * np.tile(zoom, 2) + np.tile(regions[region, :2], 2)
+        return self._cascade(image, _best([proposals], [scores]))
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
-        """O-Net alone on boxes (N, 4) around faces, squared first: one row per box, in order."""
+        """O-Net alone on boxes (N, 4) xyxy around faces, which are squared first: one row per box,
+        in the order of the boxes, also where the score is low."""
         if len(boxes) == 0:
             return _clipped(image, np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
         boxes = square(boxes)
@@ -106,84 +114,87 @@ class Mtcnn:
         return _clipped(image, boxes, found["scores"], points)
 
     def refine_once(self, image: np.ndarray, found: Detections) -> Detections:
-        """Faces of a picture measured once more where they were found, as a video's are from their
-        second frame on: their points then waver half as much. What no longer passes for a face
-        stays as it was."""
-        again = self.refine(image, found.boxes)
-        face = again.scores > O_THRESHOLD
+        """Refine the faces of a photo once more, as the faces of a video are from their second
+        frame on: this halves the jitter of their points. A face that O-Net then rejects stays
+        unchanged."""
+        refined = self.refine(image, found.boxes)
+        accepted = refined.scores > O_THRESHOLD
         return Detections(
-            np.where(face[:, None], again.boxes, found.boxes),
+            np.where(accepted[:, None], refined.boxes, found.boxes),
             found.scores,
-            np.where(face[:, None, None], again.points, found.points),
+            np.where(accepted[:, None, None], refined.points, found.points),
         )
 
-    def _look_again(self, image: np.ndarray) -> Detections:
-        """Faces in a picture in which none was found, with its contrast evened (CLAHE, Zuiderveld
-        1994) and gray around it."""
+    def _detect_enhanced(self, image: np.ndarray) -> Detections:
+        """Faces in the image after contrast-limited histogram equalization (CLAHE, Zuiderveld 1994)
+        and with a gray border."""
         edge = int(EDGE * min(image.shape[:2]))
         luma = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
-        luma[..., 0] = cv2.createCLAHE(CLIP, (TILES, TILES)).apply(luma[..., 0])
-        even = cv2.cvtColor(luma, cv2.COLOR_YCrCb2BGR)
-        wide = cv2.copyMakeBorder(even, *(edge,) * 4, cv2.BORDER_CONSTANT, value=(MIDDLE,) * 3)
-        found = self._cascade(wide, self._propose(wide, coarse=False))
+        luma[..., 0] = cv2.createCLAHE(CLAHE_CLIP, (CLAHE_TILES, CLAHE_TILES)).apply(luma[..., 0])
+        equalized = cv2.cvtColor(luma, cv2.COLOR_YCrCb2BGR)
+        bordered = cv2.copyMakeBorder(
+            equalized, *(edge,) * 4, cv2.BORDER_CONSTANT, value=(GRAY_PIXEL,) * 3
+        )
+        found = self._cascade(bordered, self._propose(bordered, coarse=False))
         found = _clipped(image, found.boxes - edge, found.scores, found.points - edge)
         return found[np.flatnonzero((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1))]
 
     def _propose(self, image: np.ndarray, coarse: bool) -> np.ndarray:
-        """P-Net's boxes (N, 4) over all pyramid levels, or all but the largest."""
+        """P-Net's boxes (N, 4) on all pyramid levels, or on all except the largest if `coarse`."""
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
         height, width = image.shape[:2]
         level = image
-        min_face = self.min_face or max(SMALLEST, min(height, width) * SMALLEST_PART)
-        for sheet in sheets(height, width, min_face)[int(coarse) :]:
-            picture = np.full((1, sheet.height, sheet.width, 3), MIDDLE, np.uint8)
-            for (x, y), shape in zip(sheet.corners.tolist(), sheet.sizes.tolist(), strict=True):
+        min_face = self.min_face or max(MIN_FACE, min(height, width) * MIN_FACE_SHARE)
+        for atlas in atlases(height, width, min_face)[int(coarse) :]:
+            packed = np.full((1, atlas.height, atlas.width, 3), GRAY_PIXEL, np.uint8)
+            for (x, y), shape in zip(atlas.corners.tolist(), atlas.sizes.tolist(), strict=True):
                 level = _shrunk(level, shape, self._video)
-                picture[0, y : y + shape[1], x : x + shape[0]] = level
-            part, cells, cell_scores = self._cells(picture, sheet.parts)
-            keep = nms(cells, cell_scores, 0.5)  # levels do not overlap on their sheet
-            zoom = np.array([width, height]) / sheet.sizes[part[keep]]
-            found = cells[keep] - np.tile(sheet.corners[part[keep]], 2)
+                packed[0, y : y + shape[1], x : x + shape[0]] = level
+            levels, cells, cell_scores = self._cells(packed, atlas.level_of_cell)
+            keep = nms(cells, cell_scores, 0.5)  # levels do not overlap in the atlas
+            zoom = np.array([width, height]) / atlas.sizes[levels[keep]]
+            found = cells[keep] - np.tile(atlas.corners[levels[keep]], 2)
             boxes.append(found * np.tile(zoom, 2))
             scores.append(cell_scores[keep])
         return _best(boxes, scores)
 
     def _cells(
-        self, images: np.ndarray, parts: np.ndarray
+        self, images: np.ndarray, part_of_cell: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """P-Net's cells with a face in images (B, h, w, 3) uint8: part (N,), box (N, 4), score. A
-        cell is of the part that `parts` (B, rows, columns) names, or of none (-1)."""
+        """P-Net's cells with a face in images (B, h, w, 3) uint8: part (N,), box (N, 4) and score
+        (N,). `part_of_cell` (B, rows, columns): number of the level or region that a cell belongs
+        to; cells with -1 are ignored."""
         found = self._pnet(images)
         offsets, scores = found["offsets"], found["scores"]
-        where, rows, columns = np.nonzero((scores > self._proposal_score) & (parts >= 0))
-        if len(where) > MOST_CELLS:
-            best = np.argpartition(-scores[where, rows, columns], MOST_CELLS)[:MOST_CELLS]
+        where, rows, columns = np.nonzero((scores > self._proposal_score) & (part_of_cell >= 0))
+        if len(where) > MAX_CELLS:
+            best = np.argpartition(-scores[where, rows, columns], MAX_CELLS)[:MAX_CELLS]
             where, rows, columns = where[best], rows[best], columns[best]
         corners = np.stack([columns, rows], axis=1) * STRIDE
         boxes = np.hstack([corners, corners + CELL]) + offsets[where, :, rows, columns] * CELL
-        return parts[where, rows, columns], boxes, scores[where, rows, columns]
+        return part_of_cell[where, rows, columns], boxes, scores[where, rows, columns]
 
     def _cascade(self, image: np.ndarray, proposals: np.ndarray) -> Detections:
         """R-Net and O-Net on proposals (N, 4)."""
-        boxes = self._reject(image, square(proposals))
+        boxes = self._refine_coarsely(image, square(proposals))
         found = self.refine(image, boxes)
         found = found[found.scores > O_THRESHOLD]
         return found[nms(found.boxes, found.scores, 0.7, over_smaller=True)]
 
-    def _reject(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """R-Net's boxes (M, 4): refined, without those that are no face."""
+    def _refine_coarsely(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """R-Net's refined boxes (M, 4), without those that it rejects."""
         if len(boxes) == 0:
             return boxes
         found = self._rnet(patches(image, boxes, 24))
         sides = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
         face = found["scores"] > R_THRESHOLD
         boxes, scores = (boxes + found["offsets"] * sides)[face], found["scores"][face]
-        return boxes[nms(boxes, scores, 0.7)]
+        return np.asarray(boxes[nms(boxes, scores, 0.7)])
 
 
 def _shrunk(image: np.ndarray, shape: list[int], quickly: bool) -> np.ndarray:
-    """An image at another (width, height), by areas. `quickly`: halved as often as that leaves it
-    larger, which is ten times as fast as areas of any size, then interpolated."""
+    """The image at a smaller `shape` (width, height), by area averaging. `quickly`: halve it while
+    it stays larger than `shape`, then interpolate, which is ten times as fast."""
     if not quickly:
         return cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
     while image.shape[1] >= 2 * shape[0] and image.shape[0] >= 2 * shape[1]:
@@ -193,25 +204,27 @@ def _shrunk(image: np.ndarray, shape: list[int], quickly: bool) -> np.ndarray:
 
 
 def patches(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
-    """Crops (N, size, size, 3) uint8 whose corner pixels are the boxes' corners; gray outside."""
+    """Crops (N, size, size, 3) uint8 of boxes (N, 4) xyxy, whose corner pixels lie on the boxes'
+    corners; gray outside the image."""
     height, width = image.shape[:2]
-    shrink = np.array([(width - 1) / width, (height - 1) / height])  # as tf.image.crop_and_resize
+    # the pixel grid of tf.image.crop_and_resize
+    shrink = np.array([(width - 1) / width, (height - 1) / height])
     starts, ends = boxes[:, None, :2] * shrink, boxes[:, None, 2:] * shrink
     at = (starts + (ends - starts) * np.linspace(0, 1, size)[:, None]).astype(np.float32)
     out = np.empty((len(boxes), size, size, 3), np.uint8)
     panorama = max(height, width) > REMAP_SIDE
-    together = 1 if panorama else REMAP_BOXES
-    for rows in (slice(k, k + together) for k in range(0, len(boxes), together)):
-        part, seen = _around(image, at[rows]) if panorama else (image, at[rows])
-        x, y = seen[:, None, :, 0], seen[:, :, None, 1]  # (n, 1, size), (n, size, 1)
+    per_call = 1 if panorama else REMAP_BOXES
+    for rows in (slice(k, k + per_call) for k in range(0, len(boxes), per_call)):
+        region, places = _region(image, at[rows]) if panorama else (image, at[rows])
+        x, y = places[:, None, :, 0], places[:, :, None, 1]  # (n, 1, size), (n, size, 1)
         x, y = (np.broadcast_to(v, (len(x), size, size)).reshape(-1, size) for v in (x, y))
-        flat = cv2.remap(part, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, GRAY)
+        flat = cv2.remap(region, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, GRAY)
         out[rows] = flat.reshape(-1, size, size, 3)
     return out
 
 
-def _around(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of an image that is seen at places (n, size, 2), and these in it."""
+def _region(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that contains the places (n, size, 2), and the places in this part."""
     sides = image.shape[1::-1]
     low = np.clip(np.floor(at.min((0, 1))), 0, np.subtract(sides, 1)).astype(int)
     high = np.clip(np.ceil(at.max((0, 1))) + 1, low + 1, sides).astype(int)
@@ -219,15 +232,16 @@ def _around(image: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
-    """The best MOST_PROPOSALS of all proposals (N, 4), of overlapping ones only the best."""
-    every, every_score = np.concatenate(boxes), np.concatenate(scores)
-    best = np.argsort(-every_score, kind="stable")[:MOST_PROPOSALS]
-    return every[best][nms(every[best], every_score[best], 0.7)]
+    """The MAX_PROPOSALS best proposals (N, 4), without those that a better one overlaps."""
+    all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
+    best = np.argsort(-all_scores, kind="stable")[:MAX_PROPOSALS]
+    return np.asarray(all_boxes[best][nms(all_boxes[best], all_scores[best], 0.7)])
 
 
 def _clipped(
     image: np.ndarray, boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> Detections:
+    """Detections with their boxes clipped to the image."""
     height, width = image.shape[:2]
     boxes = np.clip(boxes, 0, np.array([width, height, width, height]))
     return Detections(

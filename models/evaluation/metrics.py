@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from models.inference.calibration import COVERAGE
+from models.inference.calibration import AGE_BANDS, COVERAGE
 
-AGE_BANDS = ((0, 3), (4, 8), (9, 15), (16, 25), (26, 35), (36, 45), (46, 60), (61, 75), (76, None))
 METRICS = ("mae", "cs3", "cs5", "cs7", "gender_accuracy", "coverage", "range_width", "ece")
 ADULT = 16  # years, youngest adult
 BEHIND, GROUP = 0.06, 100  # largest accepted gap to all adults, for groups of at least GROUP faces
@@ -52,27 +51,27 @@ class Results:
     @property
     def age_known(self) -> np.ndarray:
         """(N,) bool: the age is labelled and predicted."""
-        return np.isfinite(self.predicted_ages) & np.isfinite(self.ages)
+        return np.asarray(np.isfinite(self.predicted_ages) & np.isfinite(self.ages))
 
     @property
     def gender_known(self) -> np.ndarray:
         """(N,) bool: the gender is labelled and predicted."""
-        return np.isfinite(self.male_probs) & np.isfinite(self.males)
+        return np.asarray(np.isfinite(self.male_probs) & np.isfinite(self.males))
 
     @property
     def range_known(self) -> np.ndarray:
         """(N,) bool: the age is labelled, and an age range is predicted."""
-        return np.isfinite(self.range_low) & np.isfinite(self.ages)
+        return np.asarray(np.isfinite(self.range_low) & np.isfinite(self.ages))
 
     @property
     def gender_right(self) -> np.ndarray:
         """(N,) bool: the predicted gender is the labelled one; meaningful where `gender_known`."""
-        return (self.male_probs >= 0.5) == (self.males == 1)
+        return np.asarray((self.male_probs >= 0.5) == (self.males == 1))
 
     @property
     def inside(self) -> np.ndarray:
         """(N,) bool: the age is inside the predicted range; meaningful where `range_known`."""
-        return (self.ages >= self.range_low) & (self.ages <= self.range_high)
+        return np.asarray((self.ages >= self.range_low) & (self.ages <= self.range_high))
 
 
 def metrics(results: Results) -> dict[str, Any]:

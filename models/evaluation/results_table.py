@@ -6,18 +6,16 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from models.crops.spec import GEOMETRY_VERSION
 from models.errors import ModelError
-from models.files import atomic_write
+from models.files import ROOT, atomic_write
 from models.machine import machine
 from models.manifest import Manifest
 
-ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "models" / "results"
 DIGITS = 12  # hexadecimal digits that are kept of a hash
 Row = dict[str, str]  # column -> cell
@@ -76,8 +74,8 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 def weights_of(manifest: Manifest) -> dict[str, str]:
     """The columns "weights" and "settings": hashes of the weights, and of the crops, flip
     averaging and calibration that they run with. Stored rows are matched by them."""
-    asked = [asdict(manifest.input), manifest.mirror, manifest.calibration, GEOMETRY_VERSION]
-    settings = json.dumps(asked, sort_keys=True).encode()
+    values = [manifest.input.to_record(), manifest.flip_tta, manifest.calibration, GEOMETRY_VERSION]
+    settings = json.dumps(values, sort_keys=True).encode()
     return {
         "weights": manifest.digest[:DIGITS],
         "settings": hashlib.sha256(settings).hexdigest()[:DIGITS],

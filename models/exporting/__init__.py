@@ -1,1 +1,1 @@
-""""""
+"""Graphs for other runtimes, and the check that they agree with Keras."""

@@ -1,5 +1,5 @@
-"""A Keras model as a graph in a file: ONNX, TensorFlow Lite or SavedModel, with weights of 32 or 16
-bits. Either way the graph computes in 32."""
+"""Write a Keras model as a graph: ONNX, TensorFlow Lite or SavedModel, with float32 or float16
+weights. Either way the graph computes in float32."""
 
 import contextlib
 import io
@@ -12,24 +12,33 @@ import onnx
 import onnx.numpy_helper
 
 from models.errors import ModelError
+from models.quiet import stderr_closed
 
 
 def write_graph(model: keras.Model, path: Path, kind: str, half: bool = False) -> None:
-    """Write the graph of a kind of models.inference.estimator.KINDS but "keras". Raises ModelError
-    where the back end of Keras has no way to it."""
-    if kind == "onnx":
-        model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports what was called
-        with contextlib.redirect_stdout(io.StringIO()):
-            model.export(path, format="onnx", verbose=False)
-        if half:
-            _halve_onnx(path)
-        return
+    """Write the graph of a kind of models.inference.devices.KINDS except "keras", with float16
+    weights if `half` (not for "saved_model"). Raises ModelError if the Keras back end cannot write
+    this kind."""
+    with stderr_closed():  # the converters print each of their steps
+        if kind == "onnx":
+            _write_onnx(model, path, half)
+        elif kind == "tflite":
+            _write_tflite(model, path, half)
+        else:
+            _write_saved_model(model, path)
+
+
+def _write_onnx(model: keras.Model, path: Path, half: bool) -> None:
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports only a called model
+    with contextlib.redirect_stdout(io.StringIO()):
+        model.export(path, format="onnx", verbose=False)
+    if half:
+        _store_as_float16(path)
+
+
+def _write_tflite(model: keras.Model, path: Path, half: bool) -> None:
     import tensorflow as tf
 
-    if kind == "saved_model":
-        module = frozen(model)
-        tf.saved_model.save(module, str(path), module.serve.get_concrete_function())
-        return
     converter = tflite_converter(model)
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -37,18 +46,27 @@ def write_graph(model: keras.Model, path: Path, kind: str, half: bool = False) -
     path.write_bytes(converter.convert())
 
 
-def tflite_converter(model: keras.Model) -> Any:
-    """TensorFlow Lite's converter of a model, for batches of any size and outputs by name."""
+def _write_saved_model(model: keras.Model, path: Path) -> None:
     import tensorflow as tf
 
     module = frozen(model)
+    tf.saved_model.save(module, str(path), module.serve.get_concrete_function())
+
+
+def tflite_converter(model: keras.Model) -> Any:
+    """TensorFlow Lite's converter of a model, for batches of any size and outputs by name. Raises
+    ModelError on another back end than TensorFlow."""
+    module = frozen(model)
+    import tensorflow as tf
+
     graph = module.serve.get_concrete_function()
     return tf.lite.TFLiteConverter.from_concrete_functions([graph], module)
 
 
 def frozen(model: keras.Model) -> Any:
-    """A tf.Module whose `serve` answers for crops (N, size, size, depth) as the model does. Its
-    weights are constants: TensorFlow Lite loses the variables of Keras 3 without a word."""
+    """A tf.Module whose `serve` computes the model's outputs for crops (N, size, size, depth)
+    float32. Its weights are constants, since TensorFlow Lite silently loses the variables of
+    Keras 3. Raises ModelError on another back end than TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise ModelError("tflite and saved_model are written with KERAS_BACKEND=tensorflow only")
     import tensorflow as tf
@@ -65,8 +83,9 @@ def frozen(model: keras.Model) -> Any:
     return module
 
 
-def _halve_onnx(path: Path) -> None:
-    """Store the weights of a graph as float16; a cast, which engines fold, makes them whole."""
+def _store_as_float16(path: Path) -> None:
+    """Rewrite an ONNX file with its weights as float16, each followed by a cast to float32, which
+    engines fold into the weight when they load the graph."""
     model = onnx.load(path)
     graph = model.graph
     casts = []

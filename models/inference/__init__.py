@@ -1,1 +1,1 @@
-"""Run networks and calibrate what they answer."""
+"""Run networks on a device and calibrate their outputs."""

@@ -1,10 +1,11 @@
-"""The engines that run weights files: ONNX Runtime, OpenVINO, TensorFlow Lite and TensorFlow. Each
-is imported when it is first used."""
+"""The engines that run weights files: ONNX Runtime, OpenVINO, TensorFlow Lite and TensorFlow.
+
+Each engine is imported when a network first needs it.
+"""
 
 import os
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.manifest import Manifest
+from models.quiet import stderr_closed
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
-THREADS = min(4, os.cpu_count() or 1)  # these networks gain nothing from more
-ONE_THREAD = 1_000_000  # bytes of a graph: smaller ones lose more by sharing than they gain
-MAX_BATCH = 64  # rows a call; more are run in turns
+THREADS = min(4, os.cpu_count() or 1)  # more do not make these networks faster
+ONE_THREAD = 1_000_000  # bytes of a graph: smaller graphs run faster on one thread
+MAX_BATCH = 64  # rows per call; larger batches are split
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_BATCH)
 
 
@@ -27,69 +29,78 @@ class Network(Protocol):
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]: ...
 
 
-@contextmanager
-def stderr_closed() -> Iterator[None]:
-    """Send what C++ libraries print on standard error to nowhere."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+def prepare_engines() -> None:
+    """Call before the first import of onnxruntime or openvino in a process. They then send no
+    telemetry and keep no files for it in the user's home. More calls do no harm."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)  # its import fails: OpenVINO does without
+
+
+def import_onnxruntime() -> Any:
+    """The module onnxruntime, imported after `prepare_engines`."""
+    prepare_engines()
+    import onnxruntime
+
+    return onnxruntime
+
+
+@cache
+def _openvino_core() -> Any:
+    """The one `openvino.Core` that all networks share."""
+    prepare_engines()
+    import openvino
+
+    return openvino.Core()
 
 
 def threads_for(path: Path) -> int:
-    """Threads that a graph of this size gains from."""
+    """Number of threads for a graph file of this size."""
     return THREADS if path.stat().st_size > ONE_THREAD else 1
 
 
 class OpenvinoNetwork:
+    """An ONNX file in OpenVINO, on one core of the CPU. Several threads may call it."""
+
     def __init__(self, path: Path) -> None:
-        graph = _openvino().read_model(path)
+        graph = _openvino_core().read_model(path)
         self._names = [output.any_name for output in graph.outputs]
-        self._model = _openvino().compile_model(
+        self._model = _openvino_core().compile_model(
             graph,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": "bf16",  # moves a point by 0.1 pixels at most
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": 1,
-                "ENABLE_CPU_PINNING": False,  # reader and writer may take any core
+                "ENABLE_CPU_PINNING": False,  # reader and writer may use any core
             },
         )
-        self._of_thread = threading.local()  # a request serves one call at a time
+        self._local = threading.local()  # an inference request serves one call at a time
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        if not hasattr(self._of_thread, "request"):
-            self._of_thread.request = self._model.create_infer_request()
+        if not hasattr(self._local, "request"):
+            self._local.request = self._model.create_infer_request()
         parts = [batch[k : k + MAX_BATCH] for k in range(0, len(batch), MAX_BATCH)]
         columns = zip(*(self._run(part) for part in parts), strict=True)
         return dict(zip(self._names, map(np.concatenate, columns), strict=True))
 
     def _run(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Run a batch padded to one of few sizes: each new shape costs a compilation."""
+        """Run a batch padded to one of BATCH_SIZES, since OpenVINO compiles every new shape."""
         size = next(size for size in BATCH_SIZES if size >= len(batch))
         padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
         padded[: len(batch)] = batch
-        values = self._of_thread.request.infer([padded], share_inputs=True).to_tuple()
+        values = self._local.request.infer([padded], share_inputs=True).to_tuple()
         return [value[: len(batch)] for value in values]
 
 
-@cache
-def _openvino() -> Any:
-    """The one core that all networks share."""
-    import openvino
-
-    return openvino.Core()
-
-
 class OnnxNetwork:
+    """An ONNX file in ONNX Runtime, on the CPU or a GPU. Several threads may call it."""
+
     def __init__(
         self, path: Path, kind: str, threads: int | None = None, rows: int = MAX_BATCH
     ) -> None:
-        """`rows`: of a call, at most."""
+        """`kind`: "cpu" or "gpu". `threads` None: `threads_for` the file. `rows`: at most so many
+        per call of the engine."""
         self._rows = rows
         self._session = onnx_session(path, kind, threads or threads_for(path))
         self._input = self._session.get_inputs()[0].name
@@ -106,13 +117,12 @@ class OnnxNetwork:
 
 
 def onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
-    """An ONNX Runtime session whose threads sleep, not spin, between calls."""
-    import onnxruntime as ort
-
+    """An ONNX Runtime session whose threads sleep between calls instead of spinning."""
+    ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
-    options.enable_cpu_mem_arena = False  # 10 MB that it would keep for batches of every size
+    options.enable_cpu_mem_arena = False  # it would keep 10 MB for every batch size
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if kind == "gpu":
@@ -122,7 +132,7 @@ def onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
 
 
 class TfliteNetwork:
-    """The signature of a TensorFlow Lite file, on the CPU. Serves one call at a time."""
+    """The signature of a TensorFlow Lite file, on the CPU. One thread may call it at a time."""
 
     def __init__(self, path: Path) -> None:
         if find_spec("ai_edge_litert"):
@@ -133,15 +143,17 @@ class TfliteNetwork:
             Interpreter = tf.lite.Interpreter  # noqa: N806
         interpreter = Interpreter(model_path=str(path), num_threads=threads_for(path))
         self._run = interpreter.get_signature_runner()
-        (self._input,) = self._run.get_input_details()
+        ((self._input, details),) = self._run.get_input_details().items()
+        with stderr_closed():  # the first call prints which delegate runs the graph
+            self(np.zeros(details["shape"], details["dtype"]))
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        answers: dict[str, np.ndarray] = self._run(**{self._input: batch})
-        return answers
+        outputs: dict[str, np.ndarray] = self._run(**{self._input: batch})
+        return outputs
 
 
 class SavedModelNetwork:
-    """The serving signature of a SavedModel folder, where TensorFlow places it, or on the CPU."""
+    """The serving signature of a SavedModel folder, in TensorFlow on the CPU or a GPU."""
 
     def __init__(self, path: Path, kind: str) -> None:
         import tensorflow as tf
@@ -156,17 +168,17 @@ class SavedModelNetwork:
         import tensorflow as tf
 
         with tf.device(self._device):
-            answers = self._call(**{self._input: tf.constant(batch)})
-        return {name: value.numpy() for name, value in answers.items()}
+            outputs = self._call(**{self._input: tf.constant(batch)})
+        return {name: value.numpy() for name, value in outputs.items()}
 
 
 def _tensorflow_device(kind: str) -> str | None:
-    """TensorFlow's word for the CPU, or None: its own choice, a GPU where it sees one."""
+    """TensorFlow's name of the CPU; None lets TensorFlow choose, a GPU if it sees one."""
     return "/CPU:0" if kind == "cpu" else None
 
 
 class KerasNetwork:
-    """A traced Keras model. Batches are padded to a power of two, so that few shapes are traced."""
+    """A traced Keras model. It pads batches to a power of two, so that it traces few shapes."""
 
     def __init__(self, manifest: Manifest, kind: str) -> None:
         import tensorflow as tf
@@ -185,5 +197,5 @@ class KerasNetwork:
         padded = np.zeros((bucket, *batch.shape[1:]), np.float32)
         padded[: len(batch)] = batch
         with tf.device(self._device):
-            answers = self._call(padded)
-        return {name: value.numpy()[: len(batch)] for name, value in answers.items()}
+            outputs = self._call(padded)
+        return {name: value.numpy()[: len(batch)] for name, value in outputs.items()}

@@ -1,7 +1,7 @@
 """DenseNet (Huang et al., CVPR 2017) with the regression head of SSR-Net's comparison.
 
-Three dense blocks: every layer sees the maps of all layers of its block before it and adds
-`growth` maps of its own; transitions halve the size.
+Three dense blocks: every layer takes the feature maps of all earlier layers of its block and adds
+`growth` maps; transitions halve the size.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from models.networks.heads import regression
 from models.networks.layers import EXACT, BatchNormalization
 
 BLOCKS = 3
-EPSILON = 1.1e-5  # of the authors' batch normalization
+EPSILON = 1.1e-5  # in the authors' batch normalization
 
 
 def build(
@@ -24,8 +24,8 @@ def build(
 ) -> keras.Model:
     """DenseNet of `depth` = 3·L + 4 on crops (N, 64, 64, 3), BGR 0..255.
 
-    Returns a dict of (N,) arrays, neither bounded: "age" in years, 108,377 parameters alone with a
-    depth of 13 and 242,009 with one of 19, and "male", a probability from a head of the same form.
+    Returns a dict of (N,) arrays: "age" in years and "male", a probability; both are unbounded
+    regressions. With the age output alone it has 108,377 parameters at depth 13 and 242,009 at 19.
     """
     image = keras.Input((64, 64, 3), name="image")
     x = layers.Conv2D(2 * growth, 3, padding="same", use_bias=False, name="conv")(image)

@@ -2,8 +2,8 @@
 
     image → 3×3 convolution /2 → 13 × (depthwise 3×3 → 1×1 convolution) → mean → 256 → age, male
 
-Batch normalization is folded into the convolutions, as the published weights have it. Age is the
-mean of a softmax over 100 classes, one a year.
+Batch normalization is folded into the convolutions, as in the published weights. Age is the mean
+of a softmax over 100 classes, one per year.
 """
 
 import keras
@@ -13,12 +13,14 @@ from models.networks.layers import EXACT, Expectation
 from models.networks.mobilenet import HALVED, WIDTHS
 
 AGES = 100
-OFFSET = -116.779  # off B, G and R: the mean of G in the pictures it was published for
+OFFSET = -116.779  # added to B, G and R: minus the mean of G, see models.upstream.faceres_files
 
 
 def build(size: int = 128) -> keras.Model:
-    """Images (N, size, size, 3), BGR less 116.779, to a dict of (N,) arrays: "age" in years, "male"
-    a probability. 3,484,389 parameters at any size."""
+    """HSE-FaceRes on crops (N, size, size, 3), BGR + OFFSET: 3,484,389 parameters at any size.
+
+    Returns a dict of (N,) arrays: "age" in years, 0 to 99; "male", a probability.
+    """
     image = keras.Input((size, size, 3), name="image")
     x = _relu6(layers.Conv2D(32, 3, 2, "same", name="conv")(image))
     for block, width in enumerate(WIDTHS, 1):

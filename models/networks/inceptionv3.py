@@ -14,7 +14,8 @@ from models.networks.mobilenetv2 import FEMALE_FIRST, YEARS
 def build(outputs: Sequence[str] = ("age", "male")) -> keras.Model:
     """InceptionV3 on crops (N, 140, 140, 3), BGR -1..1: 22,013,831 parameters.
 
-    Returns a dict: "nodes" (N, 101), "age" (N,) years, their mean, "male" (N,) a probability.
+    Returns a dict: "nodes" (N, 101), probabilities of the ages; "age" (N,) years, their mean;
+    "male" (N,), a probability.
     """
     image = keras.Input((140, 140, 3), name="image")
     trunk = keras.applications.InceptionV3(

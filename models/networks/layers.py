@@ -1,4 +1,4 @@
-"""Layers that Keras has not, or has in a slower form."""
+"""Layers that Keras lacks, or has in a slower form."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-EXACT: dict[str, Any] = {"dtype": "float32"}  # heads, also where the trunk trains in bfloat16
+EXACT: dict[str, Any] = {"dtype": "float32"}  # for heads, even if the trunk trains in bfloat16
 
 
 @keras.saving.register_keras_serializable("agestream")
 class BatchNormalization(layers.BatchNormalization):
-    """Batch normalization over the channels of images; on TensorFlow it trains by one fused kernel,
-    which makes a step of SSR-Net on a processor 1.5 times as fast, in bfloat16 twice. It has the
-    name of Keras' layer since weights files are ordered by it: they fit both."""
+    """Batch normalization over the channels of images. On TensorFlow it trains with one fused
+    kernel, which makes a training step of SSR-Net on a CPU 1.5 times as fast, in bfloat16 twice.
+    Weights files order layers by class name: with Keras' name, files fit both layers."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -36,7 +36,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("agestream")
 class Expectation(layers.Layer):
-    """Mean (N,) of the values that classes stand for, by their probabilities (N, classes)."""
+    """Mean (N,) of the classes' values, weighted by their probabilities (N, C)."""
 
     def __init__(self, values: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -51,8 +51,8 @@ class Expectation(layers.Layer):
 
 @keras.saving.register_keras_serializable("agestream")
 class PerImageStandardization(layers.Layer):
-    """Images (N, H, W, C) less their mean, by their standard deviation, which counts as 1 / √(HWC)
-    at least: an even picture stays finite."""
+    """Subtract each image's mean and divide by its standard deviation, for images (N, H, W, C). The
+    deviation is at least 1 / √(HWC), so that a uniform image stays finite."""
 
     def call(self, images: KerasTensor) -> KerasTensor:
         count = float(np.prod(images.shape[1:]))
@@ -63,7 +63,7 @@ class PerImageStandardization(layers.Layer):
 
 @keras.saving.register_keras_serializable("agestream")
 class LocalResponseNormalization(layers.Layer):
-    """x / (1 + α·Σ x²)^β over the `radius` channels to either side (Krizhevsky et al., 2012)."""
+    """x / (1 + α·Σ x²)^β, summed over `radius` channels on each side (Krizhevsky et al., 2012)."""
 
     def __init__(
         self, radius: int = 5, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any

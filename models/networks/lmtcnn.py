@@ -2,7 +2,8 @@
 
     image → 7×7 convolution /4 → 2 × (depthwise 3×3 → 1×1 convolution) → 512 → 512 → age, gender
 
-Unlike the authors' code, batch normalization keeps statistics for use, and dropout drops.
+Unlike in the authors' code, batch normalization keeps its statistics for inference, and dropout is
+active in training.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from models.networks.layers import (
     PerImageStandardization,
 )
 
-MIDDLES = (1.0, 5.0, 10.0, 17.5, 28.5, 40.5, 50.5, 70.0)  # of Adience's brackets, years
-MALE_FIRST = (1.0, 0.0)  # Adience's classes of gender: m, f
+BRACKET_CENTRES = (1.0, 5.0, 10.0, 17.5, 28.5, 40.5, 50.5, 70.0)  # years, of Adience's brackets
+MALE_FIRST = (1.0, 0.0)  # values of Adience's gender classes m, f
 
 
 def build(
@@ -31,9 +32,10 @@ def build(
 ) -> keras.Model:
     """LMTCNN-`multiplier`-1 on crops (N, 227, 227, 3), RGB 0..255.
 
-    7,490,410 parameters, 7,617,642 with a multiplier of 2. In "gap", which is ours, global average
-    pooling stands for the first of the two wide layers, that holds 94 % of them: 346,474. Returns a
-    dict: "nodes" (N, 8) over MIDDLES, "age" (N,) years, "male" (N,) a probability.
+    7,490,410 parameters, or 7,617,642 with a `multiplier` of 2. The `head` "gap", which is ours,
+    replaces the first dense layer, 94 % of the parameters, by global average pooling: 346,474.
+    Returns a dict: "nodes" (N, 8), probabilities of the brackets; "age" (N,) years, the mean of
+    BRACKET_CENTRES; "male" (N,), a probability.
     """
     image = keras.Input((227, 227, 3), name="image")
     x = PerImageStandardization(name="standard", **EXACT)(image)
@@ -47,14 +49,14 @@ def build(
     else:
         x = layers.MaxPooling2D(3, 2, name="pool3")(x)  # (6, 6, 384)
         x = layers.Flatten(name="flat")(x)  # 13824
-        x = full(x, "full1", dropout)
-    x = full(x, "full2", dropout)
-    heads = class_heads(x, outputs, MIDDLES, MALE_FIRST)
+        x = dense_512(x, "full1", dropout)
+    x = dense_512(x, "full2", dropout)
+    heads = class_heads(x, outputs, BRACKET_CENTRES, MALE_FIRST)
     return keras.Model(image, heads, name="lmtcnn")
 
 
 def _separable(x: KerasTensor, filters: int, stride: int, name: str) -> KerasTensor:
-    """Depthwise and pointwise convolution, each with ReLU before its batch normalization."""
+    """Depthwise and pointwise convolution, each followed by ReLU, then batch normalization."""
     depthwise = layers.DepthwiseConv2D(
         3, stride, "same", use_bias=False, activation="relu", name=f"depthwise{name}"
     )
@@ -65,8 +67,8 @@ def _separable(x: KerasTensor, filters: int, stride: int, name: str) -> KerasTen
     return BatchNormalization(name=f"pointwise_bn{name}")(pointwise(x))
 
 
-def full(x: KerasTensor, name: str, dropout: float) -> KerasTensor:
-    """A layer of 512, started as Levi and Hassner's: small weights, biases of 1."""
+def dense_512(x: KerasTensor, name: str, dropout: float) -> KerasTensor:
+    """Dense layer of 512 with Levi and Hassner's initialization: small weights, biases of 1."""
     small = keras.initializers.RandomNormal(stddev=0.005)
     dense = layers.Dense(
         512, activation="relu", kernel_initializer=small, bias_initializer="ones", name=name

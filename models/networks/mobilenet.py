@@ -12,7 +12,7 @@ from models.networks.heads import regression
 from models.networks.layers import EXACT, BatchNormalization
 
 WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
-HALVED = (2, 4, 6, 12)  # blocks, counted from 1, whose depthwise convolution has stride 2
+HALVED = (2, 4, 6, 12)  # blocks, counted from 1, with a depthwise convolution of stride 2
 
 
 def build(
@@ -20,14 +20,14 @@ def build(
 ) -> keras.Model:
     """MobileNet of width `alpha` on crops (N, 64, 64, 3), BGR 0..255.
 
-    Returns a dict of (N,) arrays, neither bounded: "age" in years, 226,309 parameters alone with
-    α 0.25 and 842,421 with α 0.5, and "male", a probability from a head of the same form.
+    Returns a dict of (N,) arrays: "age" in years and "male", a probability; both are unbounded
+    regressions. With the age output alone it has 226,309 parameters at α 0.25, 842,421 at α 0.5.
     """
     image = keras.Input((64, 64, 3), name="image")
     conv = layers.Conv2D(int(32 * alpha), 3, 2, "same", use_bias=False, name="conv1")
     x = _bn_relu6(conv(image), "conv1")  # (32, 32, 32·α)
     for block, width in enumerate(WIDTHS, 1):
-        x = _depthwise_separable(x, block, int(width * alpha))  # in the end (2, 2, 1024·α)
+        x = _depthwise_separable(x, block, int(width * alpha))  # finally (2, 2, 1024·α)
     heads = {}
     for output in outputs:
         y = layers.Conv2D(20, 1, activation="relu", name=f"{output}_conv")(x)  # (2, 2, 20)

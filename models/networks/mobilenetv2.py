@@ -10,14 +10,15 @@ import keras
 from models.networks.heads import class_heads
 
 YEARS = range(101)
-MOMENTUM = 0.99  # of the moving statistics; those of Keras, 0.999, follow after many epochs only
-FEMALE_FIRST = (0.0, 1.0)  # Agendernet's classes of gender: F, M
+MOMENTUM = 0.99  # of the moving statistics: Keras' 0.999 takes many epochs to follow
+FEMALE_FIRST = (0.0, 1.0)  # values of Agendernet's gender classes F, M
 
 
 def build(outputs: Sequence[str] = ("age", "male")) -> keras.Model:
     """MobileNetV2 on crops (N, 96, 96, 3), BGR -1..1: 2,389,927 parameters.
 
-    Returns a dict: "nodes" (N, 101), "age" (N,) years, their mean, "male" (N,) a probability.
+    Returns a dict: "nodes" (N, 101), probabilities of the ages; "age" (N,) years, their mean;
+    "male" (N,), a probability.
     """
     image = keras.Input((96, 96, 3), name="image")
     trunk = keras.applications.MobileNetV2(

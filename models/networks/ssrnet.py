@@ -1,12 +1,12 @@
 """SSR-Net: A Compact Soft Stagewise Regression Network (Yang et al., IJCAI 2018).
 
-Three stages refine an age from coarse to fine. Stage k divides every bin of the stage before into
-s_k parts; it predicts a probability-like weight p per bin, a shift η of each bin's index and a
+Three stages refine an age from coarse to fine. Stage k divides every bin of the previous stage into
+s_k parts. It predicts a probability-like weight p per bin, a shift η of each bin's index and a
 scale Δ of the bin width:
 
     y = V · Σ_k  Σ_i p_ki · (i + λ·η_ki)  /  Π_{j≤k} s_j · (1 + λ·Δ_j)
 
-The joint net of Age-Gender-Predictor runs two such heads on one trunk: age (V = 101) and the
+The joint network of Age-Gender-Predictor has two such heads on one trunk: age (V = 101) and the
 probability of male (V = 1).
 """
 
@@ -20,12 +20,13 @@ from models.networks.layers import EXACT, BatchNormalization
 
 AGE_SPAN = 101.0
 MALE_SPAN = 1.0
-MIN_WIDTH = 1e-3  # floor of 1 + λ·Δ: Δ → -1 would drive the bin width to zero
+MIN_WIDTH = 1e-3  # lower limit of 1 + λ·Δ: with Δ → -1 the bin width would become zero
 
 
 @keras.saving.register_keras_serializable("agestream")
 class SoftStagewiseMerge(layers.Layer):
-    """Merge [p_1, η_1, Δ_1, p_2, …] into y (N,); outside training y is clipped to the span."""
+    """Merge [p_1, η_1, Δ_1, p_2, …] into y (N,), by the formula above. Outside training, y is
+    clipped to 0 to 100 years or 0 to 1."""
 
     def __init__(self, span: float, lambda_local: float, lambda_d: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -41,7 +42,9 @@ class SoftStagewiseMerge(layers.Layer):
         y = self.span * total
         return y if training else ops.clip(y, 0.0, 100.0 if self.span > 1.0 else 1.0)
 
-    def compute_output_shape(self, input_shapes: Sequence[tuple]) -> tuple:
+    def compute_output_shape(
+        self, input_shapes: Sequence[tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return (input_shapes[0][0],)
 
     def get_config(self) -> dict[str, Any]:
@@ -56,7 +59,7 @@ class SoftStagewiseMerge(layers.Layer):
 def _stream(
     x: KerasTensor, name: str, filters: int, activation: str, pool: type[layers.Layer]
 ) -> list[KerasTensor]:
-    """Four conv blocks; returns the taps after pool 1, pool 2 and block 4."""
+    """Four convolution blocks; returns the feature maps after pool 1, pool 2 and block 4."""
     taps = []
     for block in (1, 2, 3, 4):
         x = layers.Conv2D(filters, 3, name=f"{name}_conv{block}")(x)  # valid: 62, 29, 12, 4
@@ -69,7 +72,7 @@ def _stream(
 
 
 def _trunk(image: KerasTensor, prefix: str) -> list[tuple[KerasTensor, KerasTensor]]:
-    """Taps of both streams, fine to coarse: (31, 31), (14, 14), (4, 4)."""
+    """Feature maps of both streams, fine to coarse: 31, 14 and 4 pixels a side."""
     x = _stream(image, f"{prefix}x", 32, "relu", layers.AveragePooling2D)
     s = _stream(image, f"{prefix}s", 16, "tanh", layers.MaxPooling2D)
     return list(zip(x, s, strict=True))
@@ -78,7 +81,7 @@ def _trunk(image: KerasTensor, prefix: str) -> list[tuple[KerasTensor, KerasTens
 def _stage(
     x: KerasTensor, s: KerasTensor, stage: int, bins: int, dropout: float, prefix: str
 ) -> list[KerasTensor]:
-    """One stage's p (N, bins), η (N, bins) and Δ (N, 1) from the taps of both streams."""
+    """One stage's p (N, bins), η (N, bins) and Δ (N, 1) from feature maps of both streams."""
     window = {1: 1, 2: 4, 3: 8}[stage]
     s = layers.Conv2D(10, 1, activation="relu", name=f"{prefix}s_tap{stage}")(s)
     x = layers.Conv2D(10, 1, activation="relu", name=f"{prefix}x_tap{stage}")(x)
@@ -103,7 +106,7 @@ def _stage(
     return [p, eta, delta]
 
 
-def _head(
+def _head(  # noqa: PLR0913 - the hyperparameters of the paper
     taps: list[tuple[KerasTensor, KerasTensor]],
     output: str,
     stage_num: Sequence[int],
@@ -113,7 +116,7 @@ def _head(
     dropout: float,
     prefix: str,
 ) -> KerasTensor:
-    """The classifier block: three stages from coarse (last taps) to fine, then the merge."""
+    """The classifier block: three stages, coarse (last feature maps) to fine, then the merge."""
     span = AGE_SPAN if output == "age" else MALE_SPAN
     stages: list[KerasTensor] = []
     for stage, (bins, (x, s)) in enumerate(zip(stage_num, reversed(taps), strict=True), start=1):
@@ -124,7 +127,7 @@ def _head(
     return SoftStagewiseMerge(span, lambda_local, lambda_d, name=output, **EXACT)(stages)
 
 
-def build(
+def build(  # noqa: PLR0913 - the hyperparameters of the paper
     outputs: Sequence[str] = ("age", "male"),
     joint: bool = True,
     stage_num: Sequence[int] = (3, 3, 3),
@@ -135,10 +138,10 @@ def build(
 ) -> keras.Model:
     """SSR-Net on crops (N, 64, 64, 3), BGR 0..255.
 
-    One output, "age" or "male", is a net of the paper (40,915 parameters). Two share one trunk
-    (`joint`, 45,014 parameters) or are two whole nets side by side. Returns a dict of (N,) arrays:
-    "age" in years 0..100, "male" a probability. `male_is` 0 is for weights that were trained on
-    0 = male, 1 = female (the authors' MORPH2 gender files).
+    With one output, "age" or "male", it is the paper's network (40,915 parameters). Two outputs
+    share one trunk (`joint`, 45,014 parameters) or are two networks side by side. `male_is` 0 is
+    for weights that were trained on 0 = male, 1 = female (the authors' MORPH2 gender files).
+    Returns a dict of (N,) arrays: "age" in years, 0 to 100; "male", a probability.
     """
     image = keras.Input((64, 64, 3), name="image")
     trunk = _trunk(image, "") if joint else None

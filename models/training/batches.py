@@ -4,6 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -21,6 +22,17 @@ BAND = 5  # years, for `sampling_probs`
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]  # pixels (B, S, S, 3 or 9) float32, targets
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How crops are drawn; by default the central crop of each face, in the given order."""
+
+    seed: int = 0
+    augmentation: Augmentation | None = None  # None: the central crop
+    # None: the given order; a number: a new order in every epoch, above 0 by `sampling_probs`
+    balance: float | None = None
+    twice: bool = False  # two crops of each face, one after the other
+
+
 class Batches(keras.utils.PyDataset):
     """Crops with their targets. A batch depends only on the seed, its epoch and its index, so that
     a resumed training sees the same batches."""
@@ -31,50 +43,43 @@ class Batches(keras.utils.PyDataset):
         rows: np.ndarray,
         spec: InputSpec,
         batch_size: int,
-        *,
         targets: Mapping[str, np.ndarray],
-        seed: int = 0,
-        augmentation: Augmentation | None = None,
-        balance: float | None = None,
-        twice: bool = False,
+        sampling: Sampling,
     ) -> None:
-        """Crops `spec` of `rows` (M,) of the chips.
-
-        `targets`: arrays (N, …) for all chips, by output, see `make_targets`.
-        `augmentation`: None for the central crop.
-        `balance`: None keeps the order of `rows`; a number shuffles them anew in every epoch, drawn
-        by `sampling_probs` if it is above 0.
-        `twice`: two crops of each face, one after the other.
-        """
+        """Crops `spec` of `rows` (M,) of the chips, `batch_size` per batch. `targets` are arrays
+        (N, …) for all chips, by output, see `make_targets`."""
         super().__init__()
         self.chips, self.rows, self.spec, self.batch_size = chips, rows, spec, batch_size
-        self.targets, self.seed, self.augmentation = targets, seed, augmentation
-        self.balance, self.crops_per_face = balance, 2 if twice else 1
+        self.targets, self.sampling = targets, sampling
+        self.faces_per_batch = batch_size // 2 if sampling.twice else batch_size
+        balance = sampling.balance
         self.probs = sampling_probs(chips, rows, balance) if balance else None
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows (M,) of an epoch, in order."""
-        rng = np.random.default_rng((self.seed, epoch + 1))
+        rng = np.random.default_rng((self.sampling.seed, epoch + 1))
         if self.probs is not None:
             return rng.choice(self.rows, len(self.rows), p=self.probs)
-        return self.rows if self.balance is None else rng.permutation(self.rows)
+        return self.rows if self.sampling.balance is None else rng.permutation(self.rows)
 
     def make(self, order: np.ndarray, epoch: int, index: int) -> Batch:
         """The batch at `index` of an epoch with this order of rows."""
-        rng = np.random.default_rng((self.seed, epoch + 2, index))
-        faces = self.batch_size // self.crops_per_face
-        rows = order[index * faces : (index + 1) * faces].repeat(self.crops_per_face)
+        rng = np.random.default_rng((self.sampling.seed, epoch + 2, index))
+        start = index * self.faces_per_batch
+        rows = order[start : start + self.faces_per_batch]
+        if self.sampling.twice:
+            rows = rows.repeat(2)
         crops = np.stack([self._crop(self.chips.images[row], rng) for row in rows])
         pixels = network_input(crops, self.spec)
         return pixels, {output: columns[rows] for output, columns in self.targets.items()}
 
     def _crop(self, chip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        if self.augmentation is None:
+        if self.sampling.augmentation is None:
             return central_crop(chip, self.spec)
-        return random_crop(chip, self.spec, self.augmentation, rng)
+        return random_crop(chip, self.spec, self.sampling.augmentation, rng)
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // (self.batch_size // self.crops_per_face))
+        return -(-len(self.rows) // self.faces_per_batch)
 
     def __getitem__(self, index: int) -> Batch:
         return self.make(self.rows, 0, index)

@@ -180,6 +180,6 @@ def _assign(variables: list[keras.Variable], values: Weights) -> None:
 
 
 def _numbered(arrays: dict[str, np.ndarray], part: str) -> Weights:
-    """The arrays "PART-0", "PART-1", …"""
+    """The arrays named PART-0, PART-1 and so on."""
     count = sum(name.startswith(f"{part}-") for name in arrays)
     return [arrays[f"{part}-{k}"] for k in range(count)]

@@ -45,7 +45,7 @@ class Training:
         spec = self.network_spec.input
         if self.crop_fraction is None:
             return spec
-        return replace(spec, view=self.crop_fraction)
+        return replace(spec, crop_fraction=self.crop_fraction)
 
     def build(self, weights: list[np.ndarray] | None = None) -> keras.Model:
         """The network, random or with these weights in the order of `keras.Model.get_weights`."""

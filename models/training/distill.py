@@ -11,7 +11,8 @@ from models.crops.align import central_crop
 from models.datasets.chips import Chips, cache_folder
 from models.errors import ModelError
 from models.files import atomic_write
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest
 from models.training.pretrained import Pretrained
 
@@ -47,10 +48,10 @@ def _check(name: str, manifest: Manifest, outputs: Container[str]) -> None:
 def teacher_predictions(manifest: Manifest, chips: Chips, rows: np.ndarray) -> np.ndarray:
     """A teacher's ages in years and probabilities of male (2, N) float32 for these rows, each the
     mean over a face and its mirror image. Kept in the cache folder, since they take minutes."""
-    manifest = replace(manifest, mirror=True, calibration={})
+    manifest = replace(manifest, flip_tta=True, calibration={})
     parts = [slice(start, start + BATCH) for start in range(0, len(rows), BATCH)]
     weights = sorted(entry["sha256"] for entry in manifest.files.values())
-    digest = hashlib.blake2b(f"{manifest.input} {weights}".encode(), digest_size=8)
+    digest = hashlib.blake2b(f"{manifest.input.cache_key} {weights}".encode(), digest_size=8)
     for part in parts:
         digest.update(chips.images[rows[part]].tobytes())
     path = cache_folder() / f"{manifest.name}-{digest.hexdigest()}.npy"

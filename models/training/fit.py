@@ -2,7 +2,6 @@
 
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 from models.datasets.chips import Chips
 from models.errors import ModelError
 from models.training.augment import AUGMENTATIONS
-from models.training.batches import Batches, make_targets
+from models.training.batches import Batches, Sampling, make_targets
 from models.training.checkpoint import Checkpoint
 from models.training.config import Training
 from models.training.distill import distill
@@ -144,24 +143,14 @@ def make_batches(
     soft_targets = None
     if training.teachers:
         soft_targets = distill(training.teachers, chips, train_rows, outputs)
-    targets = make_targets(chips, training.network_spec.nodes, soft_targets)
-    batches = partial(
-        Batches,
-        chips,
-        spec=training.input,
-        seed=seed,
-        targets={output: columns for output, columns in targets.items() if output in outputs},
-        twice=recipe.consistency > 0,
-    )
+    targets = make_targets(chips, training.network_spec.age_bins, soft_targets)
+    targets = {output: columns for output, columns in targets.items() if output in outputs}
+    twice = recipe.consistency > 0
     augmentation = AUGMENTATIONS[recipe.augmentation].scaled(recipe.magnitude)
+    random = Sampling(seed, augmentation, recipe.balance, twice)
     return (
-        batches(
-            train_rows,
-            batch_size=recipe.batch_size,
-            augmentation=augmentation,
-            balance=recipe.balance,
-        ),
-        batches(val_rows, batch_size=VAL_BATCH),
+        Batches(chips, train_rows, training.input, recipe.batch_size, targets, random),
+        Batches(chips, val_rows, training.input, VAL_BATCH, targets, Sampling(twice=twice)),
     )
 
 
@@ -186,9 +175,11 @@ def all_devices(kind: str = "GPU") -> AbstractContextManager[Any]:
 
         if len(tf.config.list_logical_devices(kind)) > 1:
             names = [device.name for device in tf.config.list_logical_devices(kind)]
-            return tf.distribute.MirroredStrategy(names).scope()
+            scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(names).scope()
+            return scope
     elif keras.backend.backend() == "jax":
         devices = keras.distribution.list_devices(kind.lower())
         if len(devices) > 1:
-            return keras.distribution.DataParallel(devices=devices).scope()
+            scope = keras.distribution.DataParallel(devices=devices).scope()
+            return scope
     return nullcontext()

@@ -32,7 +32,7 @@ def compile_model(
 ) -> None:
     """Compile with a learning rate or schedule `lr`. `counts` (C,), see `bin_counts`, are for the
     focal loss. Metrics are computed for `outputs` alone, see `trained_outputs`."""
-    recipe, age_bins = training.recipe, training.network_spec.nodes
+    recipe, age_bins = training.recipe, training.network_spec.age_bins
     distill_weight = recipe.distill_weight if training.teachers else 0.0
     losses = {
         "age": age_loss(distill_weight, recipe.consistency),
@@ -106,8 +106,8 @@ def make_optimizer(recipe: Recipe, lr: Any) -> keras.optimizers.Optimizer:
 def bin_counts(network: Network, chips: Chips, rows: np.ndarray) -> np.ndarray | None:
     """Number of faces (C,) per age bin among these rows, each face split between two bins; None for
     a network without age bins."""
-    if not network.nodes:
+    if not network.age_bins:
         return None
     known = rows[chips.age_known[rows]]
     middle = (chips.age_low + chips.age_high)[known] / 2
-    return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.nodes)).sum(axis=0))
+    return np.asarray(keras.ops.convert_to_numpy(two_points(middle, network.age_bins)).sum(axis=0))

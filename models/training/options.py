@@ -107,7 +107,7 @@ def _check_schedule(recipe: Recipe, base: Recipe, given: dict[str, Any]) -> None
 
 def _check_network(recipe: Recipe, given: dict[str, Any], network: str) -> None:
     for name in ("age_bins_weight", "focal"):
-        if given.get(name) and not NETWORKS[network].nodes:
+        if given.get(name) and not NETWORKS[network].age_bins:
             raise ModelError(f"{_flag(name)}: {network} has no age bins: remove the option")
     if given.get("dropout") and "dropout" not in NETWORKS[network].config:
         raise ModelError(f"--dropout works with SSR-Net alone: remove it for {network}")
@@ -118,6 +118,19 @@ def _check_network(recipe: Recipe, given: dict[str, Any], network: str) -> None:
 def training_from(args: argparse.Namespace) -> Training:
     """The training that the options of `add_training` describe, with its start and its teachers
     loaded. Raises ModelError if options contradict each other or a model cannot be used."""
+    return Training(
+        args.network,
+        checked_recipe(args),
+        args.seed,
+        args.crop_fraction,
+        None if args.init is None else load_pretrained(args.init),
+        tuple(load_teacher(name) for name in args.teachers),
+    )
+
+
+def checked_recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe, checked against the other options of `add_training`. Raises ModelError if options
+    contradict each other."""
     recipe = recipe_from(args)
     _check_teachers(recipe, args)
     if set(recipe.freeze) - {"0"} and args.init is None:
@@ -137,14 +150,7 @@ def training_from(args: argparse.Namespace) -> Training:
         raise ModelError(
             f"--crop-fraction: the crops of {args.network} are fixed parts of the chip: remove it"
         )
-    return Training(
-        args.network,
-        recipe,
-        args.seed,
-        args.crop_fraction,
-        None if args.init is None else load_pretrained(args.init),
-        tuple(load_teacher(name) for name in args.teachers),
-    )
+    return recipe
 
 
 def _check_teachers(recipe: Recipe, args: argparse.Namespace) -> None:

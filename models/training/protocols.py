@@ -53,7 +53,8 @@ def adience_5fold(chips: Chips, rows: np.ndarray, k: int, seed: int) -> Parts:
 
 
 def kfold(chips: Chips, rows: np.ndarray, k: int, seed: int) -> Parts:
-    """k equal parts of the shuffled pictures, regardless of people, as Agendernet's authors do."""
+    """Split the shuffled pictures into k equal parts, regardless of people, as Agendernet's authors
+    do."""
     if not 2 <= k <= len(rows):
         raise ModelError(f"kfold: --k {k} is not from 2 to the number of faces, {len(rows)}")
     parts = np.array_split(np.random.default_rng(seed).permutation(rows), k)

@@ -194,7 +194,7 @@ def preset(name: str, network: str) -> Recipe:
     recipe = replace(PRESETS[name], **OF_NETWORK.get((name, network), {}))
     if name == "ours" and NETWORKS[network].input.size == 64:
         recipe = replace(recipe, precision="mixed_bfloat16")  # halves the time of a step
-    if not NETWORKS[network].nodes:
+    if not NETWORKS[network].age_bins:
         recipe = replace(recipe, age_weight=1.0, age_bins_weight=0.0, focal=0.0)
     if "dropout" not in NETWORKS[network].config:
         recipe = replace(recipe, dropout=0.0)

@@ -1,4 +1,4 @@
-"""The C3AEs of github.com/StevenBanama/C3AE (Keras 2): which layer is which of networks.c3ae."""
+"""C3AE files of github.com/StevenBanama/C3AE (Keras 2): their names for networks.c3ae's layers."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ GATES = [f"{name}{k}" for k in range(1, 6) for name in ("reduce", "excite")]
 
 
 def read_c3ae(theirs: Layers) -> tuple[dict[str, Any], dict[str, str]]:
-    """`build`'s arguments, and our layers' names -> theirs. W1 has its name, or is the last of the
-    numbered dense layers, of which those with squeeze-and-excitation have ten more."""
+    """`build`'s arguments, and our layers' names -> theirs. W1 is named, or is the last numbered
+    dense layer; squeeze-and-excitation blocks add ten numbered dense layers."""
     dense = numbered("dense", [*GATES, "W1"], theirs)
     se = len(dense) > 1
     if not se:

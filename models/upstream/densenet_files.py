@@ -1,4 +1,4 @@
-"""The SSR-Net authors' DenseNets (Keras 2): which of their layers is which of networks.densenet."""
+"""DenseNet files of the SSR-Net authors (Keras 2): their names for networks.densenet's layers."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ HEAD = {"age_feat": "feat_a", "age_pred": "pred_a"}
 
 def read_densenet(theirs: Layers) -> tuple[dict[str, Any], dict[str, str]]:
     """`build`'s arguments, and our layers' names -> theirs. The file has 3·L convolutions in its
-    blocks, one before them and two in transitions; the first makes twice the growth."""
+    blocks, one before them and two in transitions; the first has 2·growth filters."""
     convs = sum(re.fullmatch(r"conv2d(_\d+)?", layer) is not None for layer in theirs)
     each = max((convs - BLOCKS) // BLOCKS, 1)
     composites = []

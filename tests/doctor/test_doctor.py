@@ -1,7 +1,9 @@
+"""The report of the doctor and its advice."""
+
 import json
 import subprocess
 import sys
-from pathlib import Path
+import time
 
 import numpy as np
 import pytest
@@ -9,33 +11,11 @@ import pytest
 from demo.doctor import __main__ as doctor
 from demo.doctor import checks
 from demo.doctor.__main__ import Speed, advice
-from demo.doctor.checks import BAD, NOTE, OK, Finding, FoundCamera, cameras, examined, weights
-from models import manifest as spec
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Webcam:
-    """Plays cv2.VideoCapture: it has two sizes and takes the nearer one."""
-
-    def __init__(self, index: int, gives: bool = True) -> None:
-        self.gives, self.size, self.released = gives, (640, 480), False
-
-    def isOpened(self) -> bool:  # noqa: N802
-        return True
-
-    def read(self):
-        return self.gives, np.zeros((480, 640, 3), np.uint8)
-
-    def set(self, name: int, value: float) -> bool:
-        self.size = (1280, 720) if value > 700 else (640, 480)
-        return True
-
-    def get(self, name: int) -> float:
-        return self.size[name - 3]  # CAP_PROP_FRAME_WIDTH is 3
-
-    def release(self) -> None:
-        self.released = True
+from demo.doctor.checks import BAD, OK, Finding, FoundCamera, run_check
+from demo.faces import pipeline
+from demo.frames import Analysis
+from models.files import ROOT
+from tests.synthetic import NO_FACES
 
 
 @pytest.fixture(scope="module")
@@ -55,94 +35,71 @@ def test_a_machine_that_passes_the_tests_passes_the_doctor(report):
 
 def test_every_finding_is_one_line(report):
     _, record = report
-    told = {finding["what"] for finding in record["findings"]}
-    assert {"Python", "AgeStream", "numpy", "ONNX Runtime, CPU", "weights mtcnn"} <= told
-    assert {"window", "recording", "speed"} <= told
+    named = {finding["what"] for finding in record["findings"]}
+    assert {"Python", "AgeStream", "numpy", "ONNX Runtime, CPU", "weights mtcnn"} <= named
+    assert {"window", "recording", "speed"} <= named
     for finding in record["findings"]:
         assert "\n" not in finding["text"]
         assert finding["text"]
 
 
-def test_the_recommended_command_is_one_that_stream_takes(report):
-    import stream
+def test_stream_takes_the_recommended_command(report):
+    from demo.arguments import parser
 
     words = report[1]["command"].split()
     assert words[:2] == ["python", "stream.py"]
-    stream.parser().parse_args(words[2:])
+    parser().parse_args(words[2:])
 
 
-def test_tensorflow_is_not_imported_unless_asked():
+def test_tensorflow_and_benchmarks_are_not_imported():
     code = (
         "import sys; from demo.doctor.__main__ import main; main(['--json', '--seconds', '0.1']);"
-        "print('tensorflow' in sys.modules)"
+        "print([name for name in ('tensorflow', 'demo.bench') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "False"
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 paths")
-def test_cameras_are_told_with_their_sizes_and_those_without_picture_named(tmp_path):
-    for name in ("video0", "video1", "video10", "videofoo"):
-        (tmp_path / name).touch()
-    made = []
-
-    def capture(index: int) -> Webcam:
-        made.append(Webcam(index, gives=index != 1))
-        return made[-1]
-
-    found: list[FoundCamera] = []
-    findings = list(cameras(found, tmp_path, capture))
-    assert found == [FoundCamera(k, [(640, 480), (1280, 720)]) for k in (0, 10)]
-    assert [f.state for f in findings] == [OK, OK, NOTE]
-    assert findings[0].text.endswith("640x480, 1280x720")
-    assert f"{tmp_path}/video1: no picture" in findings[2].text
-    assert all(camera.released for camera in made)
-
-
-def test_no_camera_is_a_note_not_a_fault(tmp_path):
-    (finding,) = cameras([], tmp_path)
-    assert finding.state == NOTE
-    assert finding.text.startswith("none found")
-
-
-def test_damaged_weights_are_found_and_bad_where_the_demo_needs_them(tmp_path, monkeypatch):
-    for path in spec.WEIGHTS.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    for name in ("mtcnn-onet", "ssrnet-joint", "faceres"):
-        (tmp_path / f"{name}.onnx").write_bytes(b"damaged")
-    monkeypatch.setattr(spec, "WEIGHTS", tmp_path)
-    found = {f.what.removeprefix("weights "): f for f in weights() if f.state != OK}
-    assert {name: f.state for name, f in found.items()} == {
-        "mtcnn": BAD,
-        "ssrnet-joint": BAD,
-        "faceres": NOTE,
-    }
-    assert all("differs from its manifest" in f.text for f in found.values())
-
-
-def test_a_check_that_breaks_is_a_finding_and_the_exit_code_1(monkeypatch, capsys):
+def test_a_check_that_raises_is_a_finding_and_the_exit_code_1(monkeypatch, capsys):
     def broken():
         yield Finding("first", OK, "fine")
         raise OSError("no such codec\nand more")
 
-    assert [f.text for f in examined("recording", broken())] == ["fine", "OSError: no such codec"]
+    assert [f.text for f in run_check("recording", broken())] == ["fine", "OSError: no such codec"]
     monkeypatch.setattr(checks, "codecs", broken)
-    monkeypatch.setattr(checks, "programs", lambda: iter(()))
+    monkeypatch.setattr(checks, "software", lambda: iter(()))
     monkeypatch.setattr(checks, "engines", lambda _: iter(()))
     assert doctor.main([]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "BAD  recording               OSError: no such codec" in lines
-    assert lines[-1] == "the demo would not run: see BAD"
+    assert lines[-1] == "the demo cannot run: see BAD above"
 
 
 def test_without_the_demo_clip_the_benchmark_is_a_finding(monkeypatch, capsys, tmp_path):
-    for check in ("programs", "engines", "weights", "cameras"):
+    for check in ("software", "engines", "weights", "cameras"):
         monkeypatch.setattr(checks, check, lambda *_: iter(()))
     monkeypatch.setattr(doctor, "CLIP", tmp_path / "demo.mp4")
     assert doctor.main([]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert f"BAD  speed                   no such file or folder: {tmp_path}/demo.mp4" in lines
-    assert lines[-1] == "the demo would not run: see BAD"
+    assert lines[-1] == "the demo cannot run: see BAD above"
+
+
+def test_frames_are_timed_by_how_they_were_searched(monkeypatch):
+    pauses = {"all": 0.15, "coarse": 0.05, "known": 0.01}  # seconds
+    order = ["known", "known", "coarse", "known", "all", "known", "coarse"]
+
+    class Pipeline:
+        def __init__(self, *given: object) -> None: ...
+        def process(self, frame):
+            search = order[frame.index % len(order)]
+            time.sleep(pauses[search])
+            return Analysis(frame, NO_FACES, np.zeros((0, 4), np.float32), search)
+
+    monkeypatch.setattr(pipeline, "Pipeline", Pipeline)
+    speed = doctor.benchmark(0.0)
+    assert speed.full >= 150 > speed.coarse >= 50 > speed.known >= 10
+    assert list(speed.record().values()) == [speed.full, speed.coarse, speed.known]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
-from demo.faces.anonymize import CELLS, HOLD_SECONDS, MASK, STYLES, Anonymizer, cover, heads
-from demo.faces.pipeline import PhotoPipeline, Pipeline, Settings
-from demo.frames import Faces, Frame
-from demo.sources.video import open_source
-from demo.timing import Stopwatch
+from demo.faces.anonymize import CELLS, COVER_SECONDS, MASK, STYLES, Anonymizer, cover, heads
+from demo.faces.detectors import Detector
+from demo.faces.photo import PhotoPipeline
+from demo.faces.pipeline import Pipeline
+from demo.faces.settings import Settings
+from demo.frames import Analysis, Faces, Frame
+from demo.sources.open import open_source
 from models.crops.spec import InputSpec
 from models.detection.mtcnn import Mtcnn
 from tests.synthetic import Answering
@@ -20,19 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "assets" / "demo.mp4"
 
 
-class Script:
-    """Plays the pipeline: boxes that are faces, and boxes that may be, frame by frame."""
-
-    def __init__(self, *frames: tuple[list, list]) -> None:
-        self.play(frames)
-
-    def play(self, frames) -> None:
-        self._frames = iter(frames)
-
-    def process(self, frame: Frame) -> Faces:
-        found, possible = (np.array(b, np.float32).reshape(-1, 4) for b in next(self._frames))
-        self.possible = possible
-        return Faces.detected(found, np.ones(len(found)), np.zeros((len(found), 5, 2)))
+def analysis(frame: Frame, found: list | np.ndarray, candidates: list | np.ndarray) -> Analysis:
+    """A searched frame with faces and candidates at these boxes."""
+    boxes, others = (np.array(b, np.float32).reshape(-1, 4) for b in (found, candidates))
+    faces = Faces.detected(boxes, np.ones(len(boxes)), np.zeros((len(boxes), 5, 2)))
+    return Analysis(frame, faces, others)
 
 
 def noise(height: int = 240, width: int = 320) -> np.ndarray:
@@ -43,7 +39,7 @@ class Nobody(Answering):
     """Tells neither age nor gender."""
 
     def __init__(self) -> None:
-        self.calibration = {}
+        self.input, self.calibration = InputSpec(), {}
 
     def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(len(crops), np.nan), np.full(len(crops), np.nan)
@@ -97,14 +93,13 @@ def test_boxes_beyond_the_picture_are_no_mistake():
     assert (image[59, 79] == MASK).all()
 
 
-def test_every_possible_face_is_covered_and_a_lost_one_stays_covered_where_it_was():
+def test_every_candidate_is_covered_and_a_lost_face_stays_covered_where_it_was():
     found, unsure, coasting = [40, 60, 80, 110], [200, 20, 230, 60], [150, 150, 190, 200]
-    script = Script(([found], [unsure]), ([], [coasting]), ([], []))
-    anonymizer = Anonymizer(script, "mask", Stopwatch())
-    seen = []
-    for index, seconds in enumerate((0.0, HOLD_SECONDS * 0.9, HOLD_SECONDS * 1.1)):
-        image = noise()
-        anonymizer.process(Frame(image, index, seconds, "clip"))
+    frames = [([found], [unsure]), ([], [coasting]), ([], [])]
+    anonymizer, seen = Anonymizer("mask"), []
+    for index, seconds in enumerate((0.0, COVER_SECONDS * 0.9, COVER_SECONDS * 1.1)):
+        frame = Frame(noise(), index, seconds, "clip")
+        image = anonymizer.cover(analysis(frame, *frames[index])).frame.image
         seen.append(
             [(image[(y1 + y2) // 2, (x1 + x2) // 2] == MASK).all()
              for x1, y1, x2, y2 in (found, unsure, coasting)]
@@ -112,57 +107,64 @@ def test_every_possible_face_is_covered_and_a_lost_one_stays_covered_where_it_wa
     assert seen == [[True, True, False], [True, False, True], [False, False, False]]
 
 
+def test_the_frame_that_was_read_stays_as_it_is():
+    frame = Frame(noise(), 0, 0.0, "clip")
+    covered = Anonymizer("mask").cover(analysis(frame, [[140, 100, 180, 150]], [])).frame
+    np.testing.assert_array_equal(frame.image, noise())
+    assert (covered.image != frame.image).any()
+
+
+@pytest.mark.parametrize("search", ["coarse", "known"])
+def test_a_frame_that_was_not_searched_is_refused(search):
+    unsearched = replace(analysis(Frame(noise(), 0, 0.0, "clip"), [], []), search=search)
+    with pytest.raises(ValueError, match=r"set Settings\.anonymize of its pipeline"):
+        Anonymizer("mask").cover(unsearched)
+
+
 def test_a_face_of_one_photo_covers_nothing_of_the_next():
-    script = Script(([[140, 100, 180, 150]], []), ([], []))
     photos = [Frame(noise(), k, 0.0, f"{k}.jpg") for k in range(2)]
-    anonymizer = Anonymizer(script, "mask", Stopwatch())
-    for photo in photos:
-        anonymizer.process(photo)
-    assert (photos[0].image != noise()).any()
-    np.testing.assert_array_equal(photos[1].image, noise())
+    anonymizer = Anonymizer("mask")
+    first = anonymizer.cover(analysis(photos[0], [[140, 100, 180, 150]], [])).frame
+    second = anonymizer.cover(analysis(photos[1], [], [])).frame
+    assert (first.image != noise()).any()
+    np.testing.assert_array_equal(second.image, noise())
 
 
 def test_a_lost_face_stays_covered_where_it_is_in_frames_of_another_size():
-    script = Script(([[140, 100, 180, 150]], []), ([], []))
-    anonymizer = Anonymizer(script, "mask", Stopwatch())
-    anonymizer.process(Frame(noise(), 0, 0.0, "camera"))
-    larger = Frame(noise(480, 640), 1, 0.1, "camera")
-    anonymizer.process(larger)
+    anonymizer = Anonymizer("mask")
+    anonymizer.cover(analysis(Frame(noise(), 0, 0.0, "camera"), [[140, 100, 180, 150]], []))
+    larger = anonymizer.cover(analysis(Frame(noise(480, 640), 1, 0.1, "camera"), [], [])).frame
     assert changed(noise(480, 640), larger.image, [280, 200, 360, 300]).all()
 
 
 def test_a_face_that_moves_leaves_no_trail():
-    boxes = [[10 + 4 * k, 100, 50 + 4 * k, 150] for k in range(40)]
-    anonymizer = Anonymizer(Script(*(([b], []) for b in boxes)), "mask", Stopwatch())
+    anonymizer = Anonymizer("mask")
     for k in range(40):
-        image = noise(240, 400)
-        anonymizer.process(Frame(image, k, k / 100, "clip"))
+        box = [10 + 4 * k, 100, 50 + 4 * k, 150]
+        frame = Frame(noise(240, 400), k, k / 100, "clip")
+        image = anonymizer.cover(analysis(frame, [box], [])).frame.image
     assert not (image[125, :100] == MASK).all(axis=1).any()
     assert (image[125, 166:206] == MASK).all()
 
 
 def test_no_pixel_of_any_face_of_the_clip_is_left_uncovered():
     """Against the search that photos get, with the package's thresholds, in every eighth frame."""
-    watch, thorough = Stopwatch(), Mtcnn(None, False)
-    pipeline = Pipeline(Mtcnn(), Nobody(), InputSpec(), 25.0, Settings(1), watch)
-    replay = Script()
-    anonymizers = {style: Anonymizer(replay, style, watch) for style in STYLES}
+    thorough = Mtcnn(None, False)
+    pipeline = Pipeline(Mtcnn(), Nobody(), 25.0, Settings(1))
+    anonymizers = {style: Anonymizer(style) for style in STYLES}
     checked = 0
     with open_source(str(CLIP)) as source:
         for frame in (f for f in source if f.index % 8 == 0):
-            before = frame.image.copy()
-            boxes = thorough.detect(before)
+            boxes = thorough.detect(frame.image)
             boxes = np.rint(boxes.boxes[boxes.scores > 0.9]).astype(int)
-            faces = pipeline.process(frame)
+            analysed = pipeline.process(frame)
             for style, anonymizer in anonymizers.items():
-                image = before.copy()
-                replay.play([(faces.boxes, pipeline.possible)])
-                anonymizer.process(Frame(image, frame.index, frame.time, frame.source))
+                image = anonymizer.cover(analysed).frame.image
                 for box in boxes:
                     x1, y1, x2, y2 = box
                     if style == "mask":
                         assert (image[y1:y2, x1:x2] == MASK).all()
-                    same = (~changed(before, image, box)).astype(np.uint8)
+                    same = (~changed(frame.image, image, box)).astype(np.uint8)
                     assert not cv2.erode(same, np.ones((3, 3)), borderValue=1).any()
                     checked += 1
     assert checked > 3 * 95
@@ -178,10 +180,11 @@ def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
             return found
 
     image = astronaut.copy()
-    pipeline = PhotoPipeline(Unsure(), Nobody(), InputSpec(), Stopwatch())
-    faces = Anonymizer(pipeline, "mask", Stopwatch()).process(Frame(image, 0, 0.0, "photo"))
-    assert len(faces) == 0
-    assert (image[120, 225] == MASK).all()
+    covered = PhotoPipeline(cast("Detector", Unsure()), Nobody(), "mask").process(
+        Frame(image, 0, 0.0, "photo")
+    )
+    assert len(covered.faces) == 0
+    assert (covered.frame.image[120, 225] == MASK).all()
 
 
 def test_the_engines_write_nothing_into_the_home_and_load_no_telemetry(tmp_path):

@@ -3,13 +3,13 @@ from itertools import count
 import numpy as np
 import pytest
 
+from demo.faces.load import CROPS_PER_FRAME
 from demo.faces.smoothing import (
-    ALIKE,
-    CROPS_A_FRAME,
-    KNOWN,
-    MEMORY,
-    REFRESH,
-    SETTLED,
+    CORRELATED_CROPS,
+    LABEL_WEIGHT,
+    MAX_WEIGHT,
+    REFRESH_FRAMES,
+    SETTLED_CROPS,
     LabelSmoother,
 )
 
@@ -18,7 +18,8 @@ FRAMES = count()
 
 def feed(smoother: LabelSmoother, age: float, male: float, quality: float = 1.0, track: int = 1):
     ids = np.array([track])
-    smoother.add(ids, *(np.array([v], float) for v in (age, male, quality)), next(FRAMES))
+    ages, male_probs, weights = (np.array([v], float) for v in (age, male, quality))
+    smoother.add(ids, ages, male_probs, weights, next(FRAMES))
     ages, male_probs, *_ = smoother.labels(ids)
     return ages[0], male_probs[0]
 
@@ -52,7 +53,7 @@ def test_a_crop_stands_for_the_frames_since_the_one_before():
     for frame in range(40):
         age, male = np.array([40.0 if frame < 20 else 44.0]), np.array([0.9])
         every.add(ids, age, male, sure, frame)
-        if frame < 20 or frame % REFRESH == REFRESH - 1:
+        if frame < 20 or frame % REFRESH_FRAMES == REFRESH_FRAMES - 1:
             sparing.add(ids, age, male, sure, frame)
     assert sparing.labels(ids).ages == pytest.approx(every.labels(ids).ages, abs=0.2)
     sparing.add(ids, np.array([90.0]), np.array([0.9]), sure, 5000)
@@ -87,7 +88,7 @@ def test_lasting_evidence_does_flip_it():
 
 def test_people_do_not_share_memory_and_an_unknown_id_has_no_label():
     smoother = LabelSmoother()
-    for frame in range(int(KNOWN)):
+    for frame in range(int(LABEL_WEIGHT)):
         said = np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2)
         smoother.add(np.array([2, 5]), *said, frame)
     ages, male_probs, *_ = smoother.labels(np.array([2, -1, 5]))
@@ -101,19 +102,19 @@ def test_settled_people_are_looked_at_less_often_and_not_all_at_once():
     smoother = LabelSmoother()
     ids = np.array([1, 2, -1])
     assert smoother.wants(ids, 0).tolist() == [True, True, False]
-    for frame in range(SETTLED):
+    for frame in range(SETTLED_CROPS):
         smoother.add(ids[:2], np.array([20.0, 70.0]), np.array([0.9, 0.1]), np.ones(2), frame)
-    wanted = np.array([smoother.wants(ids, frame) for frame in range(2 * REFRESH)])
+    wanted = np.array([smoother.wants(ids, frame) for frame in range(2 * REFRESH_FRAMES)])
     assert wanted.sum(axis=0).tolist() == [2, 2, 0]
     assert wanted.sum(axis=1).max() == 1
 
 
 def test_a_crowd_takes_turns():
     smoother = LabelSmoother()
-    ids = np.arange(1, 2 * CROPS_A_FRAME + 1)
+    ids = np.arange(1, 2 * CROPS_PER_FRAME + 1)
     first = smoother.wants(ids, 0)
-    assert first.sum() == CROPS_A_FRAME
-    some = np.ones(CROPS_A_FRAME)
+    assert first.sum() == CROPS_PER_FRAME
+    some = np.ones(CROPS_PER_FRAME)
     smoother.add(ids[first], 30 * some, some, some, 0)
     assert (smoother.wants(ids, 1) == ~first).all()
 
@@ -136,9 +137,9 @@ def test_a_model_without_an_output_leaves_it_unknown():
 
 def test_an_old_start_is_forgotten():
     smoother = LabelSmoother()
-    for _ in range(int(MEMORY)):
+    for _ in range(int(MAX_WEIGHT)):
         feed(smoother, 20, 0.9)
-    for _ in range(int(MEMORY) * 5):
+    for _ in range(int(MAX_WEIGHT) * 5):
         shown = feed(smoother, 22, 0.9)
     assert shown[0] == pytest.approx(22, abs=0.05)
 
@@ -155,7 +156,7 @@ def test_a_range_shrinks_as_a_track_gathers_evidence_but_never_below_what_was_ea
         widths.append(float(high[0] - low[0]))
     assert np.isnan(widths[0])
     assert widths[1] > widths[20] > widths[100] > 20.0
-    noise = 1.645 * 4 * (ALIKE / MEMORY) ** 0.5
+    noise = 1.645 * 4 * (CORRELATED_CROPS / MAX_WEIGHT) ** 0.5
     assert widths[-1] == pytest.approx(np.hypot(8, noise) + np.hypot(12, noise), abs=0.1)
 
 

@@ -1,4 +1,4 @@
-"""The networks: their sizes, what they return, that each learns, and their layers by hand."""
+"""The networks: their sizes and outputs, that each learns, and their layers by hand."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import pytest
 
 from models.crops.preprocess import network_input
 from models.exporting.graphs import write_graph
-from models.exporting.parity import check
-from models.exporting.weights import keras_network, write_model
+from models.exporting.parity import check_parity
+from models.exporting.weights import Description, keras_network, write_model
+from models.inference.devices import choose_device
 from models.inference.engines import TfliteNetwork
-from models.inference.estimator import Estimator, choose_device
+from models.inference.estimator import Estimator
 from models.networks import c3ae, densenet, levi_hassner, lmtcnn, mobilenet
 from models.networks.layers import Expectation, LocalResponseNormalization, PerImageStandardization
 from models.zoo import ARCHITECTURES, NETWORKS, Network, load_keras
@@ -63,15 +64,15 @@ def test_every_network_is_pinned_to_its_size(name: str, model: keras.Model) -> N
     assert model.count_params() == COUNTS[name]
 
 
-def test_every_network_tells_age_and_gender(network: Network, model: keras.Model) -> None:
+def test_every_network_predicts_age_and_gender(network: Network, model: keras.Model) -> None:
     assert model.input_shape == (None, network.input.size, network.input.size, network.input.depth)
-    answer = {k: np.asarray(v) for k, v in model(batch(network), training=False).items()}
-    assert set(answer) == {"age", "male"} | ({"nodes"} if network.nodes else set())
-    assert answer["age"].shape == answer["male"].shape == (2,)
-    if network.nodes:
-        assert answer["nodes"].shape == (2, len(network.nodes))
-        np.testing.assert_allclose(answer["nodes"].sum(axis=1), 1, atol=1e-5)
-        np.testing.assert_allclose(answer["age"], answer["nodes"] @ network.nodes, rtol=1e-4)
+    outputs = {k: np.asarray(v) for k, v in model(batch(network), training=False).items()}
+    assert set(outputs) == {"age", "male"} | ({"nodes"} if network.age_bins else set())
+    assert outputs["age"].shape == outputs["male"].shape == (2,)
+    if network.age_bins:
+        assert outputs["nodes"].shape == (2, len(network.age_bins))
+        np.testing.assert_allclose(outputs["nodes"].sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(outputs["age"], outputs["nodes"] @ network.age_bins, rtol=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes a TensorFlow tape")
@@ -86,8 +87,8 @@ def test_a_small_step_down_the_gradient_lowers_the_loss(
     crops = batch(network)
 
     def loss() -> tf.Tensor:
-        answer = model(crops, training=True)
-        off = tf.abs(answer["age"] - 20.0) / 10 + tf.square(answer["male"] - 1.0)
+        outputs = model(crops, training=True)
+        off = tf.abs(outputs["age"] - 20.0) / 10 + tf.square(outputs["male"] - 1.0)
         return tf.reduce_mean(off)
 
     with tf.GradientTape() as tape:
@@ -125,7 +126,7 @@ def test_lmtcnn_holds_144_thousand_parameters_in_its_convolutions() -> None:
     assert model.get_layer("pointwise_bn3").output.shape == (None, 14, 14, 384)
 
 
-def test_c3ae_has_the_ledger_of_the_paper_but_for_the_bias_of_conv1() -> None:
+def test_c3ae_has_the_layer_sizes_of_the_paper_except_the_bias_of_conv1() -> None:
     model = c3ae.build(["age"], se=False)
     ledger = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
     paper = {f"bn{k}": 128 for k in (1, 2, 3, 4)} | {f"conv{k}": 9248 for k in (2, 3, 4)}
@@ -145,8 +146,8 @@ def test_heads_stay_exact_where_the_trunk_trains_in_bfloat16(name: str) -> None:
     finally:
         keras.config.set_dtype_policy("float32")
     assert {output.dtype for output in model.output.values()} == {"float32"}
-    answer = model(batch(NETWORKS[name]), training=False)
-    assert {keras.backend.standardize_dtype(v.dtype) for v in answer.values()} == {"float32"}
+    outputs = model(batch(NETWORKS[name]), training=False)
+    assert {keras.backend.standardize_dtype(v.dtype) for v in outputs.values()} == {"float32"}
     convolution = next(v for v in model.layers if isinstance(v, keras.layers.Conv2D))
     assert convolution.compute_dtype == "bfloat16"
 
@@ -154,13 +155,14 @@ def test_heads_stay_exact_where_the_trunk_trains_in_bfloat16(name: str) -> None:
 def test_the_layers_of_our_own_are_the_same_in_a_graph(tmp_path: Path) -> None:
     network = NETWORKS["lmtcnn-gap"]
     model = ARCHITECTURES[network.architecture](**network.config)
-    manifest = write_model(model, "net", "lmtcnn", network.config, network.input, tmp_path, "here")
+    about = Description("net", "lmtcnn", network.config, network.input, "here")
+    manifest = write_model(model, about, tmp_path)
     assert list(manifest.outputs) == ["age", "male", "nodes"]
     crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
-    answer = load_keras(manifest)(network_input(crops, manifest.input), training=False)
+    outputs = load_keras(manifest)(network_input(crops, manifest.input), training=False)
     ages, males = Estimator(manifest, choose_device("cpu")).predict(crops)
-    np.testing.assert_allclose(ages, np.asarray(answer["age"]), atol=1e-3)
-    np.testing.assert_allclose(males, np.asarray(answer["male"]), atol=1e-4)
+    np.testing.assert_allclose(ages, np.asarray(outputs["age"]), atol=1e-3)
+    np.testing.assert_allclose(males, np.asarray(outputs["male"]), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -171,14 +173,14 @@ def test_architectures_become_tensorflow_lite(name: str, tmp_path: Path) -> None
     model = ARCHITECTURES[network.architecture](**network.config)
     write_graph(model, tmp_path / "net.tflite", "tflite")
     crops = batch(network)
-    answers = TfliteNetwork(tmp_path / "net.tflite")(crops)
-    check(answers, keras_network(model)(crops), "float32", name)
+    outputs = TfliteNetwork(tmp_path / "net.tflite")(crops)
+    check_parity(outputs, keras_network(model)(crops), "float32", name)
 
 
 # Layers
 
 
-def test_an_expectation_is_the_mean_of_what_the_classes_stand_for() -> None:
+def test_an_expectation_is_the_mean_of_the_values_of_the_classes() -> None:
     chances = np.array([[1, 0, 0], [0, 0.75, 0.25]], np.float32)
     assert np.asarray(Expectation((5, 20, 60))(chances)).tolist() == [5.0, 30.0]
 

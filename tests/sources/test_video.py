@@ -1,35 +1,37 @@
 import gc
-import os
-import signal
+import socket
 import struct
 import threading
 import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import quote
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 from demo.errors import UserError
-from demo.sources import decoding
-from demo.sources import video as sources
-from demo.sources.photos import PhotoSource
-from demo.sources.video import open_source
+from demo.frames import NoFrame
+from demo.sources import decoding, video
+from demo.sources.capture import LiveTimeouts
+from demo.sources.open import open_source
+from tests.sources.fakes import frames_and_events, is_event, is_frame, served
 from tests.synthetic import write_clip
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(clip, two_people):
     with open_source(str(clip)) as source:
-        frames = list(source)
+        frames, events = frames_and_events(source)
     assert [f.index for f in frames] == list(range(20))
     assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
     assert source.fps == 25
     assert source.count == 20
-    assert source.warning is None
+    assert source.path == clip
+    assert not events
+    assert np.isnan(frames[0].captured)
     for frame in frames[::7]:
         assert frame.image.shape == (270, 480, 3)
         assert np.abs(frame.image.astype(int) - two_people(frame.index)).mean() < 5
@@ -42,13 +44,14 @@ def test_a_slow_reader_loses_no_frame_of_a_file(clip):
     assert indices == list(range(20))
 
 
-def test_a_truncated_video_is_read_up_to_the_break_and_said_so(clip, tmp_path):
+def test_a_truncated_video_is_read_up_to_the_break_and_then_fails(clip, tmp_path):
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
     with open_source(str(cut)) as source:
-        count = sum(1 for _ in source)
-    assert 5 <= count < 20
-    assert source.warning.startswith(f"{cut} breaks off after frame {count - 1}")
+        *frames, event = (seen for seen in source.watch() if not isinstance(seen, NoFrame))
+    assert 5 <= len(frames) < 20
+    assert (event.kind, event.source, event.time) == ("failed", str(cut), frames[-1].time)
+    assert event.text.startswith(f"{cut} ends early after frame {len(frames) - 1}")
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".ts", ".mp4"])
@@ -56,8 +59,9 @@ def test_the_last_frame_of_a_complete_video_may_last_long(tmp_path, two_people, 
     path = tmp_path / f"slow{suffix}"
     write_clip(path, [two_people(k) for k in range(10)], 1, "vp9" if suffix == ".webm" else "h264")
     with open_source(str(path)) as source:
-        assert len(list(source)) == 10
-    assert source.warning is None
+        frames, events = frames_and_events(source)
+    assert len(frames) == 10
+    assert not events
 
 
 def copied(
@@ -75,13 +79,15 @@ def copied(
 
 def test_frames_that_an_editor_hid_are_not_missed(clip, tmp_path):
     def earlier(packet: av.Packet, index: int) -> None:
+        assert packet.pts is not None
         packet.pts -= round(0.4 / packet.time_base)
         packet.dts = round((index / 25 - 0.5) / packet.time_base)
 
     with open_source(str(copied(clip, tmp_path / "cut.mp4", earlier))) as source:
         assert source.count == 20
-        assert len(list(source)) == 10
-    assert source.warning is None
+        frames, events = frames_and_events(source)
+    assert len(frames) == 10
+    assert not events
 
 
 def test_time_goes_on_where_the_clock_of_a_file_starts_anew(clip, tmp_path):
@@ -92,7 +98,7 @@ def test_time_goes_on_where_the_clock_of_a_file_starts_anew(clip, tmp_path):
     assert times == pytest.approx([k / 25 for k in range(40)], abs=1e-3)
 
 
-def test_pixels_that_are_not_square_become_so(clip, tmp_path):
+def test_pixels_that_are_not_square_become_so(tmp_path):
     wide = tmp_path / "wide.mp4"
     with av.open(str(wide), "w") as container:
         stream = container.add_stream("h264", rate=25)
@@ -102,9 +108,10 @@ def test_pixels_that_are_not_square_become_so(clip, tmp_path):
         container.mux(stream.encode(image))
         container.mux(stream.encode(None))
     with open_source(str(wide)) as source:
-        assert [frame.image.shape for frame in source] == [(58, 102, 3)]
-    assert source.taken == "102x58"
-    assert open_source(str(clip)).taken is None
+        event, frame = (seen for seen in source.watch() if not isinstance(seen, NoFrame))
+    assert frame.image.shape == (58, 102, 3)
+    text = f"{wide}: frames are stretched to 102x58 while decoding"
+    assert (event.kind, event.text) == ("info", text)
 
 
 def turned_clip(path: Path, image: np.ndarray, turn: tuple[int, int, int, int]) -> Path:
@@ -139,85 +146,19 @@ def test_the_video_of_a_phone_is_upright(tmp_path, turn, shape, corner):
 
 
 @pytest.mark.parametrize(
-    ("turn", "taken"),
+    ("turn", "size"),
     [((1, 0, 0, 1), "48x24"), ((0, 1, -1, 0), "24x48"), ((-1, 0, 0, -1), "48x24")],
 )
-def test_the_size_at_which_large_frames_are_taken_is_told_upright(
-    tmp_path, monkeypatch, turn, taken
+def test_the_size_to_which_large_frames_are_scaled_down_is_the_upright_one(
+    tmp_path, monkeypatch, turn, size
 ):
-    monkeypatch.setattr(decoding, "LARGE", 4000)
-    monkeypatch.setattr(decoding, "TAKEN", 2000)
+    monkeypatch.setattr(decoding, "DOWNSCALE_ABOVE_PIXELS", 4000)
+    monkeypatch.setattr(decoding, "DOWNSCALE_TO_PIXELS", 2000)
     path = turned_clip(tmp_path / "phone.mp4", np.zeros((48, 96, 3), np.uint8), turn)
     with open_source(str(path)) as source:
-        (frame,) = source
-    assert f"{frame.image.shape[1]}x{frame.image.shape[0]}" == source.taken == taken
-
-
-@pytest.mark.parametrize(
-    ("spec", "kind"),
-    [
-        ("0", "Camera"),
-        ("/dev/video12", "Camera"),
-        ("HTTP://host/a.MPG?b=c", "VideoSource"),
-        ("http://user:a[b]c@host/clip.mp4#t", "VideoSource"),
-        ("http://user:a[b]c@host/live", "Stream"),
-    ],
-)
-def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
-    asked = []
-    for name in ("Camera", "Stream", "VideoSource"):
-        monkeypatch.setattr(sources, name, lambda given, name=name: asked.append((name, given)))
-    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: opener())
-    open_source(spec)
-    assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
-
-
-def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
-    (tmp_path / "usb-Webcam-index0").symlink_to("/dev/video12")
-    monkeypatch.setattr(sources, "Camera", lambda number: number)
-    monkeypatch.setattr(sources, "LiveSource", lambda name, opener, give_up: (name, opener()))
-    assert open_source(str(tmp_path / "usb-Webcam-index0")) == ("12", 12)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes of POSIX")
-def test_a_signal_is_heard_while_nobody_writes_into_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / "a.mp4")
-    main = threading.main_thread().ident
-    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        open_source(str(tmp_path / "a.mp4"))
-
-
-@pytest.mark.parametrize("name", ["./7", "2024"])
-def test_a_folder_or_file_whose_name_is_a_long_number_is_no_camera(
-    astronaut, clip, tmp_path, monkeypatch, name
-):
-    monkeypatch.chdir(tmp_path)
-    Path(name).mkdir()
-    cv2.imwrite(f"{name}/a.png", astronaut)
-    Path(f"{name}1").write_bytes(clip.read_bytes())
-    assert isinstance(open_source(name), PhotoSource)
-    assert isinstance(open_source(f"{name}1"), sources.VideoSource)
-
-
-@pytest.mark.parametrize(
-    ("spec", "complaint"),
-    [("20240101123000", "no such file or folder: 20240101123000"), ("", "-s names nothing")],
-)
-def test_a_long_number_and_no_name_at_all_are_refused(spec, complaint):
-    with pytest.raises(UserError, match=complaint):
-        open_source(spec)
-
-
-@pytest.mark.parametrize("prefix", ["", "file://{}/"])
-def test_any_sign_may_be_in_the_name_of_a_file(clip, tmp_path, monkeypatch, prefix):
-    monkeypatch.chdir(tmp_path)
-    name = "2024-01-01T12:30:00 %20 #1?.mkv"
-    Path(name).write_bytes(clip.read_bytes())
-    spec = prefix.format(tmp_path) + (quote(name) if prefix else name)
-    with open_source(spec) as source:
-        assert Path(source.name).name == name
-        assert len(list(source)) == 20
+        event, frame = (seen for seen in source.watch() if not isinstance(seen, NoFrame))
+    assert f"{frame.image.shape[1]}x{frame.image.shape[0]}" == size
+    assert event.text == f"{path}: frames are scaled down to {size} while decoding"
 
 
 def test_leaving_early_stops_the_reader(clip):
@@ -228,104 +169,12 @@ def test_leaving_early_stops_the_reader(clip):
     assert not set(threading.enumerate()) - before
 
 
-def test_a_folder_gives_its_photos_by_name_and_passes_over_broken_ones(astronaut, tmp_path):
-    for name in ("b.png", "a.jpg"):
-        cv2.imwrite(str(tmp_path / name), astronaut)
-    (tmp_path / "c.jpg").write_text("no picture")
-    (tmp_path / "notes.txt").write_text("ignored")
-    with open_source(str(tmp_path)) as source:
-        frames = list(source)
-    assert isinstance(source, PhotoSource)
-    assert [Path(f.source).name for f in frames] == ["a.jpg", "b.png"]
-    assert source.count == 3
-    assert "c.jpg" in source.warning
-
-
-def test_a_photo_is_one_frame(astronaut, tmp_path):
-    path = tmp_path / "face.png"
-    cv2.imwrite(str(path), astronaut)
-    with open_source(str(path)) as source:
-        (frame,) = source
-    assert (frame.image == astronaut).all()
-    assert frame.source == str(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("me.jfif", ".jpg"),
-        ("me.JPE", ".jpg"),
-        ("me.avif", ".avif"),
-        ("me", ".jpg"),
-        ("me.2024", ".png"),
-        ("me.jpg!d", ".webp"),
-    ],
-)
-def test_a_photo_is_known_by_its_content_where_its_suffix_is_unknown(
-    astronaut, tmp_path, name, kind
-):
-    (tmp_path / name).write_bytes(cv2.imencode(kind, astronaut)[1].tobytes())
-    with open_source(str(tmp_path / name)) as source:
-        (frame,) = source
-    assert source.photos
-    assert np.abs(frame.image.astype(int) - astronaut).mean() < 5
-
-
-def test_a_video_is_known_by_its_content_where_its_suffix_is_unknown(clip, tmp_path):
-    (tmp_path / "clip").write_bytes(clip.read_bytes())
-    with open_source(str(tmp_path / "clip")) as source:
-        assert len(list(source)) == 20
-
-
-def test_pictures_that_cannot_be_read_are_told(astronaut, tmp_path):
-    for name in ("a.jpg", "b.jfif"):
-        (tmp_path / name).write_bytes(cv2.imencode(".jpg", astronaut)[1].tobytes())
-    for name in ("._a.jpg", ".DS_Store", "c.HEIC", "d.heic", "e.dng", "notes.txt"):
-        (tmp_path / name).write_bytes(b"of another kind")
-    with open_source(str(tmp_path)) as source:
-        assert [Path(frame.source).name for frame in source] == ["a.jpg", "b.jfif"]
-    told = f"other pictures left out of {tmp_path}: 3 (.dng, .heic), make JPEGs"
-    assert source.warning == told
-    with pytest.raises(UserError, match=r"c.HEIC is a picture of a kind that is not read"):
-        open_source(str(tmp_path / "c.HEIC"))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("nothing.mp4", None, "no such file"),
-        ("text.mp4", b"hello", "cannot read .*text.mp4 as a video"),
-        ("empty.mp4", b"", "cannot read .*empty.mp4 as a video"),
-    ],
-)
-def test_what_cannot_be_opened_is_named_in_one_line(tmp_path, name, content, complaint):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=complaint) as error:
-        open_source(str(tmp_path / name))
-    assert "\n" not in str(error.value)
-
-
-def test_a_folder_without_photos_and_a_broken_photo_are_refused(tmp_path):
-    with pytest.raises(UserError, match="no photos in"):
-        open_source(str(tmp_path))
-    broken = tmp_path / "x.jpg"
-    broken.write_text("no picture")
-    with pytest.raises(UserError, match="not a picture"), open_source(str(broken)) as source:
-        list(source)
-
-
-def test_an_absent_camera_is_one_clear_line():
-    with pytest.raises(UserError, match=r"cannot open camera 99: .* another program"):
-        open_source("99")
-
-
 def test_an_error_in_the_reader_is_raised_where_frames_are_used(clip, monkeypatch):
-    def broken(self, pictures):
+    def broken(self, stopped):
         raise RuntimeError("our bug")
         yield
 
-    monkeypatch.setattr(sources.VideoSource, "_decode", broken)
+    monkeypatch.setattr(video.VideoSource, "_decode", broken)
     with pytest.raises(RuntimeError, match="our bug"), open_source(str(clip)) as source:
         list(source)
 
@@ -340,3 +189,99 @@ def test_a_video_that_was_read_leaves_memory_at_once(clip):
         assert held() is None
     finally:
         gc.enable()
+
+
+def test_a_video_whose_server_stalls_ends_early(clip):
+    content, held = clip.read_bytes(), []
+
+    def answer(connection: socket.socket) -> None:
+        head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode() + content[: len(content) // 2])
+        held.append(connection)
+
+    server, address = served(answer)
+    with open_source(f"{address}/clip.mkv", timeouts=LiveTimeouts(open=0.5)) as source:
+        frames, (event,) = frames_and_events(source)
+    assert source.path is None
+    assert event.kind == "failed"
+    assert event.text == (
+        f"{address}/clip.mkv ends early after frame {frames[-1].index}: no answer within 0.5 s"
+    )
+    server.close()
+
+
+def open_files() -> set[str]:
+    """Every file that this process has open."""
+    handles = Path("/proc/self/fd").iterdir()
+    return {str(handle.readlink()) for handle in handles if handle.is_symlink()}
+
+
+@needs_proc
+@pytest.mark.parametrize("started", [False, True])
+def test_close_releases_the_file_whether_or_not_it_was_read(clip, started):
+    source = open_source(str(clip))
+    assert str(clip) in open_files()
+    if started:
+        source.start()
+        source.start()
+        next(iter(source))
+    source.close()
+    source.close()
+    assert str(clip) not in open_files()
+    source.start()
+    assert not list(source.watch())
+
+
+@needs_proc
+def test_a_file_that_is_refused_is_closed(clip, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 100)
+    with pytest.raises(UserError, match="pixels per frame, more than") as error:
+        open_source(str(clip))
+    assert error.value
+    assert str(clip) not in open_files()
+
+
+def test_a_video_that_is_closed_while_it_is_read_ends_without_an_event(clip):
+    source = open_source(str(clip))
+    watched = source.watch()
+    while not is_frame(next(watched)):
+        pass
+    source.close()
+    assert not any(is_event(seen) for seen in watched)
+
+
+def test_a_video_is_read_from_its_first_frame_without_a_with(clip):
+    source = open_source(str(clip))
+    assert len(list(source)) == 20
+    source.close()
+
+
+def test_the_time_of_the_first_frame_on_the_clock_of_the_file_is_known(clip, tmp_path):
+    path = copied(clip, tmp_path / "a.ts", lambda packet, index: None)
+    with av.open(str(path)) as container:
+        pts = next(container.decode(video=0)).time
+    with open_source(str(path)) as source:
+        source.start_clock(1e9)  # without effect on a file
+        first = next(iter(source))
+    assert first.time == 0
+    assert isinstance(source, video.VideoSource)
+    assert source.first_pts == pts > 0
+
+
+def test_an_error_while_reading_ends_the_video_early_and_keeps_nothing_in_memory(clip, monkeypatch):
+    def broken(self, stopped):
+        yield np.zeros((8, 8, 3), np.uint8), 0.0
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(video.VideoSource, "_decode", broken)
+    gc.disable()
+    try:
+        with open_source(str(clip)) as source:
+            frames, (event,) = frames_and_events(source)
+        held = weakref.ref(source)
+        del source
+        assert held() is None
+    finally:
+        gc.enable()
+    assert len(frames) == 1
+    assert event.text == f"{clip} ends early after frame 0: Input/output error"

@@ -85,7 +85,7 @@ def test_a_new_kalman_box_rests_on_its_measurement() -> None:
     np.testing.assert_allclose(kalman.box, [10, 20, 50, 100])
 
 
-def test_the_second_measurement_teaches_the_velocity_by_hand_computed_gains() -> None:
+def test_the_second_measurement_sets_the_velocity_by_hand_computed_gains() -> None:
     # Before it, var u = 10 + 10000 + Q 1, cov(u, u') = 10000, and R = 1: the gains are
     # 10011 / 10012 for u and 10000 / 10012 for u', so the next u is 20011 / 10012 steps away.
     kalman = KalmanBox(np.array([-20, -40, 20, 40]))
@@ -108,7 +108,7 @@ def errors_at_constant_velocity(velocity: float, frames: int) -> list[float]:
     return predicted
 
 
-def test_a_box_at_constant_velocity_is_predicted_where_it_goes() -> None:
+def test_a_box_at_constant_velocity_is_predicted_accurately() -> None:
     at = [np.array([5.0 * t, 3.0 * t, 5.0 * t + 40, 3.0 * t + 80]) for t in range(40)]
     kalman = KalmanBox(at[0])
     errors = []
@@ -190,7 +190,7 @@ def test_frames_without_measurement_keep_the_ids() -> None:
     assert sort.tracks.time_since_update.tolist() == [4]
 
 
-def test_frames_without_measurement_end_no_streak() -> None:
+def test_frames_without_measurement_do_not_end_a_streak() -> None:
     sort = Sort(max_age=10, min_hits=2)
     for _ in range(2):
         measured(sort)
@@ -201,7 +201,7 @@ def test_frames_without_measurement_end_no_streak() -> None:
     assert seen == [-1, -1, 1, 1]
 
 
-def test_boxes_between_measurements_are_predicted_where_they_go() -> None:
+def test_boxes_move_on_between_measurements() -> None:
     sort = Sort(max_age=10)
     for t in range(30):
         measured(sort, [4 * t, 0, 4 * t + 40, 60])
@@ -395,7 +395,7 @@ def test_the_command_says_in_one_line_that_trackeval_is_missing(
     assert capsys.readouterr().err == "trackeval is missing: pip install trackeval\n"
 
 
-def test_tracks_go_on_in_frames_of_another_size():
+def test_tracks_continue_in_frames_of_another_size():
     sort, box = Sort(), np.array([[40, 30, 60, 60]], np.float64)
     for k in range(3):
         sort.predict()
@@ -407,7 +407,7 @@ def test_tracks_go_on_in_frames_of_another_size():
     assert sort.update((box + 6) * [2, 3, 2, 3]).tolist() == ids.tolist()
 
 
-def test_after_clear_nobody_is_known_and_ids_go_on():
+def test_clear_deletes_all_tracks_and_ids_continue():
     sort, box = Sort(min_hits=0), np.array([[40, 30, 60, 60]], np.float64)
     sort.predict()
     assert sort.update(box).tolist() == [1]

@@ -1,5 +1,7 @@
 """Crops: the standard chip from five points, the authors' box, and how both meet training."""
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import pytest
@@ -28,7 +30,8 @@ def turned_face(degrees: float, side: float, shift: tuple[float, float]) -> np.n
     """Points (1, 5, 2) of a face of this side, turned and shifted."""
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (MEAN_POINTS * side @ turn.T + shift)[None]
+    points: np.ndarray = MEAN_POINTS * side @ turn.T + shift
+    return points[None]
 
 
 def noise_image(height: int, width: int) -> np.ndarray:
@@ -38,7 +41,7 @@ def noise_image(height: int, width: int) -> np.ndarray:
 
 def test_points_of_a_turned_face_map_onto_their_places_in_the_chip() -> None:
     points = turned_face(25, 83, (140, -12))
-    matrix = chip_transforms(points, InputSpec(size=100, margin=0, view=1))[0]
+    matrix = chip_transforms(points, InputSpec(size=100, margin=0, crop_fraction=1))[0]
     mapped = points[0] @ matrix[:, :2].T + matrix[:, 2]
     np.testing.assert_allclose(mapped, POINTS_IN_100, atol=1e-3)
 
@@ -64,16 +67,21 @@ def test_the_transform_is_the_best_similarity_for_uneven_points() -> None:
 
 
 @pytest.mark.parametrize("align", ["points", "box"])
-def test_a_view_of_three_quarters_of_margin_04_is_margin_0175(align: str) -> None:
+def test_three_quarters_of_a_chip_with_margin_04_equal_margin_0175(
+    align: Literal["points", "box"],
+) -> None:
     image, points = noise_image(240, 320), turned_face(10, 70, (120, 80))
     boxes = np.array([[121.3, 78.8, 190.1, 160.4]], np.float32)
-    part = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.4, view=0.75))
-    whole = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.175, view=1))
+    part = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.4, crop_fraction=0.75))
+    whole = crop_faces(image, boxes, points, InputSpec(align=align, margin=0.175, crop_fraction=1))
     np.testing.assert_array_equal(part, whole)
 
 
-def test_the_training_view_of_a_chip_is_the_live_crop() -> None:
-    points, spec = turned_face(31, 58, (-20, 55)), InputSpec(size=64, margin=0.4, view=0.75)
+def test_the_central_crop_of_a_chip_is_the_live_crop() -> None:
+    points, spec = (
+        turned_face(31, 58, (-20, 55)),
+        InputSpec(size=64, margin=0.4, crop_fraction=0.75),
+    )
     to_chip = np.vstack([chip_transforms(points, CHIP)[0], [0, 0, 1]])
     through_chip = central_transform(CHIP.size, spec) @ to_chip
     np.testing.assert_allclose(through_chip, chip_transforms(points, spec)[0], atol=1e-4)
@@ -108,10 +116,10 @@ def test_no_face_gives_no_crop() -> None:
 
 
 @pytest.mark.parametrize("side", [30, 60, 130, 700])
-def test_a_crop_shows_the_places_that_its_transform_says_at_every_size(side: float) -> None:
+def test_a_crop_follows_its_transform_at_every_size(side: float) -> None:
     columns = np.arange(1024) / 4  # the value of a pixel is its column / 4
     image = np.repeat(np.tile(columns.astype(np.uint8), (1024, 1))[..., None], 3, axis=2)
-    points, spec = turned_face(15, side, (300, 200)), InputSpec(view=0.75)
+    points, spec = turned_face(15, side, (300, 200)), InputSpec(crop_fraction=0.75)
     matrix = chip_transforms(points, spec)[0]
     crop = crop_faces(image, np.zeros((1, 4)), points, spec)[0, ..., 0]
     v, u = np.mgrid[0:64, 0:64]
@@ -130,7 +138,9 @@ def test_a_large_face_is_averaged_not_sampled() -> None:
 
 
 @pytest.mark.parametrize(("border", "value"), [("constant", 0), ("replicate", 90)])
-def test_beyond_the_picture_lies_what_the_border_says(border: str, value: int) -> None:
+def test_the_border_fills_a_crop_outside_the_image(
+    border: Literal["constant", "replicate"], value: int
+) -> None:
     image = np.full((50, 50, 3), 90, np.uint8)
     crop = crop_faces(
         image, np.zeros((1, 4)), turned_face(0, 50, (0, 0)), InputSpec(border=border)

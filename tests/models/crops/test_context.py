@@ -78,7 +78,7 @@ def test_one_random_change_holds_for_all_three_crops(chip: np.ndarray) -> None:
     assert (changed != context_crops(chip, 64)).mean() > 0.5
 
 
-def test_a_whole_picture_counts_as_the_chip(chip: np.ndarray) -> None:
+def test_a_whole_picture_is_used_as_the_chip(chip: np.ndarray) -> None:
     np.testing.assert_array_equal(whole_picture(chip, CONTEXT), context_crops(chip, 64))
     assert whole_picture(chip, InputSpec(size=64)).shape == (64, 64, 3)
 
@@ -90,7 +90,7 @@ def test_channels_are_turned_within_each_crop() -> None:
     assert pixels.tolist() == [2, 1, 0, 5, 4, 3, 8, 7, 6]
 
 
-def test_the_middle_crop_stands_for_all_where_people_or_sharpness_look(chip: np.ndarray) -> None:
+def test_people_and_the_sharpness_measure_get_the_middle_crop(chip: np.ndarray) -> None:
     crops = context_crops(chip, 64)[None]
     assert middle_crop(crops).shape == (1, 64, 64, 3)
     np.testing.assert_array_equal(middle_crop(crops), crops[..., 3:6])

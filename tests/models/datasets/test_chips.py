@@ -73,13 +73,14 @@ def test_chips_of_a_zip_go_by_its_own_size_and_time_and_by_what_measures_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder.parent / "set.zip"
-    with zipfile.ZipFile(path, "w") as file:
+    with zipfile.ZipFile(path, "w") as archive:
         for name in ("labels.csv", "images/a.png"):
-            file.write(folder / name, name)
+            archive.write(folder / name, name)
     os.utime(path, ns=(0, 123_000_000_000))
     assert describe(path)["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     keys = [
-        f"{path.stat().st_size} 123000000000 {CHIP} {GEOMETRY_VERSION + more}" for more in (0, 1)
+        f"{path.stat().st_size} 123000000000 {CHIP.cache_key} {GEOMETRY_VERSION + more}"
+        for more in (0, 1)
     ]
     names = [f"set-{hashlib.sha256(key.encode()).hexdigest()[:12]}" for key in keys]
     assert [made.name for made in cache_folder().iterdir()] == names[:1]
@@ -103,9 +104,9 @@ def twins(folder: Path, astronaut: np.ndarray, request: pytest.FixtureRequest) -
     if request.param == "folder":
         return folder
     path = folder.parent / "set.zip"
-    with zipfile.ZipFile(path, "w") as file:
+    with zipfile.ZipFile(path, "w") as archive:
         for name in ("labels.csv", *(f"images/{name}.png" for name in files)):
-            file.write(folder / name, name)
+            archive.write(folder / name, name)
     return path
 
 

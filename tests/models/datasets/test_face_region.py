@@ -1,5 +1,6 @@
 """What is kept of a picture: it shows the face's chip as the picture did."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def detector() -> Mtcnn:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image
 
 
 def scale(image: np.ndarray, detector: Mtcnn) -> float:
@@ -87,7 +90,7 @@ def test_rows_are_cut_away_before_the_face_is_looked_for(
 
 
 def test_what_cannot_be_used_is_told(
-    astronaut: np.ndarray, two_people: object, detector: Mtcnn, tmp_path: Path
+    astronaut: np.ndarray, two_people: Callable, detector: Mtcnn, tmp_path: Path
 ) -> None:
     both = jpeg(two_people(0))
     assert prepare_picture(b"no picture", detector) == ("cannot be decoded", b"")

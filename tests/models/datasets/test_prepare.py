@@ -8,13 +8,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from models import prepare
-from models.datasets import preparation, shards
+from models.datasets import face_region, preparation, shards
 from models.datasets.formats import Rules
 from models.datasets.labels import Pictures
 from models.datasets.splits import hashed_split
@@ -161,7 +162,8 @@ def test_megaage_asian_is_trimmed_and_keeps_its_split(
     ]
     assert report["dropped"] == {"in a later split too": {"train": 1}}
     pictures = Pictures(out)
-    assert [pictures.image(s).shape for s in pictures.samples] == [
+    images = [pictures.image(sample) for sample in pictures.samples]
+    assert [image.shape for image in images if image is not None] == [
         (120, 160, 3),
         (160, 200, 3),
         (120, 160, 3),
@@ -247,9 +249,10 @@ def test_a_killed_run_goes_on_where_it_was(
     write_fgnet(tmp_path / "FGNET", portraits)
     run("fgnet", tmp_path / "FGNET", tmp_path / "whole.zip")
     monkeypatch.setattr(shards, "SHARD_SIZE", 2)
-    real, seen = preparation.prepare_picture, Counter()
+    real = face_region.prepare_picture
+    seen: Counter[bytes] = Counter()
 
-    def killed_at_the_fourth(published: bytes, *rest: object) -> tuple[str, bytes]:
+    def killed_at_the_fourth(published: bytes, *rest: Any) -> tuple[str, bytes]:
         seen[published] += 1
         if published == portraits[3] and seen[published] == 1:
             raise KeyboardInterrupt
@@ -319,7 +322,8 @@ def test_utkface_under_its_own_names_gives_the_labels_of_the_shared_zip(
 ) -> None:
     pictures = Pictures(shared / "data" / "utkface.zip")
     some = pictures.samples[::300]
-    put(tmp_path, {s.file: jpeg(pictures.image(s)) for s in some})
+    images = {s.file: pictures.image(s) for s in some}
+    put(tmp_path, {file: jpeg(image) for file, image in images.items() if image is not None})
     out = tmp_path / "utkface.zip"
     preparation.prepare("utkface", tmp_path, out, Rules())
     made = {s.file: s for s in Pictures(out).samples}

@@ -51,21 +51,21 @@ def test_square_grows_the_shorter_side_about_the_centre() -> None:
     assert square(boxes).tolist() == expected
 
 
-def test_suppress_keeps_the_best_of_overlapping_boxes() -> None:
+def test_nms_keeps_the_best_of_overlapping_boxes() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30]], float)
     scores = np.array([0.8, 0.9, 0.7])
     assert nms(boxes, scores, 0.5).tolist() == [1, 2]  # 81 / 119 = 0.68
     assert nms(boxes, scores, 0.7).tolist() == [1, 0, 2]
 
 
-def test_a_box_goes_if_any_better_one_overlaps_it_kept_or_not() -> None:
+def test_nms_suppresses_a_box_that_any_better_box_overlaps_kept_or_not() -> None:
     boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], float)
     scores = np.array([0.9, 0.8, 0.7])  # neighbours share 60 / 140, the outer two 20 / 180
     assert nms(boxes, scores, 0.4).tolist() == [0]
     assert nms(boxes, scores, 0.5).tolist() == [0, 1, 2]
 
 
-def test_suppress_over_the_smaller_box_removes_a_box_inside_another() -> None:
+def test_nms_over_the_smaller_box_removes_a_box_inside_another() -> None:
     boxes, scores = np.array([[0, 0, 10, 10], [2, 2, 6, 6]], float), np.array([0.6, 0.5])
     assert nms(boxes, scores, 0.7).tolist() == [0, 1]  # 16 / 100
     assert nms(boxes, scores, 0.7, over_smaller=True).tolist() == [0]  # 16 / 16
@@ -125,7 +125,7 @@ def test_frames_on_which_the_mtcnn_package_fails_keep_their_face(
     assert iou(found.boxes, np.array([REFERENCE_BOX_825]))[0, 0] > 0.8
 
 
-def test_refine_answers_for_every_box_in_its_order(detector: Mtcnn, astronaut: np.ndarray) -> None:
+def test_refine_returns_one_row_per_box_in_order(detector: Mtcnn, astronaut: np.ndarray) -> None:
     near = np.array([[300, 300, 380, 380], [180, 66, 270, 156]], float)
     refined = detector.refine(astronaut, near)
     assert refined.scores[0] < 0.5 < 0.99 < refined.scores[1]
@@ -150,7 +150,9 @@ def test_a_picture_without_a_face_has_none(shape: tuple[int, int, int]) -> None:
     assert len(Mtcnn(None, video=False).detect(noise)) == 0
 
 
-def test_faces_settle_where_the_third_net_sees_them(detector: Mtcnn, astronaut: np.ndarray) -> None:
+def test_refine_once_moves_displaced_faces_back_and_keeps_what_it_rejects(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
     found = detector.detect(astronaut)[:1]
     off = np.array([[4, -3, 4, -3], [-4, 3, -4, 3]], np.float32)
     points = found.points + off[:, None, :2]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.detection.pyramid import CELL, cells_along, scales, sheets
+from models.detection.pyramid import CELL, atlases, cells_along, scales
 
 
 @pytest.mark.parametrize(("pixels", "cells"), [(11, 1), (12, 1), (13, 2), (14, 2), (48, 19)])
@@ -10,25 +10,25 @@ def test_cells_lie_two_pixels_apart_and_the_last_may_reach_one_pixel_beyond(pixe
 
 
 @pytest.mark.parametrize(("height", "width"), [(1080, 1920), (270, 480), (1920, 1080), (33, 61)])
-def test_every_level_lies_whole_on_its_sheet_and_owns_its_cells_alone(height, width):
+def test_levels_fit_into_their_atlas_and_share_no_cell(height, width):
     levels = 0
-    for sheet in sheets(height, width, 20.0):
-        painted = np.zeros((sheet.height, sheet.width), int)
-        for level, ((x, y), (w, h)) in enumerate(zip(sheet.corners, sheet.sizes, strict=True)):
+    for atlas in atlases(height, width, 20.0):
+        painted = np.zeros((atlas.height, atlas.width), int)
+        for level, ((x, y), (w, h)) in enumerate(zip(atlas.corners, atlas.sizes, strict=True)):
             assert x % 2 == y % 2 == 0
             assert painted[y : y + h, x : x + w].shape == (h, w)
             painted[y : y + h, x : x + w] += 1
-            cells = np.argwhere(sheet.parts[0] == level) * 2
+            cells = np.argwhere(atlas.level_of_cell[0] == level) * 2
             assert len(cells) == cells_along(h) * cells_along(w)
             assert cells.min(axis=0).tolist() == [y, x]
             assert (cells.max(axis=0) + CELL <= [y + h + 1, x + w + 1]).all()
         assert painted.max() == 1
-        levels += len(sheet.sizes)
+        levels += len(atlas.sizes)
     assert levels == len(scales(height, width, 20.0))
 
 
-def test_the_first_sheet_is_the_largest_level_alone():
-    first, rest = sheets(1080, 1920, 1080 / 34)
+def test_the_first_atlas_is_the_largest_level_alone():
+    first, rest = atlases(1080, 1920, 1080 / 34)
     assert first.sizes.tolist() == [[725, 408]]
     assert rest.sizes[0].tolist() == [514, 289]
     assert rest.height == 290

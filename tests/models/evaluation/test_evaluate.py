@@ -1,8 +1,9 @@
 """The evaluation: its arithmetic by hand, and a small data set through the live path."""
 
 import json
+import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,21 +22,23 @@ from models.errors import ModelError
 from models.evaluation import metrics, plots, results_table
 from models.evaluation.metrics import Results
 from models.evaluation.run import select_samples
-from models.inference.estimator import Estimator, choose_device
+from models.inference.calibration import AGE_BANDS
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
+from tests.synthetic import read_image
 
 nan = float("nan")
-SPEC = InputSpec(view=0.75)
+SPEC = InputSpec(crop_fraction=0.75)
 
 
 def results(
-    ages: list[float],
-    predicted_ages: list[float],
-    males: list[float] | None = None,
-    male_probs: list[float] | None = None,
-    races: list[str] | None = None,
-    low: list[float] | None = None,
-    high: list[float] | None = None,
+    ages: Sequence[float],
+    predicted_ages: Sequence[float],
+    males: Sequence[float] | None = None,
+    male_probs: Sequence[float] | None = None,
+    races: Sequence[str] | None = None,
+    **limits: Sequence[float],
 ) -> Results:
     unknown = [nan] * len(ages)
     return Results(
@@ -47,8 +50,8 @@ def results(
         races=np.array(races or [""] * len(ages)),
         predicted_ages=np.array(predicted_ages, float),
         male_probs=np.array(male_probs or unknown, float),
-        range_low=np.array(low or unknown, float),
-        range_high=np.array(high or unknown, float),
+        range_low=np.array(limits.get("low", unknown), float),
+        range_high=np.array(limits.get("high", unknown), float),
         face_found=np.ones(len(ages), bool),
         bin_probs=np.full((len(ages), 1), nan),
     )
@@ -114,7 +117,7 @@ def test_groups_hold_their_own_faces_only() -> None:
 
 
 def test_the_age_bands_leave_no_gap() -> None:
-    lows, highs = zip(*metrics.AGE_BANDS, strict=True)
+    lows, highs = zip(*AGE_BANDS, strict=True)
     assert [low - 1 for low in lows[1:]] == list(highs[:-1])
     assert (lows[0], highs[-1]) == (0, None)
 
@@ -236,7 +239,7 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
     some = full if known else results([nan], [nan])
     crops = {int(row): np.zeros((9, 9, 3), np.uint8) for part in plots.worst(some) for row in part}
     plots.save_plots(some, crops, "a title", tmp_path)
-    shapes = {path.name: cv2.imread(str(path)).shape[:2] for path in tmp_path.glob("*")}
+    shapes = {path.name: read_image(path).shape[:2] for path in tmp_path.glob("*")}
     assert shapes["age.png"] == (616, 726)  # 5.6 × 6.6 inches of 110 dots
     assert shapes["error.png"] == (660, 990)
     assert shapes["calibration.png"] == (528, 1155)
@@ -250,21 +253,22 @@ def test_plots_are_drawn_of_what_is_known(known: bool, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """An untrained joint SSR-Net with random weights that answers differently to every crop."""
-    from models.exporting.weights import write_model
+    from models.exporting.weights import Description, write_model
     from models.networks import ssrnet
 
     net = ssrnet.build()
     rng = np.random.default_rng(5)
     net.set_weights([_weights(w, rng) for w in net.weights])
     folder = tmp_path_factory.mktemp("models")
-    return write_model(net, "untrained", "ssrnet", {}, SPEC, folder, origin="a test")
+    return write_model(net, Description("untrained", "ssrnet", {}, SPEC, "a test"), folder)
 
 
 def _weights(variable: Any, rng: np.random.Generator) -> np.ndarray:
     shape = tuple(variable.shape)
     if variable.name == "moving_variance":
         return np.full(shape, 400.0)
-    return rng.uniform(-0.2, 1, shape) / max(np.prod(shape[:-1]), 3)
+    weights: np.ndarray = rng.uniform(-0.2, 1, shape) / max(math.prod(shape[:-1]), 3)
+    return weights
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +330,7 @@ def estimates(model: Manifest, images: list[np.ndarray]) -> tuple[np.ndarray, np
 def test_every_picture_is_counted_once(run: Callable, model: Manifest, folder: Path) -> None:
     report = run()
     names = ("a.png", "b.png", "c.png", "blank.png")
-    images = [cv2.imread(str(folder / "images" / name)) for name in names]
+    images = [read_image(folder / "images" / name) for name in names]
     ages, males = estimates(model, images)
     assert len(set(ages.tolist())) == 4
     errors = np.abs(ages[[0, 1, 3]] - [30, 50, 20])
@@ -356,7 +360,7 @@ def test_a_zip_holds_the_same_pictures(run: Callable, folder: Path, tmp_path: Pa
 
 def test_chips_are_taken_whole(run: Callable, model: Manifest, folder: Path) -> None:
     report = run("--chips")
-    images = [cv2.imread(str(folder / "images" / f"{name}.png")) for name in "ab"]
+    images = [read_image(folder / "images" / f"{name}.png") for name in "ab"]
     # 300 pixels to 64: shrunk by areas
     crops = [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in images]
     ages, _ = Estimator(model, choose_device("cpu")).predict(np.stack(crops))
@@ -376,12 +380,13 @@ def test_what_is_not_labelled_is_null(run: Callable) -> None:
 def test_what_a_model_does_not_tell_is_null(run: Callable, tmp_path: Path) -> None:
     import keras
 
-    from models.exporting.weights import write_model
+    from models.exporting.weights import Description, write_model
     from models.networks import ssrnet
 
     keras.utils.set_random_seed(5)
-    config = {"outputs": ["age"]}
-    write_model(ssrnet.build(**config), "ages", "ssrnet", config, SPEC, tmp_path, origin="a test")
+    config: dict[str, Any] = {"outputs": ["age"]}
+    about = Description("ages", "ssrnet", config, SPEC, "a test")
+    write_model(ssrnet.build(**config), about, tmp_path)
     report = run(name=str(tmp_path / "ages.json"))
     assert report["gender_accuracy"] is None
     assert report["by_gender"]["female"]["gender_accuracy"] is None

@@ -3,13 +3,15 @@ import json
 import pytest
 
 from models import bench, overview
+from models.evaluation import results_table
+from models.files import ROOT
 from models.manifest import load_manifest
 from models.zoo import NETWORKS
 
 
 @pytest.fixture(scope="module")
 def table() -> list[list[str]]:
-    lines = overview.overview(overview.results_table.RESULTS).splitlines()
+    lines = overview.overview(results_table.RESULTS).splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
@@ -21,16 +23,16 @@ def test_every_network_has_its_line_smallest_first(table):
     assert next(row for row in table if row[0] == "`c3ae`")[1] == "3 × 64 px"
 
 
-def test_the_readme_has_the_table_as_it_is_printed(table):
-    text = (overview.results_table.ROOT / "README.md").read_text(encoding="utf-8")
-    assert overview.overview(overview.results_table.RESULTS) in text
+def test_a_readme_has_the_table_as_it_is_printed(table):
+    text = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    assert overview.overview(results_table.RESULTS) in text
 
 
-def test_what_a_network_does_not_tell_is_a_dash(tmp_path):
+def test_an_error_that_was_not_measured_is_a_dash(tmp_path):
     key = {"model": "ssrnet-joint", "data": "aaf.zip", "split": "test"}
-    row = {"mae": 5.5, "gender_accuracy": None}
-    row |= overview.results_table.weights_of(load_manifest("ssrnet-joint"))
-    overview.results_table.write(tmp_path / "evaluation.csv", key, [row])
+    weights = results_table.weights_of(load_manifest("ssrnet-joint"))
+    row = {"mae": 5.5, "gender_accuracy": None, **weights}
+    results_table.write(tmp_path / "evaluation.csv", key, [row])
     line = "| `ssrnet-joint` | 64 px | 45,014 | - | - | - | 5.50 | - | - | - |"
     assert line in overview.overview(tmp_path).splitlines()
 
@@ -52,7 +54,7 @@ def test_the_bench_keeps_its_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench, "best_seconds", lambda work, repeats=1: 0.002)
     assert bench.main(["ssrnet-joint", "--json", "--save", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)["batches"][0]["ms"] == pytest.approx(2.0)
-    (row,) = overview.results_table.read(tmp_path / "speed.csv")
+    (row,) = results_table.read(tmp_path / "speed.csv")
     assert (row["model"], row["ms_1"], row["ms_8"]) == ("ssrnet-joint", "2.0", "2.0")
 
 

@@ -7,17 +7,23 @@ import numpy as np
 import pytest
 
 from models.calibrate import main
-from models.inference.calibration import age_range, fit_age_range, fit_temperature, judged, tempered
+from models.inference.calibration import (
+    age_range,
+    apply_temperature,
+    cross_fitted_ranges,
+    fit_age_range,
+    fit_temperature,
+)
 from models.manifest import WEIGHTS
 
 
-def people(seed, count=4000):
+def people(seed: int, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     ages = rng.gamma(4.0, 9.0, count).clip(0, 95)
     return ages + rng.normal(0, 2 + ages / 10), ages
 
 
-def test_ranges_hold_nine_of_ten_ages_of_others_and_grow_with_the_error():
+def test_ranges_contain_nine_of_ten_ages_of_other_faces_and_grow_with_the_error():
     table = fit_age_range(*people(0), np.ones(4000))
     guesses, ages = people(1)
     low, high = age_range(table, guesses)
@@ -44,11 +50,11 @@ def test_between_the_knots_ends_are_interpolated():
     assert high.tolist() == [10.0, 55.0, 100.0]
 
 
-def test_without_a_table_nothing_is_known():
+def test_without_a_table_ranges_are_nan():
     assert np.isnan(age_range({}, np.array([30.0]))).all()
 
 
-def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
+def test_ranges_match_the_errors_whatever_ages_are_common():
     rng = np.random.default_rng(0)
     ages = np.concatenate([rng.uniform(20, 60, 5000), rng.uniform(80, 100, 100)])
     guesses = ages + rng.uniform(-10, 10, len(ages))
@@ -57,7 +63,7 @@ def test_a_range_reaches_as_far_as_errors_go_whatever_ages_are_common():
     assert (high - np.array([40, 90])).tolist() == pytest.approx([9, 9], abs=1.5)
 
 
-def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
+def test_a_band_with_low_coverage_is_boosted(monkeypatch):
     rng = np.random.default_rng(0)
     ages = np.concatenate([rng.uniform(26, 36, 1600), rng.uniform(36, 46, 400)])
     guesses = np.concatenate([rng.normal(30, 3, 1600), rng.normal(33, 3, 400)])
@@ -68,43 +74,45 @@ def test_a_band_that_ranges_hold_less_of_weighs_more(monkeypatch):
         return inside.mean(), inside[1600:].mean()
 
     even = held()
-    monkeypatch.setattr("models.inference.calibration.NEED", 1.0)
+    monkeypatch.setattr("models.inference.calibration.MAX_BOOST", 1.0)
     uneven = held()
     assert (even[0], uneven[0]) == pytest.approx((0.9, 0.9), abs=0.01)
     assert even[1] == pytest.approx(0.9, abs=0.01)
     assert uneven[1] < 0.84
 
 
-def test_few_faces_are_judged_by_one_more():
+def test_the_conformal_factor_counts_one_face_more():
     errors = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     low, high = age_range(
         fit_age_range(30 + errors, np.full(10, 30.0), np.ones(10)), 35 + errors[:1]
     )
     assert 36 - low[0] == pytest.approx(10, abs=0.6)  # 9.9 of 10 faces, not 9
-    low, high = age_range(fit_age_range(*np.full((2, 100), 30.0), np.ones(100)), np.array([30.0]))
+    low, high = age_range(
+        fit_age_range(np.full(100, 30.0), np.full(100, 30.0), np.ones(100)), np.array([30.0])
+    )
     assert (low[0], high[0]) == (29, 31)
 
 
-def test_a_face_is_judged_by_a_table_of_others():
+def test_a_cross_fitted_range_comes_from_the_other_folds():
     guesses, ages = people(0, 400)
     ages[7] = guesses[7] + 60
-    low, high = judged(guesses, ages, np.ones(400))
+    low, high = cross_fitted_ranges(guesses, ages, np.ones(400))
     fold = np.random.default_rng(0).permutation(400) % 5
     others = fold != fold[7]
     table = fit_age_range(guesses[others], ages[others], np.ones(others.sum()))
     assert [low[7], high[7]] == np.ravel(age_range(table, guesses[7:8])).tolist()
 
 
-def test_a_temperature_makes_of_confidence_how_often_it_is_right():
+def test_the_temperature_makes_confidence_match_accuracy():
     rng = np.random.default_rng(0)
     odds = np.exp(rng.normal(0, 2, 20_000))
     males = (rng.uniform(size=20_000) < odds / (1 + odds)).astype(float)
     shy = odds**0.5 / (1 + odds**0.5)
     temperature = fit_temperature(shy, males, np.ones(20_000))
     assert temperature == pytest.approx(0.5, abs=0.02)
-    told = tempered({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
-    assert told == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
-    assert tempered({}, shy) is shy
+    calibrated = apply_temperature({"temperature": [0.5]}, np.array([0.2, 0.5, 0.8, 1.0]))
+    assert calibrated == pytest.approx([1 / 17, 0.5, 16 / 17, 1.0], abs=1e-5)
+    assert apply_temperature({}, shy) is shy
 
 
 @pytest.fixture
@@ -165,5 +173,5 @@ def test_a_data_set_that_is_named_twice_is_refused(manifest, capsys, faces):
 
 def test_too_few_ages_are_one_line(capsys, faces):
     assert main(["ssrnet-joint", "--data", faces(99)]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "split 'val' has 99 faces of known age to calibrate on: give at least 100" in told
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "split 'val' has 99 faces of known age to calibrate on: give at least 100" in line

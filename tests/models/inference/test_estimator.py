@@ -14,8 +14,9 @@ import pytest
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.errors import ModelError
-from models.inference import estimator as runtime
-from models.inference.estimator import BOTH_SIDES, Estimator, choose_device, open_detector_network
+from models.inference import devices
+from models.inference.devices import choose_device, open_detector_network
+from models.inference.estimator import BOTH_SIDES, Estimator
 from models.manifest import load_manifest
 
 
@@ -47,7 +48,7 @@ def test_a_gpu_whose_driver_raises_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
     def raises(*_: object) -> None:
         raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
 
-    monkeypatch.setattr(runtime, "onnx_session", raises)
+    monkeypatch.setattr(devices, "onnx_session", raises)
     assert choose_device("auto").kind == "cpu"
 
 
@@ -63,7 +64,7 @@ def test_pixels_reach_the_network_as_the_manifest_says() -> None:
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The engine of detectors: as installed, and where OpenVINO is not."""
     if request.param == "onnxruntime":
-        monkeypatch.setattr(runtime, "find_spec", lambda name: None)
+        monkeypatch.setattr(devices, "find_spec", lambda name: None)
     else:
         pytest.importorskip("openvino")
     return str(request.param)
@@ -83,7 +84,7 @@ def test_the_engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), np.uint8)
     graph = load_manifest("mtcnn").file("onet")
     installed = open_detector_network(graph, one_shape=True)(images)
-    monkeypatch.setattr(runtime, "find_spec", lambda name: None)
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
     other = open_detector_network(graph, one_shape=True)(images)
     assert set(installed) == set(other) == {"offsets", "points", "scores"}
     for name, values in installed.items():
@@ -91,41 +92,41 @@ def test_the_engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_file_that_is_no_graph_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"broken\.onnx is not a usable ONNX graph") as error:
         open_detector_network(tmp_path / "broken.onnx", one_shape=True)
     assert "\n" not in str(error.value)
 
 
-def test_a_mirrored_model_answers_alike_for_a_face_and_its_mirror_image():
+def test_with_flip_tta_a_face_and_its_mirror_image_get_the_same_prediction():
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     manifest = load_manifest("ssrnet-joint")
-    once = Estimator(replace(manifest, mirror=False), choose_device("cpu"))
-    both = Estimator(replace(manifest, mirror=True), choose_device("cpu"))
+    once = Estimator(replace(manifest, flip_tta=False), choose_device("cpu"))
+    both = Estimator(replace(manifest, flip_tta=True), choose_device("cpu"))
     ages, males = both.predict(crops)
-    for answer, turned in zip((ages, males), both.predict(crops[:, :, ::-1]), strict=True):
-        np.testing.assert_allclose(answer, turned, rtol=1e-5)
+    for prediction, turned in zip((ages, males), both.predict(crops[:, :, ::-1]), strict=True):
+        np.testing.assert_allclose(prediction, turned, rtol=1e-5)
     expected = (
         once.predict(crops)[0] + once.predict(np.ascontiguousarray(crops[:, :, ::-1]))[0]
     ) / 2
     np.testing.assert_allclose(ages, expected, rtol=1e-5)
 
 
-def test_probabilities_are_tempered_however_a_face_is_asked_about():
+def test_predict_and_submit_apply_the_temperature():
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
-    manifest = replace(load_manifest("ssrnet-joint"), mirror=True)
+    manifest = replace(load_manifest("ssrnet-joint"), flip_tta=True)
     plain = Estimator(replace(manifest, calibration={}), choose_device("cpu")).predict(crops)[1]
     estimator = Estimator(
         replace(manifest, calibration={"temperature": [2.0]}), choose_device("cpu")
     )
     expected = 1 / (1 + np.sqrt(1 / plain - 1))
     np.testing.assert_allclose(estimator.predict(crops)[1], expected, rtol=1e-4)
-    asked = estimator.submit(crops.copy(), np.zeros(3, int)).result()[1]
-    np.testing.assert_allclose(asked, expected, rtol=1e-4)
+    submitted = estimator.submit(crops.copy(), np.zeros(3, int)).result()[1]
+    np.testing.assert_allclose(submitted, expected, rtol=1e-4)
 
 
-def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone():
+def test_requests_that_wait_together_run_as_one_batch_with_unchanged_predictions():
     estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
     network, sizes, go = estimator._network, [], Event()
 
@@ -142,17 +143,17 @@ def test_what_several_sources_ask_meanwhile_is_one_batch_and_answered_as_alone()
         sleep(0.001)
     late = [estimator.submit(each, np.full(len(each), BOTH_SIDES)) for each in crops]
     go.set()
-    answers = [future.result() for future in (*futures, *late)]
+    predictions = [future.result() for future in (*futures, *late)]
     assert sum(sizes) == 12
     assert len(sizes) <= 3
-    for each, answer, again in zip(crops, answers[:4], answers[4:], strict=True):
+    for each, prediction, again in zip(crops, predictions[:4], predictions[4:], strict=True):
         alone = estimator.submit(each, np.full(len(each), BOTH_SIDES)).result()
-        for column, same, expected in zip(answer, again, alone, strict=True):
+        for column, same, expected in zip(prediction, again, alone, strict=True):
             np.testing.assert_allclose(column, expected, atol=1e-4)
             np.testing.assert_allclose(same, expected, atol=1e-4)
 
 
-def test_a_face_shows_both_sides_at_first_and_then_one_in_turn():
+def test_the_first_crops_of_a_face_are_also_flipped_and_later_ones_alternately():
     manifest = replace(load_manifest("ssrnet-joint"), calibration={})
     estimator = Estimator(manifest, choose_device("cpu"))
     crop = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
@@ -160,15 +161,15 @@ def test_a_face_shows_both_sides_at_first_and_then_one_in_turn():
     side, other = (
         estimator.submit(each.copy(), np.array([BOTH_SIDES])).result() for each in (crop, mirrored)
     )
-    asked = np.array([0, BOTH_SIDES, BOTH_SIDES + 1, BOTH_SIDES - 1])
-    ages, males = estimator.submit(np.repeat(crop, 4, axis=0), asked).result()
-    for told, one, two in zip((ages, males), side, other, strict=True):
+    times_seen = np.array([0, BOTH_SIDES, BOTH_SIDES + 1, BOTH_SIDES - 1])
+    ages, males = estimator.submit(np.repeat(crop, 4, axis=0), times_seen).result()
+    for predicted, one, two in zip((ages, males), side, other, strict=True):
         both = (one[0] + two[0]) / 2
-        np.testing.assert_allclose(told, [both, one[0], two[0], both], atol=1e-4)
+        np.testing.assert_allclose(predicted, [both, one[0], two[0], both], atol=1e-4)
     np.testing.assert_allclose(estimator.predict(crop)[0], ages[:1], atol=1e-4)
 
 
-def test_a_network_that_fails_tells_everyone_who_asked():
+def test_every_waiting_request_raises_the_networks_error():
     estimator = Estimator(load_manifest("ssrnet-joint"), choose_device("cpu"))
     bad = np.zeros((1, 8, 8, 3), np.uint8)  # not of its size
     futures = [estimator.submit(bad, np.zeros(1, int)) for _ in range(3)]

@@ -7,7 +7,8 @@ from models.convert import main
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.exporting import parity as proof
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from models.networks import faceres
 from models.networks.faceres import OFFSET
@@ -68,7 +69,7 @@ def test_published_files_are_read(published, model):
 
 def test_a_file_that_does_not_fit_is_refused(published):
     published.with_name("faceres.bin").write_bytes(b"short")
-    with pytest.raises(ModelError, match=r"faceres\.json is no TensorFlow\.js model"):
+    with pytest.raises(ModelError, match=r"faceres\.json is not a TensorFlow\.js model"):
         read_faceres(published)
 
 

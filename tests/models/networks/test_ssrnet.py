@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from models.exporting import parity as proof
-from models.inference.estimator import Estimator, choose_device
+from models.exporting import parity
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
 from models.networks import ssrnet
 from models.networks.ssrnet import SoftStagewiseMerge
@@ -56,7 +57,7 @@ def with_first(p: list[float], eta: list[float], delta: float) -> list:
         ({"joint": False}, 81_830),
     ],
 )
-def test_the_nets_have_as_many_parameters_as_the_papers_say(config: dict, count: int) -> None:
+def test_parameter_counts_are_those_of_the_papers(config: dict, count: int) -> None:
     assert ssrnet.build(**config).count_params() == count
 
 
@@ -107,7 +108,7 @@ def test_weights_of_the_opposite_label_are_turned_round() -> None:
     np.testing.assert_allclose(male, 1 - female, atol=1e-6)
 
 
-def test_a_saved_net_answers_as_before(tmp_path: Path) -> None:
+def test_a_saved_network_predicts_the_same_after_loading(tmp_path: Path) -> None:
     model = awake(ssrnet.build(stage_num=(3, 4, 2), lambda_local=0.5))
     crops = np.random.default_rng(0).uniform(0, 1, (4, 64, 64, 3)).astype(np.float32)
     expected = model(crops, training=False)
@@ -151,12 +152,12 @@ def test_the_merge_has_finite_gradients_where_a_bin_width_would_vanish() -> None
 
 
 @pytest.mark.parametrize("name", ["ssrnet", "ssrnet-joint"])
-def test_shipped_weights_answer_alike_in_keras_and_in_their_graph(name):
+def test_shipped_weights_predict_the_same_in_keras_and_onnx(name):
     manifest = load_manifest(name)
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
-    graph = Estimator(replace(manifest, mirror=False, calibration={}), choose_device("cpu"))
+    graph = Estimator(replace(manifest, flip_tta=False, calibration={}), choose_device("cpu"))
     outputs = load_keras(manifest)(crops.astype(np.float32))
-    for answer, output in zip(graph.predict(crops), ("age", "male"), strict=True):
+    for predicted, output in zip(graph.predict(crops), ("age", "male"), strict=True):
         limit = 100.0 if output == "age" else 1.0
         expected = np.clip(np.asarray(outputs[output]), 0.0, limit)
-        np.testing.assert_allclose(answer, expected, atol=proof.TOLERANCE[output])
+        np.testing.assert_allclose(predicted, expected, atol=parity.TOLERANCE[output])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from models.datasets.labels import OLDEST
 from models.errors import ModelError
 from models.networks import ssrnet
 from models.training.augment import WEBCAM
-from models.training.batches import Batches, make_targets, sampling_probs
+from models.training.batches import Batches, Sampling, make_targets, sampling_probs
 from models.training.checkpoint import Checkpoint
 from models.training.config import Training
 from models.training.curves import save_curves
@@ -73,10 +74,10 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     resumed = fit(training, Faces(faces, TRAIN, VAL), killed, resume=True)
     expected, found = (table(tmp_path / n / "tiny.csv") for n in ("whole", "killed"))
     assert len(expected) == len(found) == 4
-    for one, other in zip(expected, found, strict=True):
-        assert other == pytest.approx(one, rel=1e-4, abs=1e-5)
-    for one, other in zip(whole.last, resumed.last, strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+    for row, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(row, rel=1e-4, abs=1e-5)
+    for weights, others in zip(whole.last, resumed.last, strict=True):
+        np.testing.assert_allclose(others, weights, rtol=1e-3, atol=1e-5)
     assert resumed.best_row["epoch"] == whole.best_row["epoch"]
 
 
@@ -123,10 +124,8 @@ def test_the_order_of_an_epoch_depends_on_seed_and_number_alone(faces: Chips) ->
             TRAIN,
             InputSpec(size=8),
             8,
-            targets=make_targets(faces, ()),
-            seed=seed,
-            augmentation=WEBCAM,
-            balance=balance,
+            make_targets(faces, ()),
+            Sampling(seed, WEBCAM, balance),
         )
 
     one, other = batches(1, 0.0).stream(0), batches(1, 0.0).stream(2)
@@ -146,11 +145,8 @@ def test_faces_shown_twice_are_two_crops_one_after_the_other(faces: Chips) -> No
         TRAIN,
         InputSpec(size=8),
         8,
-        targets=make_targets(faces, ()),
-        seed=1,
-        augmentation=WEBCAM,
-        balance=0.0,
-        twice=True,
+        make_targets(faces, ()),
+        Sampling(1, WEBCAM, balance=0.0, twice=True),
     )
     assert len(twice) == -(-len(TRAIN) // 4)
     pixels, targets = twice.make(twice.order(0), 0, 0)
@@ -203,6 +199,7 @@ def test_unknown_ages_are_no_band_of_their_own(faces: Chips) -> None:
     assert probs[:8].sum() == pytest.approx(probs[8:10].sum())
     assert probs[10:] == pytest.approx(probs[:10].mean())
     counts = bin_counts(Network("c3ae", {}, InputSpec(), (0.0, 50.0, 60.0)), aged, np.arange(40))
+    assert counts is not None
     assert counts.tolist() == pytest.approx([8 * 0.6, 8 * 0.4 + 2 * 0.3, 2 * 0.7])
 
 
@@ -218,7 +215,7 @@ def test_val_errors_are_of_exact_ages_and_of_brackets_where_there_are_none(faces
         validation_rows(replace(faces, age_high=high), rows, {"age", "male"})
 
 
-def test_where_no_age_is_learnt_faces_of_known_gender_are_validation_rows(faces: Chips) -> None:
+def test_without_an_age_to_train_val_errors_are_of_known_genders(faces: Chips) -> None:
     rows, males = np.arange(4), np.array([*[0, nan, 1, nan], *faces.male[4:]], np.float32)
     unaged = replace(faces, age_high=np.full(40, OLDEST), age_low=np.zeros(40), male=males)
     assert validation_rows(unaged, rows, {"male"}).tolist() == [0, 2]
@@ -227,12 +224,12 @@ def test_where_no_age_is_learnt_faces_of_known_gender_are_validation_rows(faces:
 
 
 def test_outputs_with_a_target_and_a_loss_weight_are_trained(faces: Chips) -> None:
-    def outputs(chips: Chips, teachers: tuple[str, ...] = (), **changes: float) -> set[str]:
+    def outputs(chips: Chips, teachers: tuple[str, ...] = (), **changes: Any) -> set[str]:
         loaded = tuple(load_teacher(name) for name in teachers)
         training = Training("c3ae", replace(RECIPE, **changes), teachers=loaded)
         return trained_outputs(training, chips, np.arange(40))
 
-    neither = {"age_weight": 0.0, "age_bins_weight": 0.0}
+    neither: dict[str, Any] = {"age_weight": 0.0, "age_bins_weight": 0.0}
     unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
     assert outputs(faces) == {"age", "nodes", "male"}
     assert outputs(faces, age_weight=0.0) == {"age", "nodes", "male"}  # by its bins
@@ -254,7 +251,7 @@ def test_a_training_of_gender_alone_chooses_its_best_epoch_by_gender(
 
 
 def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, float]] = [
         {"epoch": k, "age_years_outside": 9 - k, "val_age_years_outside": 8 - k} for k in range(3)
     ]
     save_curves(rows, rows[2], "net", tmp_path / "net.png")

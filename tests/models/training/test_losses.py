@@ -31,15 +31,12 @@ def test_ages_cost_years_off_label_and_teachers_and_off_the_other_crop_of_the_fa
 
 def test_two_points_share_an_age_so_that_their_mean_is_it() -> None:
     shares = np.asarray(two_points(np.array([0, 7, 20, 23.5, 99], np.float32), DECADES))
-    np.testing.assert_allclose(
-        shares,
-        [[1, 0, 0, 0], [0.3, 0.7, 0, 0], [0, 0, 1, 0], [0, 0, 0.65, 0.35], [0, 0, 0, 1]],
-        atol=1e-6,
-    )
+    expected = [[1.0, 0, 0, 0], [0.3, 0.7, 0, 0], [0, 0, 1, 0], [0, 0, 0.65, 0.35], [0, 0, 0, 1]]
+    np.testing.assert_allclose(shares, np.array(expected), atol=1e-6)
 
 
 def test_uneven_bins_share_by_their_own_gaps() -> None:
-    shares = np.asarray(two_points(np.array([3, 23], np.float32), BRACKETS))
+    shares = np.asarray(two_points(np.array([3, 23], np.float32), BRACKETS.tolist()))
     assert shares[0].tolist() == [0.5, 0.5, 0, 0, 0, 0, 0, 0]
     assert shares[1].tolist() == [0, 0, 0, 0.5, 0.5, 0, 0, 0]
 

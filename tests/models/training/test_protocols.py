@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,7 +108,8 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch.setattr(crossval, "describe_data", lambda paths: about)
     arguments = [tiny, "--data", "faces", "--protocol", "adience-5fold", "--out", str(tmp_path)]
     arguments += ["--epochs", "2", "--batch", "16", "--precision", "float32"]
-    whole, trained = crossval.run_fold, []
+    whole = crossval.run_fold
+    trained: list[str] = []
 
     def stopped(training, chips, fold, folder, about, title):
         if len(trained) == 1:
@@ -118,7 +120,9 @@ def test_a_cross_validation_goes_on_by_fold_and_says_means_and_deviations(
     monkeypatch.setattr(crossval, "run_fold", stopped)
     assert crossval.main(arguments) == 130
     assert "the same command continues" in capsys.readouterr().err
-    made = [{"weights": w, "epoch": e, "mae": m} for w, e, m in (("last", 1, 6), ("best", 0, 5))]
+    made: list[dict[str, Any]] = [
+        {"weights": w, "epoch": e, "mae": m} for w, e, m in (("last", 1, 6), ("best", 0, 5))
+    ]
 
     def quick(training, chips, fold, folder, about, title):
         (folder / f"{tiny}.state.npz").touch()

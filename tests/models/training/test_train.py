@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -15,8 +16,9 @@ from models.crops.align import central_crop
 from models.crops.spec import CHIP, InputSpec
 from models.datasets.chips import training_chips
 from models.errors import ModelError
-from models.exporting.weights import write_model
-from models.inference.estimator import Estimator, choose_device
+from models.exporting.weights import Description, write_model
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import WEIGHTS, load_manifest
 from models.networks import ssrnet
 from models.train import main
@@ -103,7 +105,7 @@ def trained(folder, name, *arguments):
 
 def test_training_writes_a_model_that_runs_live(data, tmp_path):
     manifest = trained(tmp_path, "ssrnet-joint", "--data", data, "--epochs", 1)
-    assert manifest.input == InputSpec(view=0.75)
+    assert manifest.input == InputSpec(crop_fraction=0.75)
     assert "--epochs 1" in manifest.origin
     ages, males = Estimator(manifest, choose_device("cpu")).predict(
         np.zeros((2, 64, 64, 3), np.uint8)
@@ -330,16 +332,19 @@ def test_a_trunk_without_a_manifest_has_no_training_data(tmp_path):
 
 
 def test_a_start_whose_weights_mean_something_else_is_refused(tmp_path):
-    spec, config = InputSpec(size=64), {"joint": True, "male_is": 0}
-    write_model(ssrnet.build(**config), "theirs", "ssrnet", config, spec, tmp_path, "here")
+    spec = InputSpec(size=64)
+    config: dict[str, Any] = {"joint": True, "male_is": 0}
+    about = Description("theirs", "ssrnet", config, spec, "here")
+    write_model(ssrnet.build(**config), about, tmp_path)
     with pytest.raises(ModelError, match=r"has male_is 0, .* 1: its weights would mean"):
         load_init(ssrnet.build(), load_pretrained(str(tmp_path / "theirs.json")))
 
 
 def test_without_tensorflow_the_weights_wait_for_their_graph(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    model = ssrnet.build(**(config := {"joint": True}))
+    config: dict[str, Any] = {"joint": True}
+    model = ssrnet.build(**config)
     spec = InputSpec(size=64)
-    manifest = write_model(model, "net", "ssrnet", config, spec, tmp_path, "here")
+    manifest = write_model(model, Description("net", "ssrnet", config, spec, "here"), tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.weights.h5"]
     assert list(manifest.files) == ["keras"]

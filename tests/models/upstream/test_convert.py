@@ -10,10 +10,12 @@ import pytest
 
 from models import convert
 from models.errors import ModelError
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import WEIGHTS, load_manifest, sha256
 from models.networks import ssrnet
 from models.upstream.keras2 import keras2_layers
+from models.upstream.mtcnn_files import MTCNN_SHA256, convert_mtcnn
 from models.upstream.ssrnet_files import NUMBERED, SsrnetFile, read_ssrnet
 from models.zoo import load_keras
 
@@ -63,7 +65,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., str]
     def run(*arguments: str | Path) -> str:
         command = [*map(str, arguments), "--as", "refused", "--out", str(tmp_path / "out")]
         assert convert.main(command) == 2
-        message = capsys.readouterr().err
+        message: str = capsys.readouterr().err
         assert message.count("\n") == 1
         assert not (tmp_path / "out").exists()
         return message
@@ -112,7 +114,7 @@ def test_the_numbers_of_bins_are_read_from_the_file(tmp_path: Path) -> None:
     assert ssrnet_file(path).stage_num == [5, 4, 2]
 
 
-def test_a_gender_file_is_known_by_its_layers(tmp_path: Path) -> None:
+def test_a_gender_file_is_recognized_by_its_layers(tmp_path: Path) -> None:
     arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
     assert ssrnet_file(write_keras2(tmp_path / "net.h5", arrays)).output == "male"
 
@@ -157,17 +159,17 @@ def test_files_beside_one_that_is_a_whole_model_are_refused(
     tmp_path: Path, refusal: Callable
 ) -> None:
     age, faceres = write_keras2(tmp_path / "b.h5", authors_arrays()), tmp_path / "a.json"
-    alone = "is a model by itself: leave the other files away"
+    alone = "is a complete model: remove the other files"
     assert f"a.json {alone}" in refusal(faceres, age)
     assert f"a.json {alone}" in refusal(age, faceres)
     assert f"{tmp_path} {alone}" in refusal(tmp_path, age)
 
 
-def test_what_a_file_predicts_must_be_known(tmp_path: Path, refusal: Callable) -> None:
+def test_the_output_of_a_file_must_be_named_or_stated(tmp_path: Path, refusal: Callable) -> None:
     age = write_keras2(tmp_path / "age.h5", authors_arrays())
     untold = {k.replace("pred_age_", "pred_x_"): v for k, v in authors_arrays().items()}
     other = write_keras2(tmp_path / "other.h5", untold)
-    assert "other.h5 does not tell what it predicts: add --output" in refusal(other)
+    assert "other.h5 does not say what it predicts: add --output" in refusal(other)
     assert "age.h5 predicts age, not male" in refusal(age, "--output", "male")
     assert "are both age" in refusal(age, age)
     assert "are both age" in refusal(age, other, "--output", "age", "age")
@@ -188,7 +190,7 @@ def test_options_that_mean_nothing_for_a_file_are_refused(
 def test_gender_files_of_morph2_need_their_label(tmp_path: Path, refusal: Callable) -> None:
     arrays = {k.replace("pred_age_", "pred_"): v for k, v in authors_arrays().items()}
     path = write_keras2(tmp_path / "morph2_gender.h5", arrays)
-    assert "say --male-is 0" in refusal(path)
+    assert "add --male-is 0" in refusal(path)
 
 
 # Converted models
@@ -236,14 +238,14 @@ def golden(shared: Path) -> dict[str, np.ndarray]:
     ],
     ids=["age and gender", "MegaAge"],
 )
-def test_the_authors_files_answer_as_with_the_authors_code(
+def test_the_authors_files_predict_as_with_the_authors_code(
     files: dict[str, str], shared: Path, golden: dict, tmp_path: Path
 ) -> None:
     paths = [str(shared / "upstream" / f"{name}.h5") for name in files.values()]
     assert convert.main([*paths, "--as", "theirs", "--out", str(tmp_path)]) == 0
     manifest = load_manifest(str(tmp_path / "theirs.json"))
-    assert manifest.input.align == "box"
-    assert (manifest.input.size, manifest.input.margin, manifest.input.view) == (64, 0.4, 1.0)
+    spec = manifest.input
+    assert (spec.align, spec.size, spec.margin, spec.crop_fraction) == ("box", 64, 0.4, 1.0)
     images = golden["images"]
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     for output, name in files.items():
@@ -288,13 +290,13 @@ def test_the_committed_detector_is_that_of_the_mtcnn_package(tmp_path: Path) -> 
             )
 
 
-def test_other_files_than_those_of_the_mtcnn_package_are_not_unpickled(tmp_path: Path) -> None:
+def test_only_the_files_of_the_mtcnn_package_are_unpickled(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"pnet.lz4 is missing"):
-        convert.convert_mtcnn(tmp_path, tmp_path)
+        convert_mtcnn(tmp_path, tmp_path)
     (tmp_path / "pnet.lz4").write_bytes(b"a pickle")
-    assert sha256(tmp_path / "pnet.lz4") != convert.MTCNN_SHA256["pnet"]
+    assert sha256(tmp_path / "pnet.lz4") != MTCNN_SHA256["pnet"]
     with pytest.raises(ModelError, match="refused, it may hold code"):
-        convert.convert_mtcnn(tmp_path, tmp_path)
+        convert_mtcnn(tmp_path, tmp_path)
 
 
 def test_a_shipped_model_is_not_written_over(tmp_path, capsys):

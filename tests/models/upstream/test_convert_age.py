@@ -1,9 +1,10 @@
 """MobileNet, DenseNet and C3AE files of Keras 2: read under any numbers, refused in one line, and
-answering as with their authors' code."""
+predicting as with their authors' code."""
 
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from models import convert
-from models.inference.estimator import Estimator, choose_device
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
 from models.manifest import load_manifest
+from models.upstream import conversion
 from models.zoo import ARCHITECTURES, CONTEXT, load_keras
 
-NETS = {
+NETS: dict[str, tuple[str, dict[str, Any]]] = {
     "mobilenet_0.25": ("mobilenet", {"alpha": 0.25}),
     "mobilenet_0.375": ("mobilenet", {"alpha": 0.375}),
     "densenet_13": ("densenet", {"depth": 13, "growth": 12}),
@@ -30,7 +33,7 @@ KINDS = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense
 
 @cache
 def awake(net: str) -> keras.Model:
-    """A net of the age with weights under which every picture gets an answer of its own."""
+    """An age network with weights under which every picture gets another prediction."""
     family, config = NETS[net]
     keras.utils.set_random_seed(5)
     model = ARCHITECTURES[family](outputs=["age"], **config)
@@ -75,7 +78,7 @@ def write_authors(path: Path, model: keras.Model, first: int = 1, root: str = "/
 def refused(path: Path, capsys: pytest.CaptureFixture, *more: str | Path) -> str:
     command = [str(path), *map(str, more), "--as", "theirs", "--out", str(path.parent / "out")]
     assert convert.main(command) == 2
-    message = capsys.readouterr().err
+    message: str = capsys.readouterr().err
     assert message.count("\n") == 1
     return message
 
@@ -88,13 +91,13 @@ def test_a_file_comes_back_as_the_net_that_was_written(
     model = awake(net)
     root = "/" if first == 1 else "model_weights"
     path = write_authors(tmp_path / "net.h5", model, first, root)
-    architecture, arguments, read = convert.read_age(path)
+    architecture, arguments, read = conversion.read_age(path)
     assert (architecture, arguments) == (family, {"outputs": ["age"], **config})
     for ours, theirs in zip(model.get_weights(), read.get_weights(), strict=True):
         np.testing.assert_array_equal(theirs, ours)
 
 
-def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -> None:
+def test_a_converted_model_predicts_as_the_network_that_was_written(tmp_path: Path) -> None:
     model = awake("c3ae_se")
     path = write_authors(tmp_path / "net.h5", model)
     command = [str(path), "--as", "theirs", "--out", str(tmp_path), "--licence", "BSD-2-Clause"]
@@ -112,22 +115,23 @@ def test_a_converted_model_answers_as_the_net_that_was_written(tmp_path: Path) -
 
 @pytest.mark.parametrize("family", ["mobilenet", "densenet"])
 def test_crops_are_the_authors(family: str, tmp_path: Path) -> None:
-    spec = convert.age_input(tmp_path / "net.h5", family, white=False)
-    assert (spec.align, spec.margin, spec.view, spec.scale, spec.depth) == ("box", 0.4, 1, 1, 3)
+    spec = conversion.age_input(tmp_path / "net.h5", family, white_norm=False)
+    assert (spec.align, spec.margin, spec.crop_fraction) == ("box", 0.4, 1)
+    assert (spec.scale, spec.depth) == (1, 3)
 
 
 def test_white_norm_is_read_from_a_whole_model_or_stated(tmp_path: Path) -> None:
     path = tmp_path / "net.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = []
-    assert convert.age_input(path, "c3ae", white=False) == convert.C3AE_INPUT
-    assert convert.age_input(path, "c3ae", white=True) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == conversion.C3AE_INPUT
+    assert conversion.age_input(path, "c3ae", white_norm=True) == CONTEXT
     with h5py.File(path, "a") as file:
         file.attrs["model_config"] = json.dumps({"function": "white_norm"}).encode()
-    assert convert.age_input(path, "c3ae", white=False) == CONTEXT
+    assert conversion.age_input(path, "c3ae", white_norm=False) == CONTEXT
 
 
-def test_what_does_not_fit_is_refused_with_the_layer_and_both_shapes(
+def test_an_array_that_does_not_fit_is_refused_with_the_layer_and_both_shapes(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("c3ae"))
@@ -153,19 +157,19 @@ def test_a_missing_layer_is_named(tmp_path: Path, capsys: pytest.CaptureFixture)
     )
 
 
-def test_these_nets_tell_the_age_alone_and_stand_alone(
+def test_age_networks_predict_the_age_alone_and_are_converted_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     path = write_authors(tmp_path / "net.h5", awake("densenet_13"))
     assert "predicts age, not male" in refused(path, capsys, "--output", "male")
-    assert "is no SSR-Net: convert it by itself" in refused(path, capsys, path)
+    assert "is not an SSR-Net: convert it alone" in refused(path, capsys, path)
     for option in (("--male-is", "0"), ("--lambdas", "1", "1"), ("--white-norm",)):
         assert f"{option[0]} means nothing for" in refused(path, capsys, *option)
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["mobilenet_reg_0.25_64", "densenet_reg_13_64", "c3ae_imdb_v89"])
-def test_the_authors_files_answer_as_with_the_authors_code(
+def test_the_authors_files_predict_as_with_the_authors_code(
     name: str, shared: Path, tmp_path: Path
 ) -> None:
     path = shared / "upstream" / f"{name}.h5"
@@ -177,7 +181,7 @@ def test_the_authors_files_answer_as_with_the_authors_code(
     if name.startswith("c3ae"):
         more = (golden["c3ae_second_images"], golden["c3ae_third_images"])
         images = np.concatenate([images, *more], axis=-1)
-    age = golden.get(name, golden.get(f"{name}_age"))
+    age = golden[name if name in golden else f"{name}_age"]
     by_keras = load_keras(manifest)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(by_keras["age"]), age, atol=1e-3)
     ages, _ = Estimator(manifest, choose_device("cpu")).predict(images)

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from demo.errors import UserError
+from demo.frames import Frame
 from demo.sources import decoding, photos
-from demo.sources.video import open_source
+from demo.sources.open import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 GIGABYTE = 1024  # MB
@@ -96,7 +97,7 @@ def test_a_photo_file_of_any_size_is_not_read_whole(tmp_path, astronaut):
 
 
 def test_a_phone_photo_with_a_preview_in_it_counts_as_the_jpeg_that_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(photos, "MAX_PIXELS", 4000)
+    monkeypatch.setattr(photos, "MAX_PHOTO_PIXELS", 4000)
     picture = Image.new("RGB", (64, 48))
     preview = picture.resize((16, 12))
     picture.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
@@ -122,16 +123,16 @@ def test_a_video_of_huge_frames_is_refused_and_takes_no_memory(tmp_path):
     assert peak < GIGABYTE / 2
 
 
-def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_path, monkeypatch):
+def test_a_video_that_states_the_size_of_its_huge_frames_is_refused_at_once(tmp_path, monkeypatch):
     path = tmp_path / "a.mkv"
     write_black(path, 2000, 1100)
     monkeypatch.setattr(decoding, "MAX_VIDEO_PIXELS", 2_000_000)
-    with pytest.raises(UserError, match="2000x1100 pixels a frame, more than 2 million: scale"):
+    with pytest.raises(UserError, match="2000x1100 pixels per frame, more than 2 million: scale"):
         open_source(str(path))
 
 
 @pytest.mark.parametrize(
-    ("size", "taken"),
+    ("size", "output"),
     [
         ((4096, 2160), (4096, 2160)),
         ((5120, 2880), (2560, 1440)),
@@ -139,8 +140,8 @@ def test_a_video_that_tells_the_size_of_its_huge_frames_is_refused_at_once(tmp_p
         ((8192, 4320), (2730, 1440)),
     ],
 )
-def test_frames_beyond_4k_are_taken_at_a_fraction_of_their_size(size, taken):
-    assert decoding.taken_size(*size) == taken
+def test_frames_beyond_4k_are_scaled_down_by_an_integer(size, output):
+    assert decoding.output_size(*size) == output
 
 
 @needs_proc
@@ -149,7 +150,7 @@ def test_a_video_of_8k_is_annotated_in_bounded_memory(tmp_path):
     write_black(path, 7680, 4320)
     code, lines, peak = peak_of("-s", path, "-o", out)
     assert code == 0
-    assert f"stream: {path}: its frames are taken, logged and recorded at 2560x1440" in lines
+    assert f"stream: {path}: frames are scaled down to 2560x1440 while decoding" in lines
     assert peak < GIGABYTE
     with av.open(str(out)) as recording:
         assert [(p.width, p.height) for p in recording.decode(video=0)] == [(2560, 1440)]
@@ -162,7 +163,7 @@ def test_a_video_whose_frames_are_larger_than_it_says_is_refused(tmp_path, monke
     lie = content.replace(b"\xb0\x82\x02\x80\xba\x82\x01\xe0", b"\xb0\x82\x00\x40\xba\x82\x00\x40")
     assert lie != content
     path.write_bytes(lie)
-    monkeypatch.setitem(decoding.BOUND, "max_pixels", "100000")
+    monkeypatch.setitem(decoding.PIXEL_LIMIT, "max_pixels", "100000")
     assert "can be decoded" in refusal(path)
 
 
@@ -172,8 +173,11 @@ def test_a_folder_of_10000_photos_is_read_one_by_one(tmp_path):
     for k in range(1, 10_000):
         os.link(tmp_path / "0.png", tmp_path / f"{k}.png")
     with open_source(str(tmp_path)) as source:
-        assert sum(1 for frame in source if frame.image.shape == (8, 8, 3)) == 10_000
-    assert source.warning.startswith("1 of 10001 photos passed over: ")
+        count, last = 0, None
+        for last in source.watch():
+            count += isinstance(last, Frame) and last.image.shape == (8, 8, 3)
+    assert count == 10_000
+    assert last.text.startswith("skipped 1 of 10001 photos: ")
 
 
 @needs_proc

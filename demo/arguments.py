@@ -1,0 +1,167 @@
+"""The command line of a run: its arguments, and the `Options` that they give."""
+
+import argparse
+import math
+from pathlib import Path
+
+from demo import __version__
+from demo.options import Options
+from models.commands import count, number
+
+EPILOG = """\
+keys in the window
+  q, Esc   quit          space   pause          s   save a snapshot
+
+examples
+  python stream.py                                  webcam 0
+  python stream.py -s assets/demo.mp4 -o out.mp4    annotate a video
+  python stream.py -s photos/ -o annotated/         annotate a folder of photos
+  python stream.py -s rtsp://camera/1 --log a.jsonl --no-display
+  python stream.py -s 0 -s rtsp://camera/1          two cameras, side by side
+"""
+
+
+def parser(description: str | None = None) -> argparse.ArgumentParser:
+    """The parser of stream.py."""
+    p = argparse.ArgumentParser(
+        prog="python stream.py",
+        description=description,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--version", action="version", version=f"AgeStream {__version__}")
+    _add_sources(p.add_argument_group("sources"))
+    _add_outputs(p.add_argument_group("outputs"))
+    _add_detection(p.add_argument_group("detection"))
+    _add_estimation(p.add_argument_group("age and gender"))
+    return p
+
+
+def _add_sources(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-s",
+        "--source",
+        action="append",
+        metavar="SOURCE",
+        help="camera number, video file, photo, folder of photos (./7 for a folder named 7), or "
+        "rtsp:// or http:// address (default: camera 0); repeat it for several, shown as tiles",
+    )
+    group.add_argument(
+        "--give-up",
+        type=number(0),
+        default=math.inf,
+        metavar="SECONDS",
+        help="exit after SECONDS without a frame from a camera or stream (default: reconnect "
+        "forever)",
+    )
+    group.add_argument("--max-frames", type=count, metavar="N", help="stop after N frames")
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="record the annotated video (.mp4 .mkv .mov) at the rate and size of the source, with "
+        "the sound of a video file; for photos a folder, for one photo also a file",
+    )
+    group.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="write the results: .jsonl one object per frame, .csv one row per face",
+    )
+    group.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="write a summary of the session (people, time in view, ages, busiest moments): .html "
+        "a page with plots, .json for programs; it holds no pictures",
+    )
+    group.add_argument(
+        "--no-display",
+        action="store_true",
+        help="do not open a window (the default where there is no display)",
+    )
+    group.add_argument(
+        "--anonymize",
+        choices=["blur", "pixelate", "mask"],
+        help="cover every detected head in window, recording, snapshots and photos: mask removes "
+        "all detail, blur and pixelate keep a few mean colours. Every frame is searched; a face "
+        "that the detector misses is not covered. Recordings have no sound",
+    )
+
+
+def _add_detection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--detector", choices=["mtcnn", "dlib"], default="mtcnn", help="face detector (mtcnn)"
+    )
+    group.add_argument(
+        "--detect-every",
+        type=count,
+        metavar="N",
+        help="search the whole frame for new faces every N frames (8), for the smallest ones every "
+        "2 N; known faces are measured in every frame. 1 finds new faces at once and is slowest",
+    )
+    group.add_argument(
+        "--min-face",
+        type=count,
+        metavar="PX",
+        help="smallest face to search for, in pixels (20, in large frames a 34th of the shorter "
+        "side; with dlib 40, or a 17th); doubling it cuts the search work by up to four",
+    )
+    group.add_argument(
+        "--budget-ms",
+        type=number(0.1),
+        metavar="MS",
+        help="mean time per frame, without decoding and drawing: when frames take longer, first "
+        "fewer faces are estimated per frame, then new faces are searched less often. Results "
+        "then depend on the speed of the machine",
+    )
+
+
+def _add_estimation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--min-quality",
+        type=number(0, 1),
+        default=Options.min_quality,
+        metavar="Q",
+        help="ignore crops of lower quality than Q (0 to 1): small, blurred, turned or cut-off "
+        "faces (%(default)s); the others are weighted by quality",
+    )
+    network = group.add_mutually_exclusive_group()
+    network.add_argument(
+        "--model",
+        default=Options.model,
+        metavar="NAME",
+        help="network: a name in models/weights, or the path of a manifest (.json) written by "
+        "models.train, models.convert or models.export (%(default)s)",
+    )
+    network.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="network: an .onnx or .tflite file or SavedModel folder written by models.export, or "
+        "a .weights.h5 file, with its manifest beside it",
+    )
+    group.add_argument(
+        "--margin",
+        type=number(0, 2),
+        metavar="M",
+        help="margin around the face on each side, as a share of its size (default: that of the "
+        "training, 0.4; any other costs accuracy)",
+    )
+    group.add_argument(
+        "--device",
+        choices=["auto", "cpu", "gpu"],
+        default=Options.device,
+        help="where the network runs (auto: a GPU if ONNX Runtime can use one, else the CPU)",
+    )
+
+
+def options(parsed: argparse.Namespace) -> Options:
+    """The options that the parsed arguments give."""
+    chosen = dict(vars(parsed))
+    sources, no_display = chosen.pop("source"), chosen.pop("no_display")
+    return Options(sources=tuple(sources or ()), display=not no_display, **chosen)

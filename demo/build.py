@@ -1,0 +1,275 @@
+"""From options to a session: the one place where sources, pipelines and outputs are joined."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+
+from demo.display.tiles import MAX_TILES
+from demo.display.window import Window
+from demo.display.x11 import display_exists
+from demo.errors import UserError
+from demo.events import Event, Notify, ignore
+from demo.faces.detectors import DETECTORS, Detector
+from demo.faces.photo import PhotoPipeline
+from demo.faces.pipeline import Pipeline
+from demo.faces.settings import Settings
+from demo.options import Options
+from demo.session import FramePipeline, Session
+from demo.sinks.audio import audio_of
+from demo.sinks.log import Log
+from demo.sinks.photos import PhotoRecorder
+from demo.sinks.summary import Summary
+from demo.sinks.video import VideoRecorder
+from demo.sources.base import Source
+from demo.sources.open import open_source
+from demo.sources.video import VideoSource
+from demo.timing import Stopwatch
+from models.crops.spec import InputSpec
+from models.inference.devices import choose_device
+from models.inference.estimator import Estimator
+from models.manifest import Manifest, load_manifest, load_weights
+
+DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
+
+
+class Networks(NamedTuple):
+    """What can be shared by several runs, one after the other: loading it takes a second."""
+
+    detector: Detector
+    estimator: Estimator
+
+
+class Outputs(NamedTuple):
+    """What a run writes."""
+
+    recorder: PhotoRecorder | VideoRecorder | None
+    log: Log | None
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Run:
+    """A session that is ready to run, with what a caller needs for a title, a progress bar and a
+    report."""
+
+    session: Session
+    sources: Sequence[Source]
+    options: Options
+    outputs: Outputs
+
+    @property
+    def title(self) -> str:
+        """The names of the sources."""
+        return ", ".join(source.name for source in self.sources)
+
+    @property
+    def photos(self) -> bool:
+        """Whether its frames are independent pictures."""
+        return self.sources[0].photos
+
+    @property
+    def live(self) -> bool:
+        """Whether it has no end of its own."""
+        return any(source.live for source in self.sources)
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames, if known."""
+        counts = [source.count for source in self.sources if source.count]
+        known = [sum(counts)] if len(counts) == len(self.sources) else []
+        limit = [self.options.max_frames] if self.options.max_frames else []
+        return min(known + limit, default=None)
+
+    @property
+    def written(self) -> list[Path]:
+        """The files that were written; none is touched before the first frame."""
+        options, outputs = self.options, self.outputs
+        pairs = zip((options.output, options.log, options.summary), outputs, strict=True)
+        return [path for path, output in pairs if path and output and output.written]
+
+
+def prepare_process() -> None:
+    """Let OpenCV use one core per call in this process, like the networks: reader and writer have
+    the others, and on small pictures threads that wait for each other cost more than they gain."""
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def build(
+    options: Options,
+    notify: Notify = ignore,
+    networks: Callable[[bool], Networks] | None = None,
+) -> Iterator[Run]:
+    """Open everything that the options ask for; all of it is closed again on leaving the `with`,
+    and where a later step of the set-up fails.
+
+    `networks` gives networks to use in place of new ones, for photos or for video; they stay open.
+    Raises UserError or ModelError before any file is written.
+    """
+    with ExitStack() as stack:
+        manifest = load_model(options)
+        spec = _crop_spec(options, manifest)
+        sources = _open_sources(options, stack)
+        if networks:
+            used = networks(sources[0].photos)
+        else:
+            used = load_networks(options, sources[0].photos)
+            stack.enter_context(used.estimator)
+        stopwatch = Stopwatch()
+        pipelines = [_pipeline(options, source, used, spec, stopwatch) for source in sources]
+        _refuse_overwriting(options, sources)
+        outputs, window = _outputs(options, sources, notify, stack)
+        device = used.estimator.device
+        text = f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}"
+        notify(Event("info", text))
+        if spec != manifest.input:
+            text = f"margin {spec.margin}: {manifest.name} was trained with {manifest.input.margin}"
+            notify(Event("warning", text))
+        session = Session(
+            list(zip(sources, pipelines, strict=True)),
+            sinks=[sink for sink in (outputs.log, outputs.summary) if sink],
+            pictures=[sink for sink in (outputs.recorder, window) if sink],
+            controls=[window] if window else [],
+            stopwatch=stopwatch,
+            max_frames=options.max_frames,
+            notify=notify,
+        )
+        yield Run(session, sources, options, outputs)
+
+
+def load_model(options: Options) -> Manifest:
+    """The manifest of the network that the options name. Raises ModelError."""
+    return load_weights(options.weights) if options.weights else load_manifest(options.model)
+
+
+def load_networks(options: Options, photos: bool) -> Networks:
+    """The detector, for photos or for video, and the estimator that the options ask for; close the
+    estimator at the end. Raises UserError or ModelError."""
+    detector = DETECTORS[options.detector](options.min_face, not photos)
+    return Networks(detector, Estimator(load_model(options), choose_device(options.device)))
+
+
+def _crop_spec(options: Options, manifest: Manifest) -> InputSpec:
+    spec = manifest.input
+    if options.margin is not None:
+        spec = replace(spec, margin=options.margin)
+    if spec != manifest.input and spec.align == "context":
+        raise UserError(f"--margin: {manifest.name} takes fixed parts of the aligned face")
+    return spec
+
+
+def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
+    """The sources by their order, each with a name of its own."""
+    if len(options.sources) > MAX_TILES:
+        raise UserError(f"{len(options.sources)} sources: at most {MAX_TILES} fit on a screen")
+    sources: list[Source] = []
+    try:
+        for spec in options.sources or ("0",):
+            sources.append(open_source(spec, options.give_up))
+            stack.callback(sources[-1].close)
+    except UserError as error:
+        if options.sources:
+            raise
+        raise UserError(f"{error} Without one, try: python stream.py -s {DEMO_CLIP}") from None
+    if len(sources) > 1 and any(source.photos for source in sources):
+        raise UserError("photos are annotated by themselves: give them as the only -s")
+    names = [source.name for source in sources]
+    for place, source in enumerate(sources):
+        if same := names[:place].count(source.name):
+            source.name = f"{source.name} ({same + 1})"
+    return sources
+
+
+def _pipeline(
+    options: Options,
+    source: Source,
+    networks: Networks,
+    spec: InputSpec,
+    stopwatch: Stopwatch,
+) -> FramePipeline:
+    if source.photos:
+        return PhotoPipeline(*networks, options.anonymize, spec, stopwatch)
+    if options.anonymize and (options.detect_every not in (None, 1) or options.budget_ms):
+        raise UserError(
+            "--detect-every and --budget-ms would show new faces before they are covered: remove "
+            "them, or --anonymize"
+        )
+    settings = Settings(
+        detect_every=options.detect_every or Settings.detect_every,
+        min_quality=options.min_quality,
+        budget_ms=options.budget_ms,
+        anonymize=options.anonymize,
+    )
+    return Pipeline(*networks, source.fps, settings, spec, stopwatch)
+
+
+def _outputs(
+    options: Options, sources: Sequence[Source], notify: Notify, stack: ExitStack
+) -> tuple[Outputs, Window | None]:
+    recorder = _recorder(options, sources, notify, stack) if options.output else None
+    log = Log(options.log) if options.log else None  # perhaps in the folder of photos just made
+    names = ", ".join(source.name for source in sources)
+    summary = Summary(
+        options.summary, names, sources[0].photos, lambda: sum(s.dropped for s in sources)
+    )
+    window = _window(f"AgeStream - {names}", notify, stack) if options.display else None
+    return Outputs(recorder, log, summary), window
+
+
+def _recorder(
+    options: Options, sources: Sequence[Source], notify: Notify, stack: ExitStack
+) -> PhotoRecorder | VideoRecorder:
+    """Records the sources, with the sound of a single video unless faces are covered."""
+    assert options.output is not None
+    if sources[0].photos:
+        path = sources[0].path
+        return PhotoRecorder(options.output, single=path is not None and path.is_file())
+    audio, only = None, sources[0] if len(sources) == 1 else None
+    if isinstance(only, VideoSource) and only.path:
+        audio = audio_of(only.path, lambda: only.first_pts, notify)
+    if audio and options.anonymize:
+        audio.close()
+        audio = None
+        text = f"--anonymize: the sound of {sources[0].name} is left out: voices can be recognised"
+        notify(Event("info", text))
+    if audio:
+        stack.callback(audio.close)
+    fps = max((source.fps for source in sources if source.fps), default=None)
+    return VideoRecorder(options.output, fps, audio)
+
+
+def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:
+    """A window, where there is a display."""
+    if display_exists():
+        window = Window(title)
+        stack.callback(window.close)
+        return window
+    notify(Event("info", "no display here: running without a window (as with --no-display)"))
+    return None
+
+
+def _refuse_overwriting(options: Options, sources: Sequence[Source]) -> None:
+    """Raise UserError if an output would overwrite a source or another output."""
+    given = [source.path for source in sources if source.path]
+    if sources[0].photos and options.output:
+        folder = given[0] if given[0].is_dir() else given[0].parent
+        if _same_file(options.output, folder):
+            raise UserError(f"-o {options.output} is the folder of the photos: name another one")
+    chosen = [("-o", options.output), ("--log", options.log), ("--summary", options.summary)]
+    named = [*(("-s", path) for path in given), *chosen]
+    files = [(option, path) for option, path in named if path and not path.is_dir()]
+    for index, (option, path) in enumerate(files):
+        for other_option, other in files[:index]:
+            if option != "-s" and _same_file(path, other):
+                raise UserError(f"{option} {path} is the file of {other_option}: name another one")
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether two names are one file or folder, which need not exist yet."""
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()

@@ -1,0 +1,1 @@
+"""Weights files of other projects: readers and conversion."""
