@@ -11,6 +11,7 @@ deviation. Give the same command again to continue a stopped run.
 import argparse
 import hashlib
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,8 @@ def command_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Parse, train and test all folds, write OUT/NETWORK-PROTOCOL.csv, print the table."""
     args = command_parser().parse_args(argv)
+    # TensorFlow warns of a new graph per fold, which is meant
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return guarded(
         "models.crossval",
         lambda: print(run(args, command_line("models.crossval", argv))),

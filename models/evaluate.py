@@ -1,9 +1,9 @@
 """`python -m models.evaluate`: measure a model's errors on labelled pictures.
 
 Each picture goes through the live detector and aligner, and its largest face counts. A picture
-without a face is used as the crop as a whole (for C3AE: as the chip). The metrics are defined in
-`models.evaluation.metrics`; ± is half of a 95 % interval, by bootstrap for the age error, by Wilson
-for shares.
+without a face is resized as a whole to the network's crop (for C3AE: to the chip). The metrics are
+defined in `models.evaluation.metrics`; ± is half of a 95 % interval, by bootstrap for the age
+error, by Wilson for shares.
 """
 
 import argparse

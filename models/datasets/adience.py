@@ -1,4 +1,4 @@
-"""The eight age brackets of Adience, and the bracket that each label of its lists stands for."""
+"""The eight age brackets of Adience, and how a label of its lists becomes one of them."""
 
 import re
 

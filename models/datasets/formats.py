@@ -53,7 +53,7 @@ def imdb_wiki(source: Source, rules: Rules, name: str) -> Iterator[Record]:
             reason = "no face by its face_score"
         elif score < rules.min_face_score:
             reason = f"face_score below {rules.min_face_score:g}"
-        elif second > rules.max_second_score:  # nan where there is none
+        elif second > rules.max_second_score:  # nan: no second face
             reason = "second face by its second_face_score"
         yield source.listed(
             _cell(path),

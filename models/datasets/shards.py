@@ -1,5 +1,5 @@
-"""Process many pictures so that a killed run can be resumed: finished work lies beside OUT in small
-zips (shards), each complete or absent, until all of it is written to OUT."""
+"""Process many pictures so that a killed run can be resumed: finished work is kept next to OUT in
+small zips (shards), each complete or absent, until all of it is written to OUT."""
 
 import hashlib
 import json

@@ -40,7 +40,7 @@ def in_later_split(splits: Sequence[str], digests: Sequence[str]) -> list[bool]:
 def assign_splits(
     official: Sequence[str], subjects: Sequence[str], digests: Sequence[str]
 ) -> list[str]:
-    """The split of each picture, "" for one to drop. The columns (N,) hold "" where unknown.
+    """The split of each picture, "" for one to drop. "" in the columns (N,) means unknown.
 
     With a split by the authors: it is kept. A picture that a later split (of train, val, test) also
     contains is dropped. If the authors made no val, a tenth of train becomes val, by hash.

@@ -31,8 +31,8 @@ def evaluate(
 ) -> Results:
     """Predictions for the largest face of each sample's picture, beside the labels.
 
-    A picture without a face is its own crop as a whole, and so is every picture if there is no
-    detector. Pictures that cannot be decoded have no row.
+    A picture without a face is resized as a whole to a crop, and so is every picture if there is
+    no detector. Pictures that cannot be decoded have no row.
     """
     rows, face_found, batches = [], [], []
     for start, crops in _crops(pictures, samples, detector, estimator.input):

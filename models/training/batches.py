@@ -105,7 +105,7 @@ def make_targets(
     "age" (N, 3): lowest and highest age of the label, and the teachers' age, in years. "male"
     (N, 2): label 1, 0 or -1 if unknown, and the teachers' probability. "nodes" (N, 3), if there are
     `age_bins` (C,) in years: as "age", narrowed by `label_in_bins`. Without teachers, the middle of
-    the label and the labelled gender stand for theirs.
+    the age label and the gender label replace theirs.
     """
     if soft_targets is None:
         soft_targets = (chips.age_low + chips.age_high) / 2, chips.male

@@ -53,7 +53,7 @@ def refuse_test_data(training: Training, data: dict[str, Any]) -> None:
 
 def origin(training: Training, command: str) -> str:
     """The manifest's origin: the command, the back end and seed, and the start and teachers with
-    the hashes of their weights, since a name may stand for other weights later."""
+    the hashes of their weights, since a name may refer to other weights later."""
     parts = [command, f"Keras on {keras.backend.backend()}, seed {training.seed}"]
     starts = () if training.init is None else (training.init,)
     for role, models in (("start", starts), ("teacher", training.teachers)):

@@ -1,5 +1,5 @@
-"""Training recipes: all settings beside the network and the data, as presets of our own and of the
-papers' authors."""
+"""Training recipes: all settings except the network and the data. Presets are our own recipe and
+those of the papers' authors."""
 
 import math
 from dataclasses import dataclass, field, fields, replace

@@ -296,8 +296,8 @@ def test_mistakes_are_one_line(
         ("no-faces", "o.zip", f"{tmp_path}/no-faces: no picture is left (most: cannot be decoded)"),
     ):
         assert prepare.main(["fgnet", str(tmp_path / source), str(tmp_path / out)]) == 2
-        told = capsys.readouterr().err.splitlines()[-1]
-        assert told.startswith(f"models.prepare: {line}")
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith(f"models.prepare: {line}")
 
 
 @pytest.mark.shared

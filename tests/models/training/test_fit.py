@@ -1,6 +1,7 @@
 """Training itself on a few neurons: going on after a kill, best and last epoch, phases."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -8,26 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
 from models.errors import ModelError
-from models.networks import ssrnet
-from models.training.augment import WEBCAM
-from models.training.batches import Batches, Sampling, make_targets, sampling_probs
 from models.training.checkpoint import Checkpoint
 from models.training.config import Training
 from models.training.curves import save_curves
 from models.training.fit import Faces, fit, trained_outputs, validation_rows
-from models.training.optimize import bin_counts
 from models.training.pretrained import load_teacher
 from models.training.recipes import Recipe
-from models.training.transfer import freeze
-from models.zoo import Network
 
 TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
 nan = float("nan")
@@ -56,7 +49,7 @@ def copy_after(monkeypatch: pytest.MonkeyPatch, epoch: int, folder: Path, copy: 
     [({}, 1), ({"freeze": ("features", "0"), "ema": 0.0, "optimizer": "sgd"}, 1)],
     ids=["amid a training", "between two phases"],
 )
-def test_a_killed_training_goes_on_as_if_it_had_not_been(
+def test_a_killed_training_resumes_to_the_same_result(
     tiny: str,
     faces: Chips,
     tmp_path: Path,
@@ -98,6 +91,23 @@ def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused
         fit(training, Faces(faces, TRAIN, VAL), tmp_path, resume=True)
 
 
+def test_stored_settings_keep_their_names(tiny: str, faces: Chips, tmp_path: Path) -> None:
+    training = Training(tiny, replace(RECIPE, epochs=1), crop_fraction=0.5)
+    fit(training, Faces(faces, TRAIN, VAL), tmp_path, data=[["a.zip", {}]])
+    with np.load(tmp_path / "tiny.state.npz") as state:
+        settings = json.loads(str(state["record"]))["settings"]
+    assert settings == {
+        "network": "tiny", "recipe": None, "seed": 1, "view": 0.5, "init": None, "teachers": [],
+        "epochs": 1, "steps": 0, "batch": 8, "optimizer": "adamw", "rate": 0.01,
+        "schedule": "cosine", "drops": [], "decay": 1e-4, "penalty": 0.0, "clip": 5.0,
+        "clip_of": "variable", "ema": 0.998, "age_weight": 1.0, "nodes_weight": 2.0,
+        "gender_weight": 40.0, "gender": "brier", "smoothing": 0.0, "focal": 0.0, "trust": 0.5,
+        "agreement": 0.0, "blends": 0.0, "dropout": 0.0, "balance": 0.3, "augmentation": "webcam",
+        "strength": 1.0, "freeze": [], "precision": "float32", "data": [["a.zip", {}]],
+        "weights of init and teachers": [],
+    }  # fmt: skip
+
+
 def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path: Path) -> None:
     training, found = Training(tiny, replace(RECIPE, epochs=1)), []
     for _ in range(2):
@@ -107,7 +117,9 @@ def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path
     assert found[0] != found[1]
 
 
-def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
+def test_the_best_epoch_is_the_first_with_the_lowest_val_error(
+    tmp_path: Path,
+) -> None:
     checkpoint = Checkpoint(tmp_path, "net", {})
     errors = [6.0, 5.0, 5.0, 7.0]
     checkpoint.rows = [{"epoch": k, "val_age_years_outside": e} for k, e in enumerate(errors)]
@@ -117,62 +129,6 @@ def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_pat
     assert checkpoint.best_row["epoch"] == 1
 
 
-def test_the_order_of_an_epoch_depends_on_seed_and_number_alone(faces: Chips) -> None:
-    def batches(seed: int, balance: float) -> Batches:
-        return Batches(
-            faces,
-            TRAIN,
-            InputSpec(size=8),
-            8,
-            make_targets(faces, ()),
-            Sampling(seed, WEBCAM, balance),
-        )
-
-    one, other = batches(1, 0.0).stream(0), batches(1, 0.0).stream(2)
-    later = [next(one)[0] for _ in range(3 * 4)][2 * 4 :]  # of the third epoch, four batches each
-    for first, second in zip(later, other, strict=False):
-        np.testing.assert_array_equal(first, second[0])
-    order = batches(1, 0.0).order(0)
-    assert sorted(order) == TRAIN.tolist()
-    assert order.tolist() != batches(2, 0.0).order(0).tolist()
-    assert order.tolist() != batches(1, 0.0).order(1).tolist()
-    assert set(batches(1, 0.5).order(0)) < set(TRAIN.tolist())  # drawn with repetition
-
-
-def test_faces_shown_twice_are_two_crops_one_after_the_other(faces: Chips) -> None:
-    twice = Batches(
-        faces,
-        TRAIN,
-        InputSpec(size=8),
-        8,
-        make_targets(faces, ()),
-        Sampling(1, WEBCAM, balance=0.0, twice=True),
-    )
-    assert len(twice) == -(-len(TRAIN) // 4)
-    pixels, targets = twice.make(twice.order(0), 0, 0)
-    assert len(pixels) == 8
-    np.testing.assert_array_equal(targets["age"][::2], targets["age"][1::2])
-    assert (pixels[::2] != pixels[1::2]).any(axis=(1, 2, 3)).all()
-
-
-def test_freezing_counts_the_layers_of_a_trunk() -> None:
-    pixels, image = keras.Input((4,), name="pixels"), keras.Input((4,), name="image")
-    features = keras.layers.Dense(3, name="b")(keras.layers.Dense(3, name="a")(pixels))
-    trunk = keras.Model(pixels, features, name="trunk")
-    model = keras.Model(image, keras.layers.Dense(1, name="head")(trunk(image)))
-    freeze(model, "2")  # the input and a
-    assert [w.path for w in model.trainable_weights] == [
-        "b/kernel", "b/bias", "head/kernel", "head/bias",
-    ]  # fmt: skip
-    freeze(model, "b")
-    assert [w.path for w in model.trainable_weights] == ["head/kernel", "head/bias"]
-    with pytest.raises(ModelError, match="no such layer"):
-        freeze(model, "c")
-    for every in ("999", "head"):
-        with pytest.raises(ModelError, match=f"--freeze {every} leaves no layer of .* to train"):
-            freeze(model, every)
-
-
 def test_a_later_phase_that_trains_nothing_is_refused_at_once(
     tiny: str, faces: Chips, tmp_path: Path
 ) -> None:
@@ -180,27 +136,6 @@ def test_a_later_phase_that_trains_nothing_is_refused_at_once(
     with pytest.raises(ModelError, match="--freeze 999 leaves no layer of tiny to train"):
         fit(training, Faces(faces, TRAIN, VAL), tmp_path)
     assert not (tmp_path / "tiny.csv").exists()
-
-
-def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
-    model = ssrnet.build()
-    freeze(model, "s_conv4")
-    before = [w.numpy().copy() for w in model.get_layer("x_bn1").weights]
-    model(np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)), training=True)
-    for old, now in zip(before, model.get_layer("x_bn1").weights, strict=True):
-        np.testing.assert_array_equal(old, now.numpy())
-
-
-def test_unknown_ages_are_no_band_of_their_own(faces: Chips) -> None:
-    low = np.repeat([20.0, 57.0, 0.0], (8, 2, 30)).astype(np.float32)
-    high = np.where(low == 0, np.float32(OLDEST), low)
-    aged = replace(faces, age_low=low, age_high=high)
-    probs = sampling_probs(aged, np.arange(40), 1.0)
-    assert probs[:8].sum() == pytest.approx(probs[8:10].sum())
-    assert probs[10:] == pytest.approx(probs[:10].mean())
-    counts = bin_counts(Network("c3ae", {}, InputSpec(), (0.0, 50.0, 60.0)), aged, np.arange(40))
-    assert counts is not None
-    assert counts.tolist() == pytest.approx([8 * 0.6, 8 * 0.4 + 2 * 0.3, 2 * 0.7])
 
 
 def test_val_errors_are_of_exact_ages_and_of_brackets_where_there_are_none(faces: Chips) -> None:

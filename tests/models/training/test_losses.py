@@ -9,11 +9,13 @@ from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
 from models.training.batches import label_in_bins, make_targets
 from models.training.losses import (
+    GenderAccuracy,
     age_bins_loss,
     age_loss,
     class_balance,
     gender_loss,
     two_points,
+    years_outside,
 )
 
 DECADES = (0.0, 10.0, 20.0, 30.0)
@@ -57,7 +59,7 @@ def test_every_bracket_of_adience_is_one_class() -> None:
 
 
 def test_classes_cost_the_cross_entropy_of_their_two_points() -> None:
-    shares = np.array([[0.1, 0.2, 0.3, 0.4]] * 3, np.float32)  # guessed age 20
+    shares = np.array([[0.1, 0.2, 0.3, 0.4]] * 3, np.float32)  # predicted age 20
     target = np.array([[7, 7, 0], [25, 30, 0], [-1, -1, 0]], np.float32)
     loss = np.asarray(age_bins_loss(DECADES, 0.0)(target, shares))
     exact = -0.3 * math.log(0.1) - 0.7 * math.log(0.2)
@@ -89,12 +91,12 @@ def test_the_focal_loss_counts_sure_and_frequent_classes_less() -> None:
 
 def test_genders_cost_by_the_kind_of_error() -> None:
     males = np.array([[1, 1], [0, 0], [-1, -1]], np.float32)
-    guesses = np.array([0.5, 0.2, 0.9], np.float32)
-    absolute = np.asarray(gender_loss(0.0, "absolute")(males, guesses))
+    predictions = np.array([0.5, 0.2, 0.9], np.float32)
+    absolute = np.asarray(gender_loss(0.0, "absolute")(males, predictions))
     assert absolute == pytest.approx([0.5, 0.2, 0.0])
-    entropy = np.asarray(gender_loss(0.0, "crossentropy")(males, guesses))
+    entropy = np.asarray(gender_loss(0.0, "crossentropy")(males, predictions))
     assert entropy == pytest.approx([math.log(2), -math.log(0.8), 0.0], rel=1e-5)
-    smooth = np.asarray(gender_loss(0.0, "absolute", label_smoothing=0.01)(males, guesses))
+    smooth = np.asarray(gender_loss(0.0, "absolute", label_smoothing=0.01)(males, predictions))
     assert smooth == pytest.approx([0.49, 0.19, 0.0], abs=1e-6)
 
 
@@ -105,3 +107,31 @@ def test_targets_hold_label_and_teachers(faces: Chips) -> None:
     assert found["nodes"][4].tolist() == [10, 10, 33]
     assert found["male"][4].tolist() == pytest.approx([1.0, 0.7])
     assert make_targets(faces, ())["male"][4].tolist() == [1, 1]
+
+
+def test_an_age_inside_its_range_costs_nothing_and_outside_the_years_it_misses():
+    ranges = np.array([[30, 30], [20, 30], [20, 30], [20, 30]], np.float32)
+    loss = years_outside(ranges, np.array([[33.0], [25.0], [18.0], [31.5]], np.float32))
+    assert np.asarray(loss).tolist() == [3.0, 0.0, 2.0, 1.5]
+
+
+def test_the_age_loss_mixes_label_and_teachers_by_the_distill_weight():
+    target = np.array([[30, 30, 40], [20, 30, 26]], np.float32)
+    loss = age_loss(0.25)(target, np.array([[32.0], [32.0]], np.float32))
+    assert np.asarray(loss).tolist() == [0.75 * 2 + 0.25 * 8, 0.75 * 2 + 0.25 * 6]
+
+
+def test_an_unknown_gender_is_the_teachers_alone_and_they_soften_a_label():
+    males = np.array([[1, 1], [0, 0], [-1, -1]], np.float32)
+    probs = np.array([[0.5], [0.2], [0.9]], np.float32)
+    assert np.asarray(gender_loss(0.0)(males, probs)) == pytest.approx([0.25, 0.04, 0.0])
+    softened = np.array([[1, 0.6], [0, 0.4], [-1, 0.7]], np.float32)
+    assert np.asarray(gender_loss(0.5)(softened, probs)) == pytest.approx([0.09, 0.0, 0.02])
+
+
+def test_gender_accuracy_uses_the_teachers_where_the_label_is_unknown():
+    males = np.array([[1, 0.2], [0, 0.9], [-1, 0.9], [-1, 0.1], [-1, -1]], np.float32)
+    metric = GenderAccuracy()
+    assert np.isnan(metric.result())
+    metric.update_state(males, np.full((5, 1), 0.6, np.float32))
+    assert metric.result() == 0.5  # of the four with a label or a teacher
