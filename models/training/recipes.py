@@ -42,7 +42,9 @@ class Recipe:
         "decay to a hundredth; drops: divide by 10 at each of --drops",
         ("cosine", "drops", "constant"),
     )
-    drops: tuple[int, ...] = option((), "epochs of the drops; steps with --steps")
+    drops: tuple[int, ...] = option(
+        (), "epochs, or steps with --steps, at which the rate drops; a preset's fit any length"
+    )
     weight_decay: float = option(1e-4, "decoupled weight decay", alias="decay")
     l2: float = option(0.0, "λ of the penalty λ/2·Σw² over all kernels", alias="penalty")
     clip_norm: float = option(5.0, "maximum gradient norm, 0: no clipping", alias="clip")
