@@ -163,13 +163,13 @@ def _expected(curve: list[results_table.Row]) -> str:
     if not curve:
         return "Not run here: the first epochs of this command are not known."
     epochs = "; ".join(
-        f"after epoch {row['epoch']}: {float(row['val_mae']):.2f} years, "
-        f"{100 * float(row['val_gender_accuracy']):.1f} % gender accuracy"
+        f"after epoch {row['epoch']}, age error {float(row['val_mae']):.2f} years and gender "
+        f"accuracy {100 * float(row['val_gender_accuracy']):.1f} %"
         for row in curve
     )
     last = curve[-1]
     return (
-        f"Expected on `val` {epochs}. Measured at commit {last['commit']} on {last['machine']}, "
+        f"Expected on `val`: {epochs}. Measured at commit {last['commit']} on {last['machine']}, "
         f"{float(last['seconds']):.0f} s for the last of these epochs. The run was stopped there."
     )
 

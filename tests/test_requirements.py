@@ -17,7 +17,8 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
 }
 OPTIONAL = {"ai_edge_litert", "pandas", "supervision"}  # used where the user has them
-TRAINING = {"models.zoo"}  # builds Keras networks, for weights other than ONNX
+# Imported only with weights other than ONNX: packages, and the module that builds Keras networks.
+TENSORFLOW, KERAS_NETWORKS = {"tensorflow", "keras"}, {"models.zoo"}
 TRAINING_PACKAGES = (
     "tensorflow keras mtcnn joblib lz4 skimage matplotlib h5py onnx tf2onnx trackeval".split()
 )
@@ -54,10 +55,10 @@ def known() -> dict[str, Path]:
 
 
 def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str, Path]) -> None:
-    path = reachable("stream", internal(known, typed=False), without=TRAINING)
+    path = reachable("stream", internal(known, typed=False), without=KERAS_NETWORKS)
     assert {"demo.sinks.video", "models.inference.engines", "trackers.kalman"} <= path
     imported = set.union(*(external(known[module], known) for module in path))
-    assert distributions(imported - {"tensorflow"}) == names("requirements-live.txt")
+    assert distributions(imported - TENSORFLOW) == names("requirements-live.txt")
 
 
 def test_every_import_is_a_requirement(known: dict[str, Path]) -> None:

@@ -1,1 +1,1 @@
-"""From a detected face to the array that a network takes."""
+"""Crops of faces: from a detection to the input array of a network."""

@@ -1,8 +1,8 @@
-"""C3AE's cascade context: three crops of one face, outer, middle and inner, all as one array.
+"""C3AE's context crops: an outer, a middle and an inner crop of one face, in one array.
 
-The authors cut them from a chip of margin 0.4 in which the face was detected a second time, with
-black beyond the chip. A second detection would cost more than the network, so here the box and the
-nose are those that are usual in such a chip, and the three crops are fixed parts of it.
+The authors detect the face a second time in a chip of margin 0.4 and crop from there, with black
+outside the chip. A second detection would cost more than the network. Here, box and nose are the
+usual ones in such a chip, so that the three crops are fixed parts of it.
 """
 
 import numpy as np
@@ -18,14 +18,15 @@ NOSE = np.array([0.4904, 0.5496])
 def context_squares(box: np.ndarray, nose: np.ndarray) -> np.ndarray:
     """Outer, middle and inner square (3, 4) xyxy of a face's box (4,) xyxy and its nose (2,).
 
-    The outer one, which only a square box makes a square, is the box grown by |w - h| on every
-    side; the middle one reaches from the nose as far as the box's top, the inner one half a width.
+    The outer one is the box, grown by |w - h| on every side: a square only if the box is one. The
+    middle one is centred on the nose and reaches up to the top of the box, the inner one is centred
+    there too and as wide as the box.
     """
     width, height = box[2:] - box[:2]
     grown = abs(width - height)
     outer = box + np.array([-grown, -grown, grown, grown])
-    around = [np.concatenate([nose - r, nose + r]) for r in (nose[1] - box[1], width / 2)]
-    return np.stack([outer, *around])
+    centred = [np.concatenate([nose - r, nose + r]) for r in (nose[1] - box[1], width / 2)]
+    return np.stack([outer, *centred])
 
 
 def context_transforms(chip_size: int, size: int) -> np.ndarray:
@@ -37,6 +38,7 @@ def context_transforms(chip_size: int, size: int) -> np.ndarray:
 
 
 def middle_crop(crops: np.ndarray) -> np.ndarray:
-    """The part (…, 3) of crops (…, 3 or 9) that shows the usual chip: of context, the middle."""
+    """The channels (…, 3) of crops (…, 3 or 9) that show the usual chip: all, or the middle crop of
+    three."""
     middle = crops.shape[-1] // 2
     return crops[..., middle - 1 : middle + 2]

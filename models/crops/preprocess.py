@@ -1,4 +1,4 @@
-"""From crops to the array that a network takes."""
+"""Convert crops to a network's input array."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from models.crops.spec import InputSpec
 
 
 def network_input(crops: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Crops (N, size, size, depth) uint8 BGR to the float32 array that networks of these crops are
-    trained on and run on."""
+    """The input (N, size, size, depth) float32 of a network, in training and live, for crops of the
+    same shape, uint8 BGR: channels in the spec's order, pixels · scale + offset."""
     if spec.channels == "rgb":
         crops = crops.reshape(*crops.shape[:-1], -1, 3)[..., ::-1].reshape(crops.shape)
     pixels = crops.astype(np.float32)

@@ -19,10 +19,11 @@ from models.manifest import load_manifest
 
 P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # as in the package
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
-MIN_FACE, MIN_FACE_SHARE = 20.0, 1 / 34  # pixels, share of the shorter side: smallest face
+DEFAULT_MIN_FACE = 20.0  # pixels
+MIN_FACE_SHARE = 1 / 34  # of the image's shorter side
 EDGE = 0.3  # of the shorter side: gray border of the second search
 CLAHE_CLIP, CLAHE_TILES = 3.0, 4  # contrast limit, tiles per side
-MAX_CELLS = 1500  # per atlas, enough for a crowd: NMS makes a matrix of that size
+MAX_CELLS = 1500  # per P-Net call, enough for a crowd: NMS makes a matrix of that size
 MAX_PROPOSALS = 2000  # per image, for the same reason: ten for each of 200 faces
 REGION = 2.4  # box sides: size of the region in which `detect_around` searches
 REGION_SIZES = (26, 38)  # pixels of the resized region: finds faces of 1.1 and 0.76 box sides
@@ -102,7 +103,7 @@ class Mtcnn:
 
     def refine(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """O-Net alone on boxes (N, 4) xyxy around faces, which are squared first: one row per box,
-        in the order of the boxes, also where the score is low."""
+        in the order of the boxes, also if its score is low."""
         if len(boxes) == 0:
             return _clipped(image, np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
         boxes = square(boxes)
@@ -144,7 +145,7 @@ class Mtcnn:
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
         height, width = image.shape[:2]
         level = image
-        min_face = self.min_face or max(MIN_FACE, min(height, width) * MIN_FACE_SHARE)
+        min_face = self.min_face or max(DEFAULT_MIN_FACE, min(height, width) * MIN_FACE_SHARE)
         for atlas in atlases(height, width, min_face)[int(coarse) :]:
             packed = np.full((1, atlas.height, atlas.width, 3), GRAY_PIXEL, np.uint8)
             for (x, y), shape in zip(atlas.corners.tolist(), atlas.sizes.tolist(), strict=True):

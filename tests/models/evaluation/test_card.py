@@ -150,7 +150,8 @@ def test_a_card_shows_how_to_repeat_the_training(manifest: Manifest, results: Pa
     text = card.card(manifest, results)
     assert f"Trained on `train`, chosen and calibrated on `val`.\n\n{words}\n\n### Repeat" in text
     assert f"```sh\npython -m models.convert x\n{repeat}\n```" in text
-    assert text.count("after epoch 1: 9.00 years, 80.0 % gender accuracy; after epoch 2: 8.00") == 1
+    first = "after epoch 1, age error 9.00 years and gender accuracy 80.0 %"
+    assert text.count(f"Expected on `val`: {first}; after epoch 2, age error 8.00 years") == 1
     assert "Measured at commit abc on a machine, 72 s for the last of these epochs." in text
 
 

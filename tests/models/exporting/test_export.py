@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 import stream
-from models import export
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.export import main
-from models.exporting import parity
+from models.exporting import parity, run
 from models.exporting.weights import Description, write_model
 from models.files import ROOT
 from models.inference.devices import choose_device
@@ -52,7 +51,7 @@ def quick(small: Manifest) -> Iterator[None]:
         patch.setattr(parity, "FRAME_STEP", 60)
         patch.setattr(parity, "best_seconds", lambda work: 0.001)
         found = parity.clip_faces(small.input)
-        patch.setattr(export, "clip_faces", lambda spec: found)
+        patch.setattr(run, "clip_faces", lambda spec: found)
         yield
 
 
@@ -177,7 +176,7 @@ def test_an_int8_file_runs_and_prints_its_cost(faces, quick, tmp_path, monkeypat
 )
 def test_every_measurement_has_its_heading(figures: dict[str, float], head: str, row: str) -> None:
     measured = {"megabytes": 1.5, "ms_1_face": 2.0, "ms_8_faces": 3.25, **figures}
-    assert export._table({"float32": measured}) == [
+    assert run._table({"float32": measured}) == [
         "              MB  1 face, ms  8 faces, ms" + head,
         "float32     1.50        2.00         3.25" + row,
     ]
