@@ -62,12 +62,12 @@ class Progress(keras.callbacks.Callback):
         """Show the val error; without a terminal, write the epoch's line."""
         row = self._checkpoint.rows[-1]
         self._val = f", {val_text(row)}"
+        text = f"loss {row['loss']:.3f}{self._val}"
+        self._bar.set_postfix_str(text)
         if not self._is_terminal:
             seconds = time.monotonic() - self._began
-            self._stream.write(
-                f"{self._title}epoch {epoch + 1}/{self._epochs}: loss {row['loss']:.3f}"
-                f"{self._val}, {seconds:.0f} s\n"
-            )
+            head = f"{self._title}epoch {epoch + 1}/{self._epochs}"
+            self._stream.write(f"{head}: {text}, {seconds:.0f} s\n")
             self._stream.flush()
 
 

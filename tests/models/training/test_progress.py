@@ -52,7 +52,7 @@ def test_in_a_terminal_there_is_one_bar_over_all_epochs_and_steps(tmp_path: Path
     last = terminal.getvalue().split("\r")[-1]
     assert last.startswith("epoch 3/3: 100%")
     assert "12/12" in last
-    assert "loss 8.000, val age error 5.250 years, gender accuracy 0.8750" in last
+    assert "loss 9.500, val age error 5.250 years, gender accuracy 0.8750" in last
     assert "4/12" in terminal.getvalue()
 
 
