@@ -27,10 +27,11 @@ from demo.faces.smoothing import LabelSmoother
 from demo.frames import Faces
 from models.commands import command_line, count, guarded, seed
 from models.crops.align import crop_faces
-from models.datasets.labels import MIN_FACE, Pictures, Sample, largest_face
+from models.datasets.faces import MIN_FACE, largest_face
+from models.datasets.labels import Pictures, Sample
 from models.detection.mtcnn import Detections, Mtcnn
-from models.evaluate import chosen_samples
 from models.evaluation import results_table
+from models.evaluation.run import select_samples
 from models.files import make_folder
 from models.inference.calibration import Table
 from models.inference.devices import choose_device
@@ -187,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
         manifest, pictures = load_manifest(args.model), Pictures(args.data)
         if args.save:
             make_folder(args.save)
-        samples = chosen_samples(pictures, args.split, args.limit)
+        samples = select_samples(pictures, args.split, args.limit)
         with Estimator(manifest, choose_device("cpu")) as estimator:
             predictions = predict_jittered(estimator, pictures, samples, args.seed)
         key = {"model": manifest.name, "data": args.data.resolve().name, "split": args.split}

@@ -133,14 +133,14 @@ def engines(tensorflow: bool) -> Iterator[Finding]:
 
 def _openvino() -> Finding:
     import numpy as np
-    import openvino
 
     from models.inference.devices import open_detector_network
+    from models.inference.engines import import_openvino
     from models.manifest import load_manifest
 
     network = open_detector_network(load_manifest("mtcnn").file("pnet"), one_shape=True)
     network(np.zeros((1, 24, 24, 3), np.uint8))
-    devices = ", ".join(openvino.Core().available_devices)
+    devices = ", ".join(import_openvino().Core().available_devices)
     return Finding("OpenVINO", OK, f"runs the detector on the CPU; devices here: {devices}")
 
 

@@ -1,1 +1,1 @@
-"""Labelled pictures: schemas, readers, splits, the cache of aligned chips."""
+"""Labelled pictures: how they are prepared, read, split and cached as aligned chips."""

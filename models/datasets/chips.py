@@ -1,5 +1,5 @@
-"""Aligned chips of data sets: a cache, filled once per data set with the live detector and aligner,
-from which training reads."""
+"""Aligned face chips of data sets. Training reads them from a cache on disk, which the live
+detector and aligner fill once per data set."""
 
 import hashlib
 import os
@@ -16,17 +16,19 @@ from tqdm import tqdm
 
 from models.crops.align import crop_faces
 from models.crops.spec import CHIP, GEOMETRY_VERSION
-from models.datasets.labels import MIN_FACE, OLDEST, Pictures, largest_face
+from models.datasets.faces import MIN_FACE, largest_face
+from models.datasets.labels import OLDEST, Pictures
 from models.datasets.splits import in_later_split
 from models.detection.mtcnn import Mtcnn
 from models.manifest import listed_sha256, sha256
 
-Columns = dict[str, np.ndarray]  # name -> (N,), a value a face
-LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # columns of Chips
+Columns = dict[str, np.ndarray]  # name -> (N,), one value per face
+LABELS = ("age_low", "age_high", "male", "splits", "subjects", "folds")  # fields of Chips
+BATCH = 64  # pictures that are read and aligned together
 
 
 class Images(Protocol):
-    """Pictures (N, S, S, 3) uint8 BGR: one by its number, those of an array of numbers (M,)."""
+    """Images (N, S, S, 3) uint8 BGR, indexed by a row or by an array of rows (M,)."""
 
     def __len__(self) -> int: ...
 
@@ -35,30 +37,30 @@ class Images(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Chips:
-    """Aligned faces of one or more data sets with their labels, one row each."""
+    """Aligned faces of one or more data sets with their labels, one row per face."""
 
-    images: Images  # (N, 128, 128, 3), geometry CHIP
-    age_low: np.ndarray  # (N,) float32, years
+    images: Images  # (N, 128, 128, 3) uint8 BGR, crops of spec CHIP
+    age_low: np.ndarray  # (N,) float32, years; equal to age_high if the age is exact
     age_high: np.ndarray  # (N,) float32, years
-    male: np.ndarray  # (N,) float32, 1, 0 or nan
+    male: np.ndarray  # (N,) float32, 1, 0, or nan if unknown
     splits: np.ndarray  # (N,) str
-    subjects: np.ndarray  # (N,) str, "" where unknown
-    folds: np.ndarray  # (N,) int, -1 where unknown
+    subjects: np.ndarray  # (N,) str, "" if unknown
+    folds: np.ndarray  # (N,) int, -1 if unknown
 
     def __len__(self) -> int:
         return len(self.male)
 
     @property
     def age_known(self) -> np.ndarray:
-        """(N,) bool: whether the label tells anything of the age."""
-        return self.age_high - self.age_low < OLDEST
+        """(N,) bool: whether the label limits the age at all."""
+        return np.asarray(self.age_high - self.age_low < OLDEST)
 
 
 class MappedImages:
-    """Rows of images that stay on disk, of several files as if of one array (N, 128, 128, 3)."""
+    """Rows of several memory-mapped arrays, as one array (N, 128, 128, 3) uint8."""
 
     def __init__(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Pairs of images, mapped from disk, and of rows of them."""
+        """`parts` are pairs of images (M, 128, 128, 3), mapped from disk, and rows of them."""
         self._files = [images for images, _ in parts]
         self._places = [(k, row) for k, (_, rows) in enumerate(parts) for row in rows.tolist()]
 
@@ -66,49 +68,51 @@ class MappedImages:
         return len(self._places)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """One image by its number, or those of an array of numbers (M,) as a copy."""
+        """The image of a row (128, 128, 3), or a copy of several rows (M, 128, 128, 3)."""
         if np.ndim(rows) == 0:
             k, row = self._places[rows]
-            return self._files[k][row]
+            return np.asarray(self._files[k][row])
         return np.stack([self[row] for row in rows])
 
 
 def load_chips(paths: Sequence[Path], *splits: str) -> Chips:
-    """The chips of these splits, or of all, of all data sets; detected and aligned at the first
-    call."""
-    return _loaded([(path, splits) for path in paths])
+    """The chips of all data sets, in these splits or in all if none is given. The first call for a
+    data set detects and aligns its faces. Raises ModelError if a data set cannot be used."""
+    return _load([(path, splits) for path in paths])
 
 
 def training_chips(paths: Sequence[Path]) -> Chips:
-    """The faces to train on, those of a data set that is named twice twice, then the faces to
-    watch, each once; without those whose picture a later split of their data set holds too, byte
-    for byte."""
-    watched = [(path, ("val",)) for path in by_digest(paths).values()]
+    """The chips of the train splits, then those of the val splits.
 
-    def kept(labels: Columns) -> np.ndarray:
+    A data set that is given twice has its train faces twice and its val faces once. A face is left
+    out if a later split of its data set contains a byte-identical picture. Raises ModelError.
+    """
+    val = [(path, ("val",)) for path in unique_data_sets(paths).values()]
+
+    def not_in_later_split(labels: Columns) -> np.ndarray:
         columns = (labels[name].tolist() for name in ("splits", "digests"))
         return ~np.array(in_later_split(*columns), bool)
 
-    return _loaded([*((path, ("train",)) for path in paths), *watched], kept)
+    return _load([*((path, ("train",)) for path in paths), *val], not_in_later_split)
 
 
-def different_chips(paths: Sequence[Path]) -> Chips:
-    """The chips of all splits, of pictures that a data set holds twice, byte for byte, the first:
-    else a face would be trained on and tested."""
+def distinct_chips(paths: Sequence[Path]) -> Chips:
+    """The chips of all splits, without repeated pictures: of byte-identical pictures of a data set
+    only the first, so that no face is both trained on and tested. Raises ModelError."""
 
-    def kept(labels: Columns) -> np.ndarray:
+    def first_of_its_kind(labels: Columns) -> np.ndarray:
         firsts = np.unique(labels["digests"], return_index=True)[1]
         return np.isin(np.arange(len(labels["digests"])), firsts)
 
-    return _loaded([(path, ()) for path in paths], kept)
+    return _load([(path, ()) for path in paths], first_of_its_kind)
 
 
-def _loaded(
+def _load(
     parts: Sequence[tuple[Path, tuple[str, ...]]],
-    kept: Callable[[Columns], np.ndarray] | None = None,
+    keep: Callable[[Columns], np.ndarray] | None = None,
 ) -> Chips:
-    """The faces of these splits, or of all, and of those the ones that are `kept`: a mask (N,). Of
-    several data sets a known subject is named "SET-SUBJECT"."""
+    """The faces in these splits (all, if empty) for which the mask (N,) of `keep` is true. With
+    several data sets, subjects are renamed to "SET-SUBJECT"."""
     images, columns = [], []
     sets = {path: cached_chips(path) for path, _ in parts}
     if len(sets) > 1:
@@ -117,26 +121,28 @@ def _loaded(
             labels["subjects"] = np.array([f"{name}-{p}" if p else "" for p in people], str)
     for path, splits in parts:
         chips, labels = sets[path]
-        wanted = np.isin(labels["splits"], splits or labels["splits"])
-        rows = np.flatnonzero(wanted & kept(labels) if kept else wanted)
+        in_split = np.isin(labels["splits"], splits or labels["splits"])
+        rows = np.flatnonzero(in_split & keep(labels) if keep else in_split)
         images.append((chips, rows))
-        columns.append([labels[name][rows] for name in LABELS])
-    return Chips(MappedImages(images), *map(np.concatenate, zip(*columns, strict=True)))
+        columns.append({name: labels[name][rows] for name in LABELS})
+    joined = {name: np.concatenate([each[name] for each in columns]) for name in LABELS}
+    return Chips(MappedImages(images), **joined)
 
 
 def cached_chips(path: Path) -> tuple[np.ndarray, Columns]:
-    """Chips (M, 128, 128, 3), mapped from disk, and label columns (N,) of the N ≤ M faces found in
-    a set. Subjects, folds and digests are no part of the cache: they are read from the set."""
+    """Chips (M, 128, 128, 3) uint8, mapped from disk, and label columns (N,) of a data set of M
+    pictures, in which N faces were found. The cache does not store subjects, folds and digests;
+    they are read from the data set. Raises ModelError."""
     pictures = Pictures(path)
     folder = cache_folder() / f"{path.stem}-{_fingerprint(pictures)}"
     if not (folder / "labels.npz").is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{path.stem}-", dir=folder.parent, ignore_cleanup_errors=True
-        ) as place:
-            _fill_cache(pictures, Path(place))
+        ) as unfinished:
+            _fill_cache(pictures, Path(unfinished))
             shutil.rmtree(folder, ignore_errors=True)
-            Path(place).rename(folder)
+            Path(unfinished).rename(folder)
     with np.load(folder / "labels.npz", allow_pickle=False) as labels:
         columns = dict(labels)
     people = {s.file: (s.subject, -1 if s.fold is None else s.fold) for s in pictures.samples}
@@ -149,38 +155,40 @@ def cached_chips(path: Path) -> tuple[np.ndarray, Columns]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a manifest says of a data set: the hash of what it is made of and the faces that were
-    found in each split."""
+    """A manifest's entry for a data set: "sha256" of its files, and "faces" found in each split.
+    Raises ModelError."""
     splits, counts = np.unique(cached_chips(path)[1]["splits"], return_counts=True)
     faces = dict(zip(splits.tolist(), counts.tolist(), strict=True))
-    return {"sha256": digest(path), "faces": faces}
+    return {"sha256": data_set_sha256(path), "faces": faces}
 
 
-def digest(path: Path) -> str:
-    """The sha256 of what a data set is made of. Raises ModelError where it is none."""
+def data_set_sha256(path: Path) -> str:
+    """The sha256 of a zip, or of labels.csv and the pictures in a folder. Raises ModelError if the
+    path is not a data set."""
     pictures = Pictures(path)
     return listed_sha256(path, _files(pictures)) if path.is_dir() else sha256(path)
 
 
-def by_digest(paths: Sequence[Path]) -> dict[str, Path]:
-    """The data sets, each once, however its path is spelled and however many copies there are."""
-    return {digest(path): path for path in dict.fromkeys(paths)}
+def unique_data_sets(paths: Sequence[Path]) -> dict[str, Path]:
+    """The data sets by their sha256: copies and other spellings of a path count as one. Raises
+    ModelError."""
+    return {data_set_sha256(path): path for path in dict.fromkeys(paths)}
 
 
 def cache_folder() -> Path:
-    """$AGESTREAM_CACHE, or agestream in the user's cache folder."""
+    """The folder of all caches: $AGESTREAM_CACHE, or agestream in the user's cache folder."""
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return Path(os.environ.get("AGESTREAM_CACHE", home / "agestream"))
 
 
 def _files(pictures: Pictures) -> list[str]:
-    """What a data set in a folder is made of: labels.csv and the pictures it names that exist."""
+    """Files of a data set in a folder: labels.csv and the pictures in it that exist."""
     images = sorted({f"images/{sample.file}" for sample in pictures.samples})
     return ["labels.csv", *(name for name in images if os.path.isfile(pictures.path / name))]
 
 
 def _fingerprint(pictures: Pictures) -> str:
-    """Of sizes and times of change, which are read in no time."""
+    """A hash of the files' sizes and modification times, which is much faster than of contents."""
     path = pictures.path
     first, *images = _files(pictures) if path.is_dir() else [""]
     stats = {name: (path / name).stat() for name in (first, *images)}
@@ -190,12 +198,13 @@ def _fingerprint(pictures: Pictures) -> str:
 
 
 def _fill_cache(pictures: Pictures, folder: Path) -> None:
+    """Write chips.npy and labels.npz, with one row per picture in which a face is found."""
     samples = pictures.samples
     chips = np.lib.format.open_memmap(
         folder / "chips.npy", "w+", np.uint8, (len(samples), CHIP.size, CHIP.size, 3)
     )
     found: list[int] = []
-    for row, chip in enumerate(_chips(pictures)):
+    for row, chip in enumerate(_align_all(pictures)):
         if chip is not None:
             chips[len(found)] = chip
             found.append(row)
@@ -210,10 +219,11 @@ def _fill_cache(pictures: Pictures, folder: Path) -> None:
     np.savez(folder / "labels.npz", allow_pickle=False, **columns)
 
 
-def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:
+def _align_all(pictures: Pictures) -> Iterator[np.ndarray | None]:
+    """The chip of each picture's largest face, None if there is no face."""
     detector = Mtcnn(MIN_FACE, video=False)
 
-    def chip(image: np.ndarray | None) -> np.ndarray | None:
+    def align(image: np.ndarray | None) -> np.ndarray | None:
         if image is None:
             return None
         face = largest_face(detector, image)
@@ -222,8 +232,8 @@ def _chips(pictures: Pictures) -> Iterator[np.ndarray | None]:
     title = f"aligning {pictures.path.name}"
     images = (pictures.image(s) for s in tqdm(pictures.samples, title, unit="picture"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for batch in _batches(images, 64):
-            yield from pool.map(chip, batch)
+        for batch in _batches(images, BATCH):
+            yield from pool.map(align, batch)
 
 
 def _batches(items: Iterator[Any], count: int) -> Iterator[list[Any]]:

@@ -1,4 +1,4 @@
-"""A picture of a data set: its ages by gender."""
+"""Plot the ages of a data set by gender."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,8 +10,9 @@ from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 
 def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Path) -> None:
-    """Write the ages of a data set by gender; labels as in labels.csv: age, age_bin, gender. A bin
-    is drawn over all its years. Raises ModelError."""
+    """Write a stacked histogram of ages by gender to `path`. `labels` are age, age_bin and gender
+    as in labels.csv; an age bin is spread evenly over its years. Raises ModelError if the file
+    cannot be written."""
     figure, axis = new_figure(9, 4.5)
     label(axis, "age, years", "pictures per year of age")
     base = np.zeros(int(OLDEST) + 1)

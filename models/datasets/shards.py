@@ -1,5 +1,5 @@
-"""Long work on many pictures that may be killed: what is done lies beside OUT in small zips, each
-complete or absent, until all of it is put into OUT."""
+"""Process many pictures so that a killed run can be resumed: finished work is kept next to OUT in
+small zips (shards), each complete or absent, until all of it is written to OUT."""
 
 import hashlib
 import json
@@ -16,23 +16,23 @@ from tqdm import tqdm
 
 from models.files import atomic_write
 
-PART = 64  # pictures: what a kill loses at most
+SHARD_SIZE = 64  # pictures; a kill loses at most this many
 OUTCOMES = "outcomes.json"
 
 
 class Prepared(NamedTuple):
-    """What became of a picture."""
+    """The outcome for one picture."""
 
-    reason: str  # to drop it, or ""
-    digest: str  # SHA-256 of what was published, "" if that cannot be read
-    picture: bytes = b""  # JPEG, none if it is dropped
+    reason: str  # to drop it, "" to keep it
+    digest: str  # SHA-256 of the published file, "" if it cannot be read
+    picture: bytes = b""  # JPEG, empty if the picture is dropped
 
 
-class Parts:
-    """The finished parts of OUT. Those of another plan, or of more or fewer pictures, are thrown
-    away."""
+class Shards:
+    """The finished shards of OUT, in the folder OUT.parts."""
 
     def __init__(self, out: Path, plan: str, count: int) -> None:
+        """`plan` describes the work on `count` pictures: shards of another plan are deleted."""
         self.folder, self.count = out.with_name(f"{out.name}.parts"), count
         digest = hashlib.sha256(plan.encode()).hexdigest()
         note = self.folder / "plan"
@@ -42,7 +42,8 @@ class Parts:
             note.write_text(digest)
 
     def fill(self, work: Callable[[int], Prepared], title: str) -> None:
-        """Do what is not done yet, on all cores; `work` takes the number of a picture."""
+        """Do the missing work on all cores. `work` takes a picture's number and is called in
+        several threads; `title` names the progress bar."""
         with (
             ThreadPoolExecutor(os.cpu_count()) as pool,
             tqdm(total=self.count, desc=title, unit="picture") as progress,
@@ -52,37 +53,37 @@ class Parts:
                     progress.update(len(numbers))
                     continue
                 outcomes = []
-                with new_zip(path) as part:
+                with new_zip(path) as shard:
                     for number, prepared in zip(numbers, pool.map(work, numbers), strict=True):
                         outcomes.append(prepared[:2])
                         if prepared.picture:
-                            part.writestr(f"{number}.jpg", prepared.picture)
+                            shard.writestr(f"{number}.jpg", prepared.picture)
                         progress.update()
-                    part.writestr(OUTCOMES, json.dumps(outcomes))
+                    shard.writestr(OUTCOMES, json.dumps(outcomes))
 
     def outcomes(self) -> Iterator[Prepared]:
-        """What became of every picture, without the pictures."""
+        """The outcome for every picture, in order, without the JPEGs."""
         for path, _ in self._all():
-            with zipfile.ZipFile(path) as part:
-                yield from (Prepared(*outcome) for outcome in json.loads(part.read(OUTCOMES)))
+            with zipfile.ZipFile(path) as shard:
+                yield from (Prepared(*outcome) for outcome in json.loads(shard.read(OUTCOMES)))
 
     def pictures(self, wanted: set[int]) -> Iterator[bytes]:
-        """The pictures with these numbers, in ascending order."""
+        """The JPEGs of the pictures with these numbers, in ascending order."""
         for path, numbers in self._all():
-            with zipfile.ZipFile(path) as part:
-                yield from (part.read(f"{n}.jpg") for n in numbers if n in wanted)
+            with zipfile.ZipFile(path) as shard:
+                yield from (shard.read(f"{n}.jpg") for n in numbers if n in wanted)
 
     def remove(self) -> None:
-        """Throw them away."""
+        """Delete the folder of the shards."""
         shutil.rmtree(self.folder)
 
     def _all(self) -> Iterator[tuple[Path, range]]:
-        for start in range(0, self.count, PART):
-            yield self.folder / f"{start}.zip", range(start, min(start + PART, self.count))
+        for start in range(0, self.count, SHARD_SIZE):
+            yield self.folder / f"{start}.zip", range(start, min(start + SHARD_SIZE, self.count))
 
 
 @contextmanager
 def new_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip to fill that takes its place when it is complete."""
+    """A zip to write to, which replaces `path` once it is complete."""
     with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
         yield file

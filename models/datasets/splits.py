@@ -1,4 +1,5 @@
-"""Which split a picture belongs to: its authors', or one that never changes, without overlaps."""
+"""Assign pictures to train, val and test: the authors' split, or a hash of the person. No picture
+is in two splits."""
 
 import hashlib
 from collections import defaultdict
@@ -9,17 +10,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 SPLITS = ("train", "val", "test")
-UP_TO = (0.8, 0.9, 1.0)  # of the hashes
+ENDS = (0.8, 0.9, 1.0)  # upper ends of the splits' shares of the hash range
 
 
 def hashed_split(key: str) -> str:
-    """80 % train, 10 % val, 10 % test, on every machine the same."""
+    """The split of a name: 80 % train, 10 % val, 10 % test, the same on every machine."""
     share = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
-    return next(split for split, end in zip(SPLITS, UP_TO, strict=True) if share < end)
+    return next(split for split, end in zip(SPLITS, ENDS, strict=True) if share < end)
 
 
-def holders(splits: Sequence[str], digests: Sequence[str]) -> list[set[str]]:
-    """The splits that hold each picture, byte for byte. Columns of equal length."""
+def splits_with_picture(splits: Sequence[str], digests: Sequence[str]) -> list[set[str]]:
+    """For each picture, the splits that contain a byte-identical picture, its own included.
+    `splits` and `digests` are columns (N,)."""
     found: dict[str, set[str]] = defaultdict(set)
     for split, digest in zip(splits, digests, strict=True):
         found[digest].add(split)
@@ -27,30 +29,32 @@ def holders(splits: Sequence[str], digests: Sequence[str]) -> list[set[str]]:
 
 
 def in_later_split(splits: Sequence[str], digests: Sequence[str]) -> list[bool]:
-    """Whether a later split (train, val, test) holds each picture too, byte for byte."""
+    """For each picture, whether a later split (of train, val, test) contains a byte-identical one.
+    `splits` and `digests` are columns (N,)."""
     return [
-        split in SPLITS and not held.isdisjoint(SPLITS[SPLITS.index(split) + 1 :])
-        for split, held in zip(splits, holders(splits, digests), strict=True)
+        split in SPLITS and not others.isdisjoint(SPLITS[SPLITS.index(split) + 1 :])
+        for split, others in zip(splits, splits_with_picture(splits, digests), strict=True)
     ]
 
 
 def assign_splits(
     official: Sequence[str], subjects: Sequence[str], digests: Sequence[str]
 ) -> list[str]:
-    """The split of every picture, "" for one to drop. Columns of equal length, "" if not known.
+    """The split of each picture, "" for one to drop. "" in the columns (N,) means unknown.
 
-    Where the authors made a split it stands; a picture that is byte for byte in a later one too
-    (train, val, test) is to drop, and where they made no val it is the tenth of train with its
-    hashes. Else all pictures of a subject share one, and all with the same digest, and so do the
-    subjects that have a picture in common.
+    With a split by the authors: it is kept. A picture that a later split (of train, val, test) also
+    contains is dropped. If the authors made no val, a tenth of train becomes val, by hash.
+    Without: pictures of one subject share a split, so do byte-identical pictures, and so do
+    subjects with a picture in common (connected components).
     """
     if any(official):
         return _official_splits(official, digests)
     people = [s or d for s, d in zip(subjects, digests, strict=True)]
-    nodes, at = np.unique([*people, *digests], return_inverse=True)
-    ends = at.reshape(2, -1)
-    links = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(nodes), len(nodes)))
-    groups = connected_components(links, directed=False)[1][ends[0]].tolist()
+    vertices, indices = np.unique([*people, *digests], return_inverse=True)
+    edges = indices.reshape(2, -1)  # one edge a picture, from its subject to its digest
+    shape = (len(vertices), len(vertices))
+    graph = coo_array((np.ones(edges.shape[1]), tuple(edges)), shape=shape)
+    groups = connected_components(graph, directed=False)[1][edges[0]].tolist()
     names: dict[int, str] = {}
     for group, name in zip(groups, people, strict=True):
         names[group] = min(name, names.get(group, name))
@@ -58,7 +62,7 @@ def assign_splits(
 
 
 def _official_splits(official: Sequence[str], digests: Sequence[str]) -> list[str]:
-    """The authors' splits by the rule of `assign_splits`."""
+    """The authors' splits, cleaned as `assign_splits` describes."""
     no_val = "val" not in official
 
     def assigned(split: str, digest: str, later: bool) -> str:

@@ -1,1 +1,1 @@
-"""Metrics, tables of results and plots."""
+"""Evaluation: predictions on labelled pictures, their metrics, tables and plots."""

@@ -1,5 +1,5 @@
-"""Pictures of an evaluation: estimated against true ages, errors by age, calibration, and the worst
-mistakes."""
+"""Plots of an evaluation: predicted against true ages, errors by age, calibration, and a sheet of
+the worst errors."""
 
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,24 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm
 
-from models.evaluation.metrics import COVERED, Results, metrics, parts, wilson
+from models.evaluation.metrics import COVERED, Results, metrics, split_by_group, wilson_interval
 from models.inference.calibration import COVERAGE
 from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
 
 BIN = 5  # years
-FEW = 10  # faces: a bin of fewer has no dot
+MIN_FACES = 10  # bins with fewer faces are not drawn
 PROBABILITIES = np.linspace(0, 1, 11)  # edges of the bins of the reliability diagram
-WORST_AGES, WORST_GENDERS, COLUMNS = 24, 12, 6  # of the sheet
+WORST_AGES, WORST_GENDERS, COLUMNS = 24, 12, 6  # crops on the sheet, and crops per row
 
 
-def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folder: Path) -> None:
-    """Write age.png, error.png, calibration.png and worst.png; `crops` (S, S, 3) uint8 BGR by row,
-    of the `worst` rows. Raises ModelError where that fails."""
+def save_plots(
+    results: Results, crops: dict[int, np.ndarray], title: str, folder: Path
+) -> list[Path]:
+    """Write age.png, error.png, calibration.png and worst.png; their paths.
+
+    `crops` are (S, S, 3) uint8 BGR by row of the results, for the rows of `worst`. Raises
+    ModelError if a file cannot be written.
+    """
     figures = {
         "age": _ages(results),
         "error": _errors(results),
@@ -31,6 +36,7 @@ def save_plots(results: Results, crops: dict[int, np.ndarray], title: str, folde
         if name != "worst":
             figure.suptitle(title)
         save_figure(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
 
 
 def _ages(results: Results) -> Any:
@@ -38,17 +44,17 @@ def _ages(results: Results) -> Any:
     label(axis, "true age, years", "estimated age, years")
     shown = results[results.age_known]
     if not len(shown):
-        return _say(axis, "no labelled ages")
+        return _note(axis, "no labelled ages")
     end = max(100, int(shown.ages.max()))
     edges = np.arange(0, end + 2, 2)
     *_, density = axis.hist2d(
-        shown.ages, shown.guessed_ages, edges, norm=LogNorm(1), cmap="Blues", rasterized=True
+        shown.ages, shown.predicted_ages, edges, norm=LogNorm(1), cmap="Blues", rasterized=True
     )
     figure.colorbar(density, ax=axis, label="faces", format="%d")
     axis.plot([0, end], [0, end], "--", color=GRAY, label="no error")
     ages = np.arange(end + 1)
-    near = [shown.guessed_ages[np.abs(shown.ages - age) <= BIN / 2] for age in ages]
-    medians = [np.median(guesses) if len(guesses) >= FEW else np.nan for guesses in near]
+    near = [shown.predicted_ages[np.abs(shown.ages - age) <= BIN / 2] for age in ages]
+    medians = [np.median(each) if len(each) >= MIN_FACES else np.nan for each in near]
     axis.plot(ages, medians, color=RED, label=f"median of {BIN} years")
     axis.set(xlim=(0, end), ylim=(0, end), aspect="equal")
     axis.legend(loc="upper left", frameon=False)
@@ -61,12 +67,12 @@ def _errors(results: Results) -> Any:
     label(lower, "true age, years", "faces")
     shown = results[results.age_known]
     if not len(shown):
-        return _say(upper, "no labelled ages")
+        return _note(upper, "no labelled ages")
     bins = (shown.ages // BIN).astype(int)
     counts = np.bincount(bins)
-    errors = shown.guessed_ages - shown.ages
+    errors = shown.predicted_ages - shown.ages
     centres = (np.arange(len(counts)) + 0.5) * BIN
-    enough = counts >= FEW
+    enough = counts >= MIN_FACES
     mae = np.bincount(bins, np.abs(errors)) / np.maximum(counts, 1)
     bias = np.bincount(bins, errors) / np.maximum(counts, 1)
     upper.bar(
@@ -84,40 +90,42 @@ def _errors(results: Results) -> Any:
 def _calibration(results: Results) -> Any:
     figure, (left, right) = new_figure(10.5, 4.8, columns=2)
     _reliability(left, results[results.gender_known])
-    _coverage(right, results[results.ranged])
+    _coverage(right, results[results.range_known])
     return figure
 
 
 def _reliability(axis: Any, gendered: Results) -> None:
     label(axis, "probability of male", "share of men")
     if not len(gendered):
-        _say(axis, "no labelled genders")
+        _note(axis, "no labelled genders")
         return
-    bins = np.clip(np.digitize(gendered.guessed_males, PROBABILITIES) - 1, 0, 9)
+    bins = np.clip(np.digitize(gendered.male_probs, PROBABILITIES) - 1, 0, 9)
     counts = np.bincount(bins, minlength=10)
-    some = counts > 0
-    given = np.bincount(bins, gendered.guessed_males, 10)[some] / counts[some]
-    share = np.bincount(bins, gendered.males, 10)[some] / counts[some]
+    filled = counts > 0
+    predicted = np.bincount(bins, gendered.male_probs, 10)[filled] / counts[filled]
+    share = np.bincount(bins, gendered.males, 10)[filled] / counts[filled]
+    bars = _error_bars(gendered, bins, filled, share)
     axis.plot([0, 1], [0, 1], "--", color=GRAY)
-    axis.errorbar(given, share, _errors_of(gendered, bins, some, share), fmt="none", ecolor=BLUE)
-    axis.plot(given, share, "o-", color=BLUE)
-    for x, count in zip(given, counts[some], strict=True):
+    axis.errorbar(predicted, share, bars, fmt="none", ecolor=BLUE)
+    axis.plot(predicted, share, "o-", color=BLUE)
+    for x, count in zip(predicted, counts[filled], strict=True):
         axis.text(x, -0.07, f"{count}", ha="center", fontsize=7)
     error = metrics(gendered)["ece"]
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.09, 1.03), title=f"gender, calibration error {error:.3f}")
 
 
-def _errors_of(gendered: Results, bins: np.ndarray, some: np.ndarray, share: np.ndarray) -> Any:
-    """Lengths (2, M) of the 95 % intervals below and above the shares of the bins with faces."""
-    ends = np.array([wilson(gendered.males[bins == b]) for b in np.flatnonzero(some)])
+def _error_bars(gendered: Results, bins: np.ndarray, filled: np.ndarray, share: np.ndarray) -> Any:
+    """Lengths (2, M) of the 95 % intervals below and above the share (M,) of men in each bin that
+    has faces."""
+    ends = np.array([wilson_interval(gendered.males[bins == b]) for b in np.flatnonzero(filled)])
     return np.abs(ends.T - share)
 
 
 def _coverage(axis: Any, ranged: Results) -> None:
     label(axis, "true age, years", "share inside the 90 % range")
-    bands = parts(ranged)["by_age"]
+    bands = split_by_group(ranged)["by_age"]
     if not bands:
-        _say(axis, "no age ranges")
+        _note(axis, "no age ranges")
         return
     coverage = [part.inside.mean() for part in bands.values()]
     names = [f"{name}\n{len(part)}" for name, part in bands.items()]
@@ -136,18 +144,19 @@ def _coverage(axis: Any, ranged: Results) -> None:
     )
 
 
-def _say(axis: Any, text: str) -> Any:
+def _note(axis: Any, text: str) -> Any:
     axis.text(0.5, 0.5, text, ha="center", transform=axis.transAxes, color=GRAY)
     return axis.figure
 
 
 def worst(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the greatest age errors, and of the wrong genders that were surest, worst first."""
-    errors = np.abs(results.guessed_ages - results.ages)
+    """Rows of the largest age errors (M,), and of the most confident wrong genders (K,), worst
+    first."""
+    errors = np.abs(results.predicted_ages - results.ages)
     ages = np.argsort(-np.where(results.age_known, errors, -1.0), kind="stable")
     wrong = results.gender_known & ~results.gender_right
-    doubt = np.where(wrong, np.abs(results.guessed_males - 0.5), -1.0)
-    genders = np.argsort(-doubt, kind="stable")
+    confidence = np.where(wrong, np.abs(results.male_probs - 0.5), -1.0)
+    genders = np.argsort(-confidence, kind="stable")
     return (
         ages[: min(WORST_AGES, int(results.age_known.sum()))],
         genders[: min(WORST_GENDERS, int(wrong.sum()))],
@@ -157,10 +166,10 @@ def worst(results: Results) -> tuple[np.ndarray, np.ndarray]:
 def _sheet(results: Results, crops: dict[int, np.ndarray]) -> Any:
     rows = worst(results)
     captions = [
-        [f"{results.ages[r]:.0f} → {results.guessed_ages[r]:.0f}" for r in rows[0]],
-        [f"{_gender(results.males[r])} → {_sure(results.guessed_males[r])}" for r in rows[1]],
+        [f"{results.ages[r]:.0f} → {results.predicted_ages[r]:.0f}" for r in rows[0]],
+        [f"{_gender(results.males[r])} → {_prediction(results.male_probs[r])}" for r in rows[1]],
     ]
-    titles = ("Greatest age errors: labelled → estimated", "Surest wrong genders")
+    titles = ("Largest age errors: label → prediction", "Most confident wrong genders")
     heights = [max(-(-len(part) // COLUMNS), 1) for part in rows]
     figure = pyplot.figure(figsize=(9, 1.75 * sum(heights) + 0.6), layout="constrained")
     sections: Any = figure.subfigures(2, 1, height_ratios=heights)
@@ -179,5 +188,5 @@ def _gender(male: float) -> str:
     return "male" if male >= 0.5 else "female"
 
 
-def _sure(male: float) -> str:
-    return f"{_gender(male)} {max(male, 1 - male):.2f}"
+def _prediction(male_prob: float) -> str:
+    return f"{_gender(male_prob)} {max(male_prob, 1 - male_prob):.2f}"

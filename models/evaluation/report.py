@@ -1,10 +1,22 @@
-"""The report of an evaluation: as text for people, and as rows of the tables that are kept."""
+"""The report of an evaluation: build it, print it as a table, add it to the tables of results."""
 
 from pathlib import Path
 from typing import Any
 
 from models.evaluation import results_table
-from models.evaluation.metrics import ADULT, BAND, BEHIND, COVERED, METRICS, SEED
+from models.evaluation.brackets import bracket_metrics
+from models.evaluation.metrics import (
+    ADULT,
+    BAND,
+    BEHIND,
+    COVERED,
+    METRICS,
+    SEED,
+    Results,
+    fairness,
+    group_metrics,
+    metrics,
+)
 from models.manifest import Manifest
 
 KINDS = ("by_age", "by_gender", "by_race")
@@ -16,12 +28,34 @@ ENDS = {
 HEADS = {"gender_accuracy": "gender", "range_width": "width"} | {
     f"cs{years}": f"CA({years})" for years in (3, 5, 7)
 }
-WIDTHS = dict.fromkeys(ENDS, 15)  # characters, of the others 7
+WIDTHS = dict.fromkeys(ENDS, 15)  # characters of a column; 7 for the others
 GROUP_COLUMNS = ("n", *(column for name, ends in ENDS.items() for column in (name, *ends)))
 
 
-def table(report: dict[str, Any]) -> str:
-    """The report for people."""
+def build_report(
+    results: Results, subject: dict[str, str], chips: bool, counts: dict[str, Any]
+) -> dict[str, Any]:
+    """The report of an evaluation, with the keys of `--json` except "seconds".
+
+    `subject` has model, data and split; `counts` has unreadable and repeated pictures. `chips`: the
+    pictures were crops already, so that no face was searched.
+    """
+    return {
+        **subject,
+        "chips": chips,
+        **metrics(results),
+        "brackets": bracket_metrics(
+            results.label_low, results.label_high, results.predicted_ages, results.bin_probs
+        ),
+        **({"faces_found": None} if chips else {}),
+        **counts,
+        **group_metrics(results),
+        "fairness": fairness(results),
+    }
+
+
+def report_table(report: dict[str, Any]) -> str:
+    """The report as text for people."""
     faces = f"{report['faces_found']} faces found"
     lines = [
         f"{report['model']} on {report['data']}, split {report['split']}: {report['n']} pictures, "
@@ -33,12 +67,12 @@ def table(report: dict[str, Any]) -> str:
     for kind in KINDS:
         lines += [_line(f"  {name}", v["n"], _cells(v)) for name, v in report[kind].items()]
     lines.append("CA(n): share of ages with an error ≤ n years, ± half of a 95 % interval")
-    lines += [*bracket_lines(report), *fairness_lines(report["fairness"])]
-    return "\n".join([*lines, *repeated_lines(report)])
+    lines += [*_bracket_lines(report), *_fairness_lines(report["fairness"])]
+    return "\n".join([*lines, *_repeated_lines(report)])
 
 
-def repeated_lines(report: dict[str, Any]) -> list[str]:
-    """One line where other splits hold pictures of this one, which a network may then know."""
+def _repeated_lines(report: dict[str, Any]) -> list[str]:
+    """One line if other splits contain pictures of this one: the model may be trained on them."""
     found = report["repeated"]
     if not found["pictures"]:
         return []
@@ -48,21 +82,22 @@ def repeated_lines(report: dict[str, Any]) -> list[str]:
     ]
 
 
-def bracket_lines(figures: dict[str, Any]) -> list[str]:
-    """What `models.evaluation.brackets` found, for people; no line where no label is a bracket."""
-    found = figures["brackets"]
+def _bracket_lines(report: dict[str, Any]) -> list[str]:
+    """One line for `bracket_metrics`; no line if no label is a bracket."""
+    found = report["brackets"]
     if not found:
         return []
     return [
-        f"brackets of Adience: {found['bracket_n']} faces, exact {_figure(found['bracket_exact'])},"
-        f" 1-off {_figure(found['bracket_1off'])}, top-2 {_figure(found['bracket_top2'])}"
+        f"brackets of Adience: {found['bracket_n']} faces, exact {_number(found['bracket_exact'])},"
+        f" 1-off {_number(found['bracket_1off'])}, top-2 {_number(found['bracket_top2'])}"
     ]
 
 
 def _cells(values: dict[str, Any]) -> list[str]:
+    """The METRICS as text, with half of their intervals."""
     cells = []
     for name in METRICS:
-        cell = _figure(values[name], 1 if name == "range_width" else 3)
+        cell = _number(values[name], 1 if name == "range_width" else 3)
         ends = [values[end] for end in ENDS.get(name, ())]
         if ends and None not in ends:
             cell += f" ±{(ends[1] - ends[0]) / 2:.3f}"
@@ -76,38 +111,54 @@ def _line(name: str, count: Any, cells: list[str]) -> str:
     )
 
 
-def _figure(value: float | None, digits: int = 3) -> str:
+def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def fairness_lines(fair: dict[str, Any]) -> list[str]:
-    """What `models.evaluation.metrics.fairness` found, for people."""
+def _fairness_lines(fair: dict[str, Any]) -> list[str]:
+    """Three lines for `fairness`: adults, children, coverage of age bands."""
     adults, children, coverage = fair["adults"], fair["children"], fair["coverage"]
     behind = [f"{k} {v['gender_accuracy']:.3f} ({v['n']})" for k, v in adults["behind"].items()]
     bands = [f"{k} {v['coverage']:.3f} ({v['n']})" for k, v in coverage["bands"].items()]
     low, high = COVERED
     return [
-        f"adults (known to be {ADULT} or older): {adults['n']} faces, gender accuracy "
-        f"{_figure(adults['gender_accuracy'])}; groups that lag more "
-        f"than {100 * BEHIND:.0f} points: {', '.join(behind) or 'none'}",
-        f"children (known to be under {ADULT}): {children['n']} faces, age error "
-        f"{_figure(children['mae'])} years, gender accuracy {_figure(children['gender_accuracy'])}",
-        f"coverage in age bands of {BAND} faces, and in smaller ones outside {low} to {high}: "
-        f"{', '.join(bands) or '-'}; outside: {', '.join(coverage['outside']) or 'none'}",
+        f"adults (label of at least {ADULT} years): {adults['n']} faces, gender accuracy "
+        f"{_number(adults['gender_accuracy'])}; groups more than {100 * BEHIND:.0f} points below: "
+        f"{', '.join(behind) or 'none'}",
+        f"children (label under {ADULT} years): {children['n']} faces, age error "
+        f"{_number(children['mae'])} years, gender accuracy {_number(children['gender_accuracy'])}",
+        f"coverage of age bands with at least {BAND} faces, and of smaller ones outside {low} to "
+        f"{high}: {', '.join(bands) or '-'}; outside: {', '.join(coverage['outside']) or 'none'}",
     ]
 
 
-def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, folder: Path) -> None:
-    """Put the report's row into evaluation.csv and its groups' rows into groups.csv."""
+def save_report(
+    report: dict[str, Any], manifest: Manifest, data: str, command: str, folder: Path
+) -> list[Path]:
+    """Write the report to evaluation.csv and its groups to groups.csv in `folder`, in place of
+    older rows of the same model, `data` (name of the data set) and split; the two paths. Raises
+    ModelError."""
     key = {"model": report["model"], "data": data, "split": report["split"]}
-    fair = report["fairness"]
-    behind = fair["adults"]["behind"]
-    figures = {
+    evaluation, groups = folder / "evaluation.csv", folder / "groups.csv"
+    columns = {
         k: v for k, v in report.items() if k not in {*key, "chips"} and not isinstance(v, dict)
     }
-    row = {
-        **figures,
-        **report["brackets"],
+    row = columns | report["brackets"] | _fairness_columns(report["fairness"])
+    circumstances = results_table.circumstances(manifest, command, SEED)
+    results_table.write(evaluation, key, [row | circumstances])
+    rows = [
+        {"kind": kind.removeprefix("by_"), "group": name, **{c: values[c] for c in GROUP_COLUMNS}}
+        for kind in KINDS
+        for name, values in report[kind].items()
+    ]
+    weights = results_table.weights_of(manifest)
+    results_table.write(groups, key, [row | weights for row in rows])
+    return [evaluation, groups]
+
+
+def _fairness_columns(fair: dict[str, Any]) -> dict[str, Any]:
+    behind = fair["adults"]["behind"]
+    return {
         "adults": fair["adults"]["n"],
         "adults_gender_accuracy": fair["adults"]["gender_accuracy"],
         "adults_behind": ", ".join(f"{k} (n {v['n']})" for k, v in behind.items()),
@@ -116,14 +167,3 @@ def save(report: dict[str, Any], manifest: Manifest, data: str, command: str, fo
         "children_gender_accuracy": fair["children"]["gender_accuracy"],
         "coverage_outside": ", ".join(fair["coverage"]["outside"]),
     }
-    results_table.write(
-        folder / "evaluation.csv", key, [row | results_table.circumstances(manifest, command, SEED)]
-    )
-    rows = [
-        {"kind": kind.removeprefix("by_"), "group": name, **{c: values[c] for c in GROUP_COLUMNS}}
-        for kind in KINDS
-        for name, values in report[kind].items()
-    ]
-    results_table.write(
-        folder / "groups.csv", key, [row | results_table.weights_of(manifest) for row in rows]
-    )

@@ -1,5 +1,5 @@
-"""Tables of results that the project keeps: CSV files in which a new measurement takes the place of
-the old one, beside what it takes to print its figures again."""
+"""The project's tables of results: CSV files in which a new measurement replaces the old one, with
+the command, commit and machine to repeat it."""
 
 import csv
 import hashlib
@@ -17,12 +17,12 @@ from models.machine import machine
 from models.manifest import Manifest
 
 RESULTS = ROOT / "models" / "results"
-DIGITS = 12  # of hashes
+DIGITS = 12  # hexadecimal digits that are kept of a hash
 Row = dict[str, str]  # column -> cell
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a table; none where there is no such file."""
+    """The rows of a table; [] if there is no such file. Raises ModelError if it cannot be read."""
     if not path.exists():
         return []
     try:
@@ -36,14 +36,15 @@ def read(path: Path) -> list[Row]:
 
 
 def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None:
-    """Put `new` rows under a key (column -> value) in the place of the rows that have this key, at
-    the end if there are none; None is an empty cell. Raises ModelError where that fails."""
+    """Replace the rows whose columns equal `key` (column -> value) by the `new` rows, or append
+    these if there are none. None becomes an empty cell. Raises ModelError if the table cannot be
+    read or written."""
     old = read(path)
     same = [all(row.get(name) == value for name, value in key.items()) for row in old]
-    place = same.index(True) if any(same) else len(old)
+    first = same.index(True) if any(same) else len(old)
     added = [{**key, **{name: "" if v is None else v for name, v in row.items()}} for row in new]
     kept = [row for row, replaced in zip(old, same, strict=True) if not replaced]
-    rows: list[dict[str, Any]] = [*kept[:place], *added, *kept[place:]]
+    rows: list[dict[str, Any]] = [*kept[:first], *added, *kept[first:]]
     columns = list(dict.fromkeys(name for row in [*added, *kept] for name in row))
     try:
         with (
@@ -58,7 +59,8 @@ def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None
 
 
 def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]:
-    """The columns that say how a figure came about."""
+    """The columns that describe how a result was measured: command, seed, machine, commit, weights
+    and date."""
     return {
         "command": command,
         "seed": seed,
@@ -70,9 +72,10 @@ def circumstances(manifest: Manifest, command: str, seed: int) -> dict[str, Any]
 
 
 def weights_of(manifest: Manifest) -> dict[str, str]:
-    """What tells these weights, and how they are asked, from others of the same name."""
-    asked = [manifest.input.to_record(), manifest.flip_tta, manifest.calibration, GEOMETRY_VERSION]
-    settings = json.dumps(asked, sort_keys=True).encode()
+    """The columns "weights" and "settings": hashes of the weights, and of the crops, flip
+    averaging and calibration that they run with. Stored rows are matched by them."""
+    values = [manifest.input.to_record(), manifest.flip_tta, manifest.calibration, GEOMETRY_VERSION]
+    settings = json.dumps(values, sort_keys=True).encode()
     return {
         "weights": manifest.digest[:DIGITS],
         "settings": hashlib.sha256(settings).hexdigest()[:DIGITS],
@@ -80,8 +83,8 @@ def weights_of(manifest: Manifest) -> dict[str, str]:
 
 
 def commit() -> str:
-    """Short hash of the checkout, "+" where tracked files besides the results differ from it; empty
-    outside a repository."""
+    """Short hash of the checkout, with "+" if tracked files other than the results are modified; ""
+    outside a git repository."""
     try:
         head = _git("rev-parse", "--short", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()

@@ -11,7 +11,7 @@ from models.crops.align import central_crop, crop_faces
 from models.crops.preprocess import network_input
 from models.crops.spec import InputSpec
 from models.datasets.chips import Chips, load_chips
-from models.datasets.labels import MIN_FACE
+from models.datasets.faces import MIN_FACE
 from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.inference.devices import Device

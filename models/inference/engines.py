@@ -45,13 +45,18 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-@cache
-def _openvino_core() -> Any:
-    """The one `openvino.Core` that all networks share."""
+def import_openvino() -> Any:
+    """The module openvino, imported after `prepare_engines`."""
     prepare_engines()
     import openvino
 
-    return openvino.Core()
+    return openvino
+
+
+@cache
+def _openvino_core() -> Any:
+    """The one `openvino.Core` that all networks share."""
+    return import_openvino().Core()
 
 
 def threads_for(path: Path) -> int:
@@ -63,9 +68,10 @@ class OpenvinoNetwork:
     """An ONNX file in OpenVINO, on one core of the CPU. Several threads may call it."""
 
     def __init__(self, path: Path) -> None:
-        graph = _openvino_core().read_model(path)
+        core = _openvino_core()
+        graph = core.read_model(path)
         self._names = [output.any_name for output in graph.outputs]
-        self._model = _openvino_core().compile_model(
+        self._model = core.compile_model(
             graph,
             "CPU",
             {
@@ -75,6 +81,7 @@ class OpenvinoNetwork:
                 "ENABLE_CPU_PINNING": False,  # reader and writer may use any core
             },
         )
+        self._tensor = import_openvino().Tensor
         self._local = threading.local()  # an inference request serves one call at a time
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -89,8 +96,10 @@ class OpenvinoNetwork:
         size = next(size for size in BATCH_SIZES if size >= len(batch))
         padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
         padded[: len(batch)] = batch
-        values = self._local.request.infer([padded], share_inputs=True).to_tuple()
-        return [value[: len(batch)] for value in values]
+        request = self._local.request
+        # an array given to `infer` would pass checks that cost as much as a small network
+        request.set_input_tensor(self._tensor(padded, shared_memory=True))
+        return [value[: len(batch)] for value in request.infer().to_tuple()]
 
 
 class OnnxNetwork:

@@ -1,1 +1,1 @@
-""""""
+"""Training: recipes, batches, losses, checkpoints, distillation and cross-validation protocols."""

@@ -1,4 +1,4 @@
-"""Make training crops look like a webcam's: every crop is another scale, place, tilt and light."""
+"""Augmentation of training crops: random geometry, light and defects, as a webcam has them."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -12,51 +12,61 @@ from models.crops.spec import CHIP, InputSpec
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random changes; 0 switches one off."""
+    """Ranges of the random changes; the defaults change nothing."""
 
-    flip: float = 0.5  # probability
-    tilt: float = 12.0  # degrees, two standard deviations
-    zoom: float = 0.12  # of the size
-    shift: float = 0.05  # of the crop's side
-    light: float = 0.25  # gain, gamma and bias
-    colour: float = 0.12  # gain of single channels
-    gray: float = 0.05  # probability
-    blur: float = 0.25  # probability of a lower resolution
-    noise: float = 0.25  # probability of sensor noise
-    jpeg: float = 0.2  # probability of compression
-    erase: float = 0.15  # probability of a hidden patch
-    turn: float = 0.0  # degrees, uniform
-    shear: float = 0.0  # radians
-    brightness: float = 0.0  # of 255, added
-    contrast: tuple[float, float] = (1.0, 1.0)  # least and greatest gain
-    patch: tuple[float, float] = (0.15, 0.4)  # side of the hidden patch, of the crop's
-    chance: float = 1.0  # of each of tilt, turn, zoom, shear and shift
+    flip: float = 0.0  # probability of the mirror image
+    tilt: float = 0.0  # degrees, two standard deviations
+    zoom: float = 0.0  # logarithm of the scale, uniform within ±zoom
+    shift: float = 0.0  # sides of the crop, uniform within ±shift
+    light: float = 0.0  # gain, gamma and bias
+    colour: float = 0.0  # gain of single channels
+    gray: float = 0.0  # probability of a gray crop
+    blur: float = 0.0  # probability of a lower resolution
+    noise: float = 0.0  # probability of sensor noise
+    jpeg: float = 0.0  # probability of JPEG compression
+    erase: float = 0.0  # probability of an erased patch (random erasing)
+    turn: float = 0.0  # degrees, uniform within ±turn
+    shear: float = 0.0  # radians, uniform within ±shear
+    brightness: float = 0.0  # added to pixels of 0 to 255, uniform within ±brightness
+    contrast: tuple[float, float] = (1.0, 1.0)  # lowest and highest gain
+    patch: tuple[float, float] = (0.15, 0.4)  # smallest and largest erased patch, sides of the crop
+    chance: float = 1.0  # probability of each of tilt, turn, zoom, shear and shift
 
-    def scaled(self, strength: float) -> "Augmentation":
-        """All ranges and probabilities times `strength`, but for the mirror, `chance` and the
-        patch's size."""
+    def scaled(self, magnitude: float) -> "Augmentation":
+        """All ranges and probabilities times `magnitude`, except flip, chance and patch."""
         names = {field.name for field in fields(self)} - {"flip", "chance", "patch", "contrast"}
-        changes = {name: strength * getattr(self, name) for name in names}
+        changes = {name: magnitude * getattr(self, name) for name in names}
         low, high = self.contrast
-        contrast = (1 + strength * (low - 1), 1 + strength * (high - 1))
+        contrast = (1 + magnitude * (low - 1), 1 + magnitude * (high - 1))
         return replace(self, **changes, contrast=contrast)
 
 
-WEBCAM = Augmentation()
-NONE = Augmentation(*(0.0,) * 11)
-AUGMENTATIONS = {
+NONE = Augmentation()
+WEBCAM = Augmentation(
+    flip=0.5,
+    tilt=12.0,
+    zoom=0.12,
+    shift=0.05,
+    light=0.25,
+    colour=0.12,
+    gray=0.05,
+    blur=0.25,
+    noise=0.25,
+    jpeg=0.2,
+    erase=0.15,
+)
+AUGMENTATIONS = {  # webcam: ours; the others follow the papers' authors
     "webcam": WEBCAM,
     "none": NONE,
-    "ssrnet": replace(NONE, flip=0.5, turn=20.0, shear=0.2, shift=0.2, zoom=0.2, chance=0.25),
-    "lmtcnn": replace(NONE, flip=0.5, shift=14.5 / 227),  # crops of 227 of 256 pixels
-    "c3ae": replace(
-        NONE,
+    "ssrnet": Augmentation(flip=0.5, turn=20.0, shear=0.2, shift=0.2, zoom=0.2, chance=0.25),
+    "lmtcnn": Augmentation(flip=0.5, shift=14.5 / 227),  # random 227-pixel crops of 256 pixels
+    "c3ae": Augmentation(
         flip=0.5,
         turn=15.0,
         brightness=50.0,
         contrast=(0.5, 2.5),
         erase=0.25,
-        patch=(0.06**0.5, 0.1**0.5),
+        patch=(0.06**0.5, 0.1**0.5),  # 6 to 10 % of the area
     ),
 }
 
@@ -64,8 +74,8 @@ AUGMENTATIONS = {
 def random_crop(
     chip: np.ndarray, spec: InputSpec, amount: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """One crop (size, size, depth) uint8 of an aligned chip (S, S, 3) uint8, changed at random;
-    context crops are those of the changed chip."""
+    """An augmented crop (size, size, depth) uint8 of a chip (S, S, 3) uint8 BGR. Context crops are
+    taken from the augmented chip."""
     if spec.align == "context":
         chip = random_crop(chip, replace(CHIP, size=len(chip)), amount, rng)
         return context_crops(chip, spec.size)
@@ -76,6 +86,12 @@ def random_crop(
     crop = cv2.warpAffine(
         chip, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=BORDERS[spec.border]
     )
+    return _damaged(crop, amount, rng)
+
+
+def _damaged(crop: np.ndarray, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """A crop (S, S, 3) uint8 with random blur, light, noise, compression and an erased patch."""
+    size = len(crop)
     if rng.random() < amount.blur:
         small = int(size * rng.uniform(0.4, 0.9))
         crop = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
@@ -96,7 +112,7 @@ def random_crop(
 
 
 def _random_transform(size: int, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) affine map about the crop's centre, mirrored with the chance `flip`."""
+    """Random affine transform (3, 3) about the centre of a crop of `size` pixels."""
 
     def perhaps(change: Any) -> Any:
         return change if amount.chance >= 1 or rng.random() < amount.chance else 0.0 * change
@@ -118,7 +134,7 @@ def _random_transform(size: int, amount: Augmentation, rng: np.random.Generator)
 
 
 def _relit(crop: np.ndarray, amount: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Random exposure, contrast, gamma and white balance by one look-up table a channel."""
+    """Random exposure, contrast, gamma and white balance, as one look-up table per channel."""
     if rng.random() < amount.gray:
         crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if amount.brightness or amount.contrast != (1.0, 1.0):

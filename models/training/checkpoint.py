@@ -1,11 +1,12 @@
-"""What a training keeps after every epoch: its history, its best weights, and all it needs to go on
-after it was stopped."""
+"""Checkpoints: after every epoch a training writes its history, its best and last weights, and the
+state to resume from."""
 
 import csv
 import json
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,37 @@ Weights = list[np.ndarray]  # in the order of keras.Model.get_weights
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes NAME.csv, NAME.state.npz and events for TensorBoard at the end of every epoch, each
-    whole or not at all. `settings` say what is trained; a state of other settings is refused."""
+    """A Keras callback that writes NAME.csv, NAME.state.npz and TensorBoard events at the end of
+    every epoch. The files are replaced atomically."""
 
-    def __init__(self, folder: Path, name: str, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        settings: dict[str, Any],
+        current_names: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` identify the training: a state with other settings is refused.
+        `current_names` maps names of settings that have changed, for error lines."""
         super().__init__()
         self.table, self.state = folder / f"{name}.csv", folder / f"{name}.state.npz"
         self.settings = json.loads(json.dumps(settings, default=str))
-        self.rows: list[dict[str, float]] = []  # of the finished epochs, named as Keras does
-        self.best: Weights = []  # of the epoch of `best_row`
+        self.rows: list[dict[str, float]] = []  # finished epochs, with the metrics' Keras names
+        self.best: Weights = []  # of the epoch `best_row`
         self.last: Weights = []
+        self.events = folder / "events" / name
+        self._names = current_names or {}
         self._resumed: dict[str, np.ndarray] = {}
-        self._events = folder / "events" / name
         self._writer: Any = None
 
     @property
     def best_row(self) -> dict[str, float]:
-        """The epoch of the least error on the val faces, the earlier of two alike."""
-        return min(self.rows, key=error)
+        """The epoch with the lowest val error, the earliest of several."""
+        return min(self.rows, key=val_error)
 
     def read(self) -> None:
-        """Take up the state that was kept, if there is one. Raises ModelError."""
+        """Read NAME.state.npz, if there is one. Raises ModelError if it is damaged or its settings
+        differ."""
         if not self.state.is_file():
             return
         try:
@@ -53,18 +64,18 @@ class Checkpoint(keras.callbacks.Callback):
                 f"--resume: {self.state} cannot be read: {damage}; delete it to start anew"
             ) from None
         for key, value in self.settings.items():
-            if record["settings"].get(key) != value:
+            if (before := record["settings"].get(key)) != value:
                 raise ModelError(
-                    f"--resume: {self.state} was trained with {key} = "
-                    f"{record['settings'].get(key)}, not {value}; give the same, or leave it out"
+                    f"--resume: {self.state} was trained with {self._names.get(key, key)} = "
+                    f"{before}, not {value}: give the same, or start anew without --resume"
                 )
         self.rows = record["rows"]
         self.best, self.last = _numbered(arrays, "best"), _numbered(arrays, "last")
         self._resumed = arrays
 
     def restore(self, model: keras.Model, first: int) -> None:
-        """Set a compiled model to where the training stood: amid the phase, or at its start, which
-        is epoch `first`, with the averaged weights of the phase before."""
+        """Set a compiled model to the state that was read: within a phase of the recipe, its
+        optimizer too; at its start, epoch `first`, the averaged weights of the phase before."""
         if self._resumed:
             _assign(_states(model), _numbered(self._resumed, "model"))
         if len(self.rows) > first:
@@ -74,6 +85,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._resumed = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add the epoch to the history and write everything."""
         values = {name: float(value) for name, value in sorted((logs or {}).items())}
         self.rows.append({"epoch": epoch, **values})
         self.last = averaged_weights(self.model)
@@ -105,16 +117,16 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(unfinished, allow_pickle=False, record=np.array(record), **arrays)
 
     def _write_events(self, values: dict[str, float]) -> None:
-        """Scalars for TensorBoard, without that package, which Keras' own callback needs; the first
-        epoch's in the place of a former training's."""
+        """Write scalars for TensorBoard without that package, which Keras' own callback needs. The
+        first epoch replaces the events of an earlier training."""
         if len(self.rows) == 1:
-            shutil.rmtree(self._events, ignore_errors=True)
+            shutil.rmtree(self.events, ignore_errors=True)
         if find_spec("tensorflow") is None:
             return
         import tensorflow as tf
 
         if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self._events))
+            self._writer = tf.summary.create_file_writer(str(self.events))
         kind = tf.compat.v1.SummaryMetadata(data_class=1)  # DATA_CLASS_SCALAR
         kind.plugin_data.plugin_name = "scalars"
         with self._writer.as_default(step=int(self.rows[-1]["epoch"])):
@@ -123,41 +135,41 @@ class Checkpoint(keras.callbacks.Callback):
         self._writer.flush()
 
 
-def error(row: dict[str, float]) -> float:
-    """Years off on the val faces; where no age is learnt, the share of wrong genders."""
+def val_error(row: dict[str, float]) -> float:
+    """The val age error of an epoch in years; the share of wrong genders if no age is trained."""
     aged = any(name.endswith("years_outside") for name in row)
     return age_error(row) if aged else 1 - gender_accuracy(row)
 
 
 def age_error(row: dict[str, float]) -> float:
-    """Years off on the val faces; nan where no age is learnt."""
-    return _of_val(row, "years_outside")
+    """The mean val age error of an epoch in years; nan if no age is trained."""
+    return _val_metric(row, "years_outside")
 
 
 def gender_accuracy(row: dict[str, float]) -> float:
-    """Of the val faces; nan where no gender is learnt."""
-    return _of_val(row, "gender_accuracy")
+    """The val gender accuracy of an epoch, 0 to 1; nan if no gender is trained."""
+    return _val_metric(row, "gender_accuracy")
 
 
-def _of_val(row: dict[str, float], metric: str) -> float:
+def _val_metric(row: dict[str, float], metric: str) -> float:
     named = (v for name, v in row.items() if name.startswith("val_") and name.endswith(metric))
     return next(named, float("nan"))
 
 
 def averaged_weights(model: keras.Model) -> Weights:
-    """The weights, trained ones as their average over the steps where the optimizer keeps it."""
+    """The weights of a compiled model, with the moving averages of the trained ones if the
+    optimizer keeps them."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of float16
     averages = {}
     if optimizer.use_ema:
-        pairs = zip(
-            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
-        )
-        averages = {id(variable): average for variable, average in pairs}
+        # Keras names the average of a variable after it, and keeps the order of the variables
+        kept = [v for v in optimizer.variables if v.name.endswith("_average")]
+        averages = {id(w): v for w, v in zip(model.trainable_variables, kept, strict=True)}
     return [ops.convert_to_numpy(averages.get(id(w), w)) for w in model.weights]
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:
-    """All variables but those of the metrics: weights, and where random generators stand."""
+    """The weights and the states of random generators; all variables but those of metrics."""
     seeds = [v for v in model.non_trainable_variables if "seed" in v.path]
     return [*model.weights, *seeds]
 
@@ -168,5 +180,6 @@ def _assign(variables: list[keras.Variable], values: Weights) -> None:
 
 
 def _numbered(arrays: dict[str, np.ndarray], part: str) -> Weights:
+    """The arrays named PART-0, PART-1 and so on."""
     count = sum(name.startswith(f"{part}-") for name in arrays)
     return [arrays[f"{part}-{k}"] for k in range(count)]

@@ -1,4 +1,4 @@
-"""Curves of a training: errors by epoch on the train and the val faces."""
+"""Plot the curves of a training: errors per epoch on the train and the val faces."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ CURVES = {"years_outside": "age error, years", "gender_accuracy": "gender accura
 
 
 def save_curves(
-    rows: list[dict[str, float]], best: dict[str, float], title: str, table: Path
+    rows: list[dict[str, float]], best: dict[str, float], title: str, path: Path
 ) -> None:
-    """Draw the history beside its table. Train errors are of the augmented faces, in the course of
-    the epoch and off a range of ages. Raises ModelError."""
+    """Write the history `rows`, with the epoch `best` marked, to a PNG. Train errors are means over
+    the augmented faces in the course of the epoch. Raises ModelError."""
     shown = {end: sorted(n for n in rows[0] if n.endswith(end)) for end in CURVES}
     shown = {end: names for end, names in shown.items() if names}
     figure, axes = new_figure(5.2 * len(shown), 4, columns=len(shown), squeeze=False)
@@ -25,4 +25,4 @@ def save_curves(
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
     figure.suptitle(title)
-    save_figure(figure, table.with_suffix(".png"))
+    save_figure(figure, path)

@@ -1,5 +1,5 @@
-"""Faces between two people: a strong teacher's answers for them tell a small network more than its
-few labelled faces do (Beyer et al., CVPR 2022: function matching with mixup)."""
+"""Mixup: faces between two people. From a strong teacher's predictions for them a small network
+learns more than from its few labelled faces (function matching: Beyer et al., CVPR 2022)."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from models.datasets.chips import Chips, Images
 
-LEAST, MOST = 0.1, 0.5  # share of the second face in a blend
+MIN_SHARE, MAX_SHARE = 0.1, 0.5  # share of the second face in a mixed one
 
 
-class BlendedImages:
-    """The images of a data set, then blends of two of them each, made when they are asked for."""
+class MixedImages:
+    """The images of a data set, followed by mixed pairs of them, which are made when indexed."""
 
     def __init__(self, images: Images, pairs: np.ndarray, shares: np.ndarray) -> None:
         """`images` (N, S, S, 3) uint8; `pairs` (M, 2) rows of them; `shares` (M,) of the second."""
@@ -22,31 +22,37 @@ class BlendedImages:
         return len(self._images) + len(self._pairs)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """One image by its number, or those of an array of numbers (M,)."""
+        """The image of a row (S, S, 3), or those of several rows (M, S, S, 3)."""
         if np.ndim(rows):
             return np.stack([self[row] for row in rows])
-        blend = rows - len(self._images)
-        if blend < 0:
+        mixed = rows - len(self._images)
+        if mixed < 0:
             return np.asarray(self._images[rows])
-        (first, second), share = self._pairs[blend], self._shares[blend]
+        (first, second), share = self._pairs[mixed], self._shares[mixed]
         return cv2.addWeighted(self._images[first], 1 - share, self._images[second], share, 0)
 
 
-def with_blends(chips: Chips, rows: np.ndarray, count: int, seed: int) -> tuple[Chips, np.ndarray]:
-    """The chips and `count` blends of random pairs of `rows` behind them, and the rows with those
-    of the blends. A blend's age is known to lie between its faces', its gender where both agree."""
+def with_mixup(chips: Chips, rows: np.ndarray, count: int, seed: int) -> tuple[Chips, np.ndarray]:
+    """The chips followed by `count` mixed random pairs of `rows`, and `rows` followed by the rows
+    of the mixed faces.
+
+    The age label of a mixed face is the range between its two faces' labels; its gender is known if
+    both agree; split and fold are those of the first face.
+    """
     rng = np.random.default_rng(seed)
     pairs = rng.choice(rows, (count, 2))
-    shares = rng.uniform(LEAST, MOST, count)
+    shares = rng.uniform(MIN_SHARE, MAX_SHARE, count)
     first, second = pairs.T
     male = np.where(chips.male[first] == chips.male[second], chips.male[first], np.nan)
-    blends = Chips(
-        BlendedImages(chips.images, pairs, shares),
-        np.append(chips.age_low, np.minimum(chips.age_low[first], chips.age_low[second])),
-        np.append(chips.age_high, np.maximum(chips.age_high[first], chips.age_high[second])),
-        np.append(chips.male, male.astype(np.float32)),
-        np.append(chips.splits, chips.splits[first]),
-        np.append(chips.subjects, np.full(count, "")),
-        np.append(chips.folds, chips.folds[first]),
+    mixed = Chips(
+        images=MixedImages(chips.images, pairs, shares),
+        age_low=np.append(chips.age_low, np.minimum(chips.age_low[first], chips.age_low[second])),
+        age_high=np.append(
+            chips.age_high, np.maximum(chips.age_high[first], chips.age_high[second])
+        ),
+        male=np.append(chips.male, male.astype(np.float32)),
+        splits=np.append(chips.splits, chips.splits[first]),
+        subjects=np.append(chips.subjects, np.full(count, "")),
+        folds=np.append(chips.folds, chips.folds[first]),
     )
-    return blends, np.append(rows, len(chips) + np.arange(count))
+    return mixed, np.append(rows, len(chips) + np.arange(count))

@@ -1,13 +1,10 @@
-"""How networks are trained: everything beside the network and the data, and the recipes of the
-papers and authors by name."""
+"""Training recipes: all settings except the network and the data. Presets are our own recipe and
+those of the papers' authors."""
 
-import argparse
 import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from models.commands import number
-from models.errors import ModelError
 from models.training.augment import AUGMENTATIONS
 from models.zoo import NETWORKS
 
@@ -18,115 +15,162 @@ def option(
     choices: tuple[str, ...] = (),
     least: float = 0,
     most: float = math.inf,
+    alias: str = "",
 ) -> Any:
-    """A field of Recipe that is an option of the commands too; numbers are from `least` to
-    `most`."""
-    said = {"meaning": meaning, "choices": choices, "least": least, "most": most}
-    return field(default=default, metadata=said)
+    """A field of Recipe that is a command-line option too. Numbers are from `least` to `most`.
+    `alias` is the field's older name: it stays a valid option, and stored settings keep it."""
+    metadata = {"meaning": meaning, "choices": choices, "least": least, "most": most}
+    return field(default=default, metadata={**metadata, "alias": alias})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train; the defaults are ours."""
+    """The settings of a training; the defaults are ours."""
 
-    epochs: int = option(40, "how often the faces are seen", least=1)
-    steps: int = option(0, "batches in all instead of epochs, rounded up to whole epochs")
-    batch: int = option(128, "faces a step", least=1)
-    optimizer: str = option("adamw", "sgd has a momentum of 0.9", ("adamw", "adam", "sgd"))
-    rate: float = option(2e-3, "highest learning rate")
+    epochs: int = option(
+        40, "passes over the training faces; a preset's drops move in proportion", least=1
+    )
+    steps: int = option(
+        0, "batches in all, instead of --epochs; rounded up to whole epochs, drops move likewise"
+    )
+    batch_size: int = option(128, "crops per step", least=1, alias="batch")
+    optimizer: str = option("adamw", "sgd has momentum 0.9", ("adamw", "adam", "sgd"))
+    lr: float = option(2e-3, "peak learning rate", alias="rate")
     schedule: str = option(
         "cosine",
-        "cosine: a tenth of all steps, 500 at most, up, then down towards a hundredth; drops: a "
-        "tenth of the rate from each of --drops on",
+        "of the learning rate. cosine: linear warm-up over a tenth of all steps, at most 500, then "
+        "decay to a hundredth; drops: divide by 10 at each of --drops",
         ("cosine", "drops", "constant"),
     )
-    drops: tuple[int, ...] = option((), "epochs, or steps with --steps")
-    decay: float = option(1e-4, "decoupled weight decay")
-    penalty: float = option(0.0, "λ of λ/2·Σw² over all kernels in the loss")
-    clip: float = option(5.0, "greatest norm of a gradient, 0: any")
-    clip_of: str = option("variable", "of each gradient, or of all together", ("variable", "all"))
-    ema: float = option(0.998, "momentum of the averaged weights, 0: no average", most=0.99999)
-    age_weight: float = option(1.0, "of the age error in years")
-    nodes_weight: float = option(2.0, "of the cross-entropy of the classes of ages")
-    gender_weight: float = option(40.0, "of the gender's loss")
-    gender: str = option(
-        "brier", "loss of the probability of male", ("brier", "absolute", "crossentropy")
+    drops: tuple[int, ...] = option(
+        (), "epochs, or steps with --steps, at which the rate drops; a preset's fit any length"
     )
-    smoothing: float = option(0.0, "taken from the true gender for the other one", most=0.5)
-    focal: float = option(0.0, "γ of a class-balanced focal loss of the classes, 0: none")
-    trust: float = option(0.5, "weight of the teachers against the labels", most=1)
-    agreement: float = option(
+    weight_decay: float = option(1e-4, "decoupled weight decay", alias="decay")
+    l2: float = option(0.0, "λ of the penalty λ/2·Σw² over all kernels", alias="penalty")
+    clip_norm: float = option(5.0, "maximum gradient norm, 0: no clipping", alias="clip")
+    clip_mode: str = option(
+        "variable", "norm per variable, or of all together", ("variable", "all"), alias="clip_of"
+    )
+    ema: float = option(
+        0.998, "momentum of the moving average of the weights, 0: no average", most=0.99999
+    )
+    age_weight: float = option(1.0, "weight of the age loss, in years")
+    age_bins_weight: float = option(
+        2.0, "weight of the cross-entropy of the age bins", alias="nodes_weight"
+    )
+    gender_weight: float = option(40.0, "weight of the gender loss")
+    gender_loss: str = option(
+        "brier",
+        "loss of the probability of male",
+        ("brier", "absolute", "crossentropy"),
+        alias="gender",
+    )
+    label_smoothing: float = option(
+        0.0, "probability moved from the labelled gender to the other", most=0.5, alias="smoothing"
+    )
+    focal: float = option(0.0, "γ of a class-balanced focal loss of the age bins, 0: none")
+    distill_weight: float = option(
+        0.5, "weight of the teachers' predictions against the labels", most=1, alias="trust"
+    )
+    consistency: float = option(
         0.0,
-        "weight of the years off the mean of two crops of a face; above 0 every face is shown "
-        "twice in a batch, so that an epoch is twice as long",
+        "weight of the years between two crops of a face and their mean; if above 0, each face is "
+        "in a batch twice and an epoch has twice as many steps",
+        alias="agreement",
     )
-    blends: float = option(0.0, "blends of two faces, for each face, that the teachers answer for")
-    dropout: float = option(0.0, "in SSR-Net, whose authors drop 0.2", most=0.9)
-    balance: float = option(0.3, "0: every face once an epoch, 1: all ages equally often")
-    augmentation: str = option("webcam", "random changes", tuple(AUGMENTATIONS))
-    strength: float = option(1.0, "of the augmentation")
+    mixup: float = option(
+        0.0, "mixed pairs of faces per training face; needs --teachers for labels", alias="blends"
+    )
+    dropout: float = option(0.0, "of SSR-Net; its authors use 0.2", most=0.9)
+    balance: float = option(0.3, "0: each face once per epoch, 1: all ages equally often")
+    augmentation: str = option("webcam", "set of random changes", tuple(AUGMENTATIONS))
+    magnitude: float = option(1.0, "factor on the augmentation's ranges", alias="strength")
     freeze: tuple[str, ...] = option(
-        (), "phases of equal length: layers up to this one, or so many, are not trained"
+        (),
+        "phases of equal length: each freezes the layers up to this name, or the first N layers",
     )
     precision: str = option(
         "float32",
-        "of the network's trunk; for crops of 64 pixels ours is mixed_bfloat16",
+        "of the network's trunk; our preset uses mixed_bfloat16 for crops of 64 pixels",
         ("float32", "mixed_float16", "mixed_bfloat16"),
     )
 
+    def stored(self) -> dict[str, Any]:
+        """The settings by the names that checkpoints and tables of results keep."""
+        return {f.metadata["alias"] or f.name: getattr(self, f.name) for f in fields(self)}
 
-SEED = Recipe(schedule="constant", decay=0.0, clip=0.0, ema=0.0, balance=0.0, gender_weight=1.0)
+    @classmethod
+    def current_names(cls) -> dict[str, str]:
+        """The field of each stored name that differs from it."""
+        aliases = {f.metadata["alias"]: f.name for f in fields(cls)}
+        return {alias: name for alias, name in aliases.items() if alias}
+
+    @property
+    def length(self) -> int:
+        """Steps of the training if `steps` is set, otherwise epochs: the unit of `drops`."""
+        return self.steps or self.epochs
+
+    def with_drops_for(self, length: int) -> tuple[int, ...]:
+        """The drops, moved in proportion to another length and rounded; those that then fall before
+        1 or behind the end are left out."""
+        moved = (round(drop * length / self.length) for drop in self.drops)
+        return tuple(sorted({drop for drop in moved if 1 <= drop < length}))
+
+
+AUTHORS = Recipe(  # without our own additions; the authors' presets change it
+    schedule="constant", weight_decay=0.0, clip_norm=0.0, ema=0.0, balance=0.0, gender_weight=1.0
+)
 C3AE = replace(
-    SEED,
+    AUTHORS,
     optimizer="adam",
-    rate=2e-3,
-    nodes_weight=10.0,
+    lr=2e-3,
+    age_bins_weight=10.0,
     gender_weight=30.0,
-    gender="crossentropy",
+    gender_loss="crossentropy",
     focal=2.0,
     augmentation="c3ae",
 )
 PRESETS = {
     "ours": Recipe(),
-    # SSR-Net: rate of the authors' code; from the paper's 0.002 on the net may collapse to age 0
+    # SSR-Net: learning rate of the authors' code; with the paper's 0.002 it can collapse to age 0
     "ssrnet": replace(
-        SEED,
+        AUTHORS,
         epochs=90,
         optimizer="adam",
-        rate=1e-3,
+        lr=1e-3,
         schedule="drops",
         drops=(30, 60),
-        gender="absolute",
+        gender_loss="absolute",
         dropout=0.2,
         augmentation="ssrnet",
     ),
-    # LMTCNN: brightness and contrast are left out, the standardisation of the net undoes them
+    # LMTCNN: no brightness and contrast, which the network's standardisation would undo
     "lmtcnn": replace(
-        SEED,
+        AUTHORS,
         steps=50_000,
         optimizer="sgd",
-        rate=0.01,
+        lr=0.01,
         schedule="drops",
         drops=(10_000, 20_000, 30_000, 40_000),
-        penalty=0.01 * 5e-4,
-        clip=4.0,
-        clip_of="all",
+        l2=0.01 * 5e-4,
+        clip_norm=4.0,
+        clip_mode="all",
         age_weight=0.0,
-        nodes_weight=1.0,
-        gender="crossentropy",
+        age_bins_weight=1.0,
+        gender_loss="crossentropy",
         augmentation="lmtcnn",
     ),
-    "c3ae-v1": replace(C3AE, epochs=250, batch=50),
-    "c3ae-v2": replace(C3AE, epochs=160, schedule="cosine", smoothing=0.01),
+    "c3ae-v1": replace(C3AE, epochs=250, batch_size=50),
+    "c3ae-v2": replace(C3AE, epochs=160, schedule="cosine", label_smoothing=0.01),
     "agendernet": replace(
-        SEED,
+        AUTHORS,
         epochs=50,
-        batch=64,
+        batch_size=64,
         optimizer="adam",
-        rate=1e-3,
+        lr=1e-3,
         age_weight=0.0,
-        nodes_weight=1.0,
-        gender="crossentropy",
+        age_bins_weight=1.0,
+        gender_loss="crossentropy",
         augmentation="none",
     ),
 }
@@ -134,77 +178,26 @@ AGENDERNET_SSRNET = {
     "epochs": 70,
     "schedule": "drops",
     "drops": (30, 60),
-    "gender": "absolute",
+    "gender_loss": "absolute",
     "dropout": 0.2,
 }
-OF_NETWORK: dict[tuple[str, str], dict[str, Any]] = {  # (preset, network) -> what differs
+OF_NETWORK: dict[tuple[str, str], dict[str, Any]] = {  # (preset, network) -> changed fields
     ("agendernet", "mobilenetv2"): {"freeze": ("130", "78")},
     ("agendernet", "inceptionv3"): {"freeze": ("311", "165")},
     ("agendernet", "ssrnet"): AGENDERNET_SSRNET,
     ("agendernet", "ssrnet-joint"): AGENDERNET_SSRNET,
-    ("lmtcnn", "levi-hassner"): {"gender_weight": 0.1},  # the authors' rate for it is a tenth
+    ("lmtcnn", "levi-hassner"): {"gender_weight": 0.1},  # the authors' learning rate is a tenth
 }
 
 
 def preset(name: str, network: str) -> Recipe:
-    """The recipe of this name for a network. Networks without classes of ages learn years."""
+    """The recipe of a preset (key of PRESETS) for a network (key of NETWORKS), without what the
+    network lacks: a network without age bins trains its age in years."""
     recipe = replace(PRESETS[name], **OF_NETWORK.get((name, network), {}))
     if name == "ours" and NETWORKS[network].input.size == 64:
-        recipe = replace(recipe, precision="mixed_bfloat16")  # half the time of a step
+        recipe = replace(recipe, precision="mixed_bfloat16")  # halves the time of a step
     if not NETWORKS[network].age_bins:
-        recipe = replace(recipe, age_weight=1.0, nodes_weight=0.0, focal=0.0)
+        recipe = replace(recipe, age_weight=1.0, age_bins_weight=0.0, focal=0.0)
     if "dropout" not in NETWORKS[network].config:
         recipe = replace(recipe, dropout=0.0)
     return recipe
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """--preset, and an option for every field of Recipe, None where it is not given."""
-    parser.add_argument(
-        "--preset", choices=sorted(PRESETS), default="ours", help="the recipe (ours)"
-    )
-    group = parser.add_argument_group("what differs from the preset (in brackets: ours)")
-    for each in fields(Recipe):
-        many = isinstance(each.default, tuple)
-        kind: Any = {"drops": int, "freeze": str}[each.name] if many else type(each.default)
-        if kind in (int, float):
-            kind = number(each.metadata["least"], each.metadata["most"], kind)
-        default = "" if each.default == () else f" ({each.default})"
-        group.add_argument(
-            f"--{each.name.replace('_', '-')}",
-            type=kind,
-            nargs="*" if many else None,
-            choices=each.metadata["choices"] or None,
-            metavar=None if each.metadata["choices"] else each.name.upper(),
-            help=each.metadata["meaning"] + default,
-        )
-
-
-def chosen(args: argparse.Namespace) -> Recipe:
-    """The preset with the options that were given. Raises ModelError where they contradict."""
-    given = {each.name: getattr(args, each.name) for each in fields(Recipe)}
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
-    recipe = preset(args.preset, args.network)
-    if "epochs" in given and given.get("steps"):
-        raise ModelError("--epochs and --steps both say how long: give one of them")
-    if "epochs" in given and recipe.steps:
-        given = {"steps": 0, **given}
-    made = replace(recipe, **given)
-    for name in ("nodes_weight", "focal"):
-        if given.get(name) and not NETWORKS[args.network].age_bins:
-            raise ModelError(f"--{name.replace('_', '-')}: {args.network} has no classes of ages")
-    if given.get("dropout") and "dropout" not in NETWORKS[args.network].config:
-        raise ModelError(f"--dropout is of SSR-Net: {args.network} has its own")
-    if "strength" in given and made.augmentation == "none":
-        raise ModelError("--strength is of an augmentation: leave it away, or --augmentation none")
-    if made.schedule == "drops" and not made.drops:
-        raise ModelError("--schedule drops: say where with --drops")
-    if made.schedule != "drops" and given.get("drops"):
-        raise ModelError("--drops are of one schedule: add --schedule drops")
-    if list(made.drops) != sorted(set(made.drops)) or min(made.drops, default=1) < 1:
-        raise ModelError("--drops: give them in ascending order, from 1 on")
-    counted_anew = bool(made.steps) != bool(recipe.steps)
-    if made.schedule == "drops" and made.drops == recipe.drops and counted_anew:
-        was, now = ("steps", "epochs") if recipe.steps else ("epochs", "steps")
-        raise ModelError(f"the --drops of {args.preset} are {was}: give them in {now} as well")
-    return made

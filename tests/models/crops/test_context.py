@@ -11,7 +11,7 @@ from models.crops.align import MEAN_POINTS, context_crops, crop_faces
 from models.crops.context import BOX, NOSE, context_squares, middle_crop
 from models.crops.preprocess import network_input
 from models.crops.spec import CHIP, InputSpec
-from models.evaluate import whole_picture
+from models.evaluation.run import whole_picture
 from models.training.augment import NONE, WEBCAM, random_crop
 from models.zoo import CONTEXT
 

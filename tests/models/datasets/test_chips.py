@@ -1,4 +1,4 @@
-"""The cache of aligned chips, and what a manifest says of a data set."""
+"""The cache of aligned chips, and the manifest entry of a data set."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ from models.datasets import chips
 from models.datasets.chips import (
     cache_folder,
     describe,
-    different_chips,
+    distinct_chips,
     load_chips,
     training_chips,
 )
 from models.datasets.labels import Pictures
-from models.evaluate import repeated
+from models.evaluation.run import count_repeated
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_a_picture_that_comes_later_is_found(folder: Path) -> None:
 
 def test_a_file_that_is_no_part_of_the_data_set_changes_nothing(folder: Path) -> None:
     load_chips([folder])
-    kept, told = sorted(cache_folder().iterdir()), describe(folder)
+    kept, entry = sorted(cache_folder().iterdir()), describe(folder)
     (folder / "images" / "Thumbs.db").write_bytes(b"1")
-    assert describe(folder) == told
+    assert describe(folder) == entry
     assert sorted(cache_folder().iterdir()) == kept
 
 
@@ -110,11 +110,11 @@ def twins(folder: Path, astronaut: np.ndarray, request: pytest.FixtureRequest) -
     return path
 
 
-def test_what_a_later_split_holds_is_not_trained_on_nor_watched(twins: Path) -> None:
+def test_a_face_in_a_later_split_is_in_neither_train_nor_val(twins: Path) -> None:
     found = training_chips([twins, twins])
     assert found.age_low.tolist() == [6, 7, 6, 7, 5]
     assert found.splits.tolist() == ["train"] * 4 + ["val"]
-    assert different_chips([twins]).age_low.tolist() == [1, 4, 6]
+    assert distinct_chips([twins]).age_low.tolist() == [1, 4, 6]
     assert load_chips([twins]).age_low.tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -128,7 +128,7 @@ def test_people_of_two_data_sets_are_not_taken_for_each_other(folder: Path) -> N
 
 
 def test_pictures_of_a_split_that_others_hold_are_counted(twins: Path) -> None:
-    counted = [repeated(Pictures(twins), split) for split in ("train", "val", "test")]
+    counted = [count_repeated(Pictures(twins), split) for split in ("train", "val", "test")]
     assert counted == [
         {"pictures": 3, "of": 5},
         {"pictures": 2, "of": 2},

@@ -11,8 +11,8 @@ import pytest
 from models.crops.align import chip_transforms
 from models.crops.spec import CHIP
 from models.datasets import face_region as preparation
-from models.datasets.face_region import prepare_picture, surroundings
-from models.datasets.labels import largest_face
+from models.datasets.face_region import face_region, prepare_picture
+from models.datasets.faces import largest_face
 from models.detection.mtcnn import Mtcnn
 from tests.synthetic import jpeg
 
@@ -51,7 +51,7 @@ def test_every_pixel_of_the_part_is_where_the_transform_says(
     face = largest_face(detector, astronaut)
     eyes = np.array([[90, 100], [140, 100], [115, 125], [95, 150], [135, 150]], np.float32)
     box = np.array([[70, 60, 160, 175]], np.float32)
-    part, matrix = surroundings(places, replace(face, boxes=box, points=eyes[None]))
+    part, matrix = face_region(places, replace(face, boxes=box, points=eyes[None]))
     v, u = np.mgrid[: part.shape[0], : part.shape[1]]
     at = (np.dstack([u, v]) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     assert matrix[0, 0] < 0.9
@@ -65,7 +65,7 @@ def test_the_part_holds_the_chip_with_half_a_side_to_spare(
 ) -> None:
     wide = cv2.copyMakeBorder(astronaut, 400, 400, 400, 400, cv2.BORDER_REPLICATE)
     face = largest_face(detector, wide)
-    part, matrix = surroundings(wide, face)
+    part, matrix = face_region(wide, face)
     to_chip = chip_transforms(face.points, CHIP)[0]
     turn = np.arctan2(to_chip[1, 0], to_chip[0, 0])
     side = 2 * CHIP.size * (abs(np.cos(turn)) + abs(np.sin(turn)))  # of the turned square, upright
@@ -113,7 +113,7 @@ def test_another_face_at_the_place_is_not_the_face_again(
     astronaut: np.ndarray, detector: Mtcnn
 ) -> None:
     face = largest_face(detector, astronaut)
-    part, matrix = surroundings(astronaut, face)
+    part, matrix = face_region(astronaut, face)
     elsewhere = matrix + np.array([[0, 0, 12], [0, 0, 0]])  # 12 pixels, of 40 between the eyes
     assert preparation._found_again(detector, part, face, matrix)
     assert not preparation._found_again(detector, part, face, elsewhere)

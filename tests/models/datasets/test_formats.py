@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from models.datasets.formats import ORIGINALS, Rules, adience_bracket
+from models.datasets.adience import adience_bracket
+from models.datasets.formats import FORMATS, Rules
 from models.datasets.source import Record, Source
 from models.errors import ModelError
 
@@ -25,7 +26,7 @@ def touch(folder: Path, *files: str) -> None:
 
 
 def records(name: str, folder: Path, rules: Rules = RULES) -> list[Record]:
-    original = ORIGINALS[name]
+    original = FORMATS[name]
     return list(original.records(Source(folder, original.layout), rules))
 
 
@@ -133,7 +134,7 @@ def test_megaage_asian_keeps_the_official_lists(tmp_path: Path) -> None:
         Record("", "train/3.jpg", "70", split="train", dropped="file is missing"),
         Record("megaage_asian/test/1.jpg", "test/1.jpg", "33", split="test"),
     ]
-    assert ORIGINALS["megaage-asian"].trim == 20
+    assert FORMATS["megaage-asian"].trim == 20
     (root / "list" / "test_age.txt").write_text("33\n34\n")
     with pytest.raises(ModelError, match=r"test_name.txt has 1 lines, test_age.txt 2"):
         records("megaage-asian", tmp_path)
@@ -295,11 +296,11 @@ def test_fairface_lists_hold_bin_gender_and_race(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("imdb", "has no imdb.mat: wanted is imdb.mat beside the folders 00 to 99 of imdb_crop"),
-        ("megaage-asian", "has no list/train_name.txt: wanted is list/train_name.txt, list"),
-        ("adience", "has no fold_0_data.txt: wanted is fold_0_data.txt to fold_4_data.txt beside"),
-        ("aaf", "has no image sets/train.txt: wanted is"),
-        ("fairface", "has no fairface_label_train.csv: wanted is"),
+        ("imdb", "has no imdb.mat: expected imdb.mat beside the folders 00 to 99 of imdb_crop"),
+        ("megaage-asian", "has no list/train_name.txt: expected list/train_name.txt, list"),
+        ("adience", "has no fold_0_data.txt: expected fold_0_data.txt to fold_4_data.txt beside"),
+        ("aaf", "has no image sets/train.txt: expected"),
+        ("fairface", "has no fairface_label_train.csv: expected"),
     ],
 )
 def test_a_missing_list_is_named_with_the_layout(tmp_path: Path, name: str, line: str) -> None:
@@ -310,16 +311,16 @@ def test_a_missing_list_is_named_with_the_layout(tmp_path: Path, name: str, line
 def test_a_list_that_is_another_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "imdb.mat").write_bytes(b"no matrix" * 99)
     (tmp_path / "wiki.mat").touch()
-    with pytest.raises(ModelError, match=r"wiki.mat is not that of IMDB-WIKI: .*truncated"):
+    with pytest.raises(ModelError, match=r"wiki.mat is not a list of IMDB-WIKI: .*truncated"):
         records("wiki", tmp_path)
-    with pytest.raises(ModelError, match=r"imdb.mat is not that of IMDB-WIKI: .*") as caught:
+    with pytest.raises(ModelError, match=r"imdb.mat is not a list of IMDB-WIKI: .*") as caught:
         records("imdb", tmp_path)
     assert "\n" not in str(caught.value)
     savemat(tmp_path / "wiki.mat", {"wiki": {"dob": np.zeros((1, 1))}})
-    with pytest.raises(ModelError, match=r"wiki.mat is not that of IMDB-WIKI"):
+    with pytest.raises(ModelError, match=r"wiki.mat is not a list of IMDB-WIKI"):
         records("wiki", tmp_path)
     (tmp_path / "fold_0_data.txt").write_text("user_id\toriginal_image\tage\n")
     with pytest.raises(ModelError, match=r"fold_0_data.txt has no column face_id, gender"):
         records("adience", tmp_path)
-    with pytest.raises(ModelError, match="neither a folder nor a zip file: wanted is pictures"):
+    with pytest.raises(ModelError, match="neither a folder nor a zip file: expected pictures"):
         records("fgnet", tmp_path / "nowhere")

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from models import prepare
-from models.datasets import face_region
-from models.datasets import shards as parts
+from models.datasets import face_region, preparation, shards
 from models.datasets.formats import Rules
 from models.datasets.labels import Pictures
 from models.datasets.splits import hashed_split
@@ -111,8 +110,8 @@ def test_wiki_scores_can_be_let_through(
     out = tmp_path / "out" / "wiki.zip"
     assert prepare.main(["wiki", str(tmp_path), str(out)]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"models.prepare: {tmp_path} holds no picture of wiki (most: face_score below 1): "
-        "wanted is wiki.mat beside the folders 00 to 99 of wiki_crop"
+        f"models.prepare: {tmp_path} has no picture of wiki (most: face_score below 1): "
+        "expected wiki.mat beside the folders 00 to 99 of wiki_crop"
     ]
     rows, _ = run("wiki", tmp_path, out, "--min-face-score=-inf", "--max-second-score", "0")
     assert [row.split(",", 2)[2] for row in rows] == ["40,male,,,,"]
@@ -249,32 +248,32 @@ def test_a_killed_run_goes_on_where_it_was(
 ) -> None:
     write_fgnet(tmp_path / "FGNET", portraits)
     run("fgnet", tmp_path / "FGNET", tmp_path / "whole.zip")
-    monkeypatch.setattr(parts, "PART", 2)
+    monkeypatch.setattr(shards, "SHARD_SIZE", 2)
     real = face_region.prepare_picture
-    asked: Counter[bytes] = Counter()
+    seen: Counter[bytes] = Counter()
 
     def killed_at_the_fourth(published: bytes, *rest: Any) -> tuple[str, bytes]:
-        asked[published] += 1
-        if published == portraits[3] and asked[published] == 1:
+        seen[published] += 1
+        if published == portraits[3] and seen[published] == 1:
             raise KeyboardInterrupt
         return real(published, *rest)
 
-    monkeypatch.setattr(prepare, "prepare_picture", killed_at_the_fourth)
+    monkeypatch.setattr(preparation, "prepare_picture", killed_at_the_fourth)
     out = tmp_path / "again.zip"
     with pytest.raises(KeyboardInterrupt):
-        prepare.prepare("fgnet", tmp_path / "FGNET", out, Rules())
+        preparation.prepare("fgnet", tmp_path / "FGNET", out, Rules())
     assert not out.exists()
     assert sorted(path.name for path in (tmp_path / "again.zip.parts").glob("*.zip")) == ["0.zip"]
     run("fgnet", tmp_path / "FGNET", out)
-    assert [asked[data] for data in portraits[:6]] == [1, 1, 2, 2, 1, 1]
+    assert [seen[data] for data in portraits[:6]] == [1, 1, 2, 2, 1, 1]
     assert out.read_bytes() == (tmp_path / "whole.zip").read_bytes()
 
 
-def test_parts_of_another_plan_are_not_used(tmp_path: Path, portraits: list[bytes]) -> None:
+def test_shards_of_another_plan_are_not_used(tmp_path: Path, portraits: list[bytes]) -> None:
     out = tmp_path / "out.zip"
-    parts.Parts(out, "this", 3).fill(lambda i: parts.Prepared("", str(i), b"x"), "")
-    assert [done.digest for done in parts.Parts(out, "this", 3).outcomes()] == ["0", "1", "2"]
-    parts.Parts(out, "that", 3)
+    shards.Shards(out, "this", 3).fill(lambda i: shards.Prepared("", str(i), b"x"), "")
+    assert [done.digest for done in shards.Shards(out, "this", 3).outcomes()] == ["0", "1", "2"]
+    shards.Shards(out, "that", 3)
     assert [path.name for path in (tmp_path / "out.zip.parts").iterdir()] == ["plan"]
 
 
@@ -289,7 +288,7 @@ def test_mistakes_are_one_line(
         (
             "none",
             "o.zip",
-            f"{tmp_path}/none is neither a folder nor a zip file: wanted is pictures",
+            f"{tmp_path}/none is neither a folder nor a zip file: expected pictures",
         ),
         ("FGNET/images/..", "o", f"cannot write {tmp_path}/o: name a file that ends in .zip"),
         ("FGNET", "file/o.zip", f"cannot make folder {tmp_path}/file: File exists"),
@@ -297,15 +296,15 @@ def test_mistakes_are_one_line(
         ("no-faces", "o.zip", f"{tmp_path}/no-faces: no picture is left (most: cannot be decoded)"),
     ):
         assert prepare.main(["fgnet", str(tmp_path / source), str(tmp_path / out)]) == 2
-        told = capsys.readouterr().err.splitlines()[-1]
-        assert told.startswith(f"models.prepare: {line}")
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith(f"models.prepare: {line}")
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ("utkface a b.zip --max-second-score 0", "utkface has no scores of faces"),
+        ("utkface a b.zip --max-second-score 0", "utkface has no face scores: remove the option"),
         ("imdb a b.zip --min-face-score nan", "invalid score value: 'nan'"),
     ],
 )
@@ -326,7 +325,7 @@ def test_utkface_under_its_own_names_gives_the_labels_of_the_shared_zip(
     images = {s.file: pictures.image(s) for s in some}
     put(tmp_path, {file: jpeg(image) for file, image in images.items() if image is not None})
     out = tmp_path / "utkface.zip"
-    prepare.prepare("utkface", tmp_path, out, Rules())
+    preparation.prepare("utkface", tmp_path, out, Rules())
     made = {s.file: s for s in Pictures(out).samples}
     assert len(made) > 0.95 * len(some)
     assert [(s.age, s.male, s.race) for s in some if s.file in made] == [
@@ -345,4 +344,5 @@ def test_the_report_is_a_table(
         "kept                      1         0         1",
         "cannot be decoded         0         1         1",
         "malformed name            0         1         1",
+        f"written: {tmp_path}/fgnet.zip, {tmp_path}/fgnet.report.json, {tmp_path}/fgnet.png",
     ]

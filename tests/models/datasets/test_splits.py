@@ -1,6 +1,6 @@
 """Splits that never change and share no picture and no person."""
 
-from models.datasets.splits import assign_splits, hashed_split, holders, in_later_split
+from models.datasets.splits import assign_splits, hashed_split, in_later_split, splits_with_picture
 
 
 def test_a_name_has_the_same_split_on_every_machine() -> None:
@@ -66,7 +66,7 @@ def test_a_picture_is_in_a_later_split_by_the_order_of_splits() -> None:
     splits = ["val", "train", "test", "train", "train", "extra"]
     digests = ["1", "1", "2", "2", "3", "3"]
     assert in_later_split(splits, digests) == [False, True, False, True, False, False]
-    assert holders(splits, digests)[3:] == [
+    assert splits_with_picture(splits, digests)[3:] == [
         {"test", "train"},
         {"train", "extra"},
         {"train", "extra"},

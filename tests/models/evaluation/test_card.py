@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from models import card, train
+from models import card
 from models.crops.spec import InputSpec
 from models.errors import ModelError
 from models.evaluation import results_table
 from models.files import ROOT
 from models.manifest import Manifest, load_manifest, names, sha256
+from models.training.options import add_training, checked_recipe
 
 RESULTS = results_table.RESULTS
 OVERALL = {
@@ -162,13 +163,13 @@ def test_every_shipped_network_can_be_trained_again(name: str) -> None:
     assert all(command[:2] == ["python", "-m"] for command in commands)
     arguments = commands[-1]
     parser = argparse.ArgumentParser()
-    train.add_training(parser)
+    add_training(parser)
     args = parser.parse_args(arguments[3:])
     assert arguments[2] == "models.train"
     assert args.network == name
     assert {path.name for path in args.data} == {str(path) for path in args.data}
     assert set(args.teachers) <= set(names())
-    train.settings(args)
+    checked_recipe(args)
     assert args.init in {None, *names()} or args.init == "published/faceres.json"
 
 

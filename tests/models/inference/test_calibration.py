@@ -143,9 +143,14 @@ def test_the_table_goes_into_the_manifest(tmp_path, manifest, capsys, faces):
     table = json.loads(manifest.read_text())["calibration"]
     assert table["age"][:2] == [0.0, 5.0]
     assert table["temperature"] == [0.25]  # always right
-    line = capsys.readouterr().out.splitlines()[0]
-    assert f"{tmp_path.name}, val: 100 faces; tables of other faces cover 9" in line
-    assert line.endswith("bands outside: 26-35")  # of ages in the middle all are held
+    head, line, temperature, written = capsys.readouterr().out.splitlines()
+    assert head.endswith("faces  coverage  width, years  bands outside 0.84-0.96")
+    cells = line.split()
+    assert cells[:3] == [f"{tmp_path.name},", "val", "100"]
+    assert cells[3].startswith("0.9")
+    assert cells[5:] == ["26-35"]  # all ages in the middle are inside their range
+    assert temperature == "temperature of the gender probabilities: 0.250"
+    assert written == f"written: {manifest}"
 
 
 def test_without_genders_the_temperature_stays_as_it_was(manifest, capsys, faces):
@@ -156,17 +161,17 @@ def test_without_genders_the_temperature_stays_as_it_was(manifest, capsys, faces
     table = json.loads(manifest.read_text())["calibration"]
     assert table["temperature"] == [3.0]
     assert table["age_low"] != record["calibration"]["age_low"]
-    line = capsys.readouterr().out.splitlines()[1]
-    assert line == "fewer than 100 faces of known gender: the temperature stays as it was"
+    line = capsys.readouterr().out.splitlines()[2]
+    assert line == "fewer than 100 faces of known gender: the temperature is unchanged"
 
 
 def test_a_data_set_that_is_named_twice_is_refused(manifest, capsys, faces):
     folder = faces(100)
     assert main([str(manifest), "--data", folder, f"{folder}/images/.."]) == 2
-    assert "--data names a data set twice: its faces would weigh" in capsys.readouterr().err
+    assert "--data has a data set twice, which would double its weight" in capsys.readouterr().err
 
 
 def test_too_few_ages_are_one_line(capsys, faces):
     assert main(["ssrnet-joint", "--data", faces(99)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert "split 'val' has 99 faces of known age to calibrate by: give at least 100" in line
+    assert "split 'val' has 99 faces of known age to calibrate on: give at least 100" in line

@@ -1,6 +1,7 @@
 """Training itself on a few neurons: going on after a kill, best and last epoch, phases."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -8,26 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from models.crops.spec import InputSpec
 from models.datasets.chips import Chips
 from models.datasets.labels import OLDEST
 from models.errors import ModelError
-from models.networks import ssrnet
-from models.training.augment import WEBCAM
-from models.training.batches import Batches, age_chances, targets
 from models.training.checkpoint import Checkpoint
+from models.training.config import Training
 from models.training.curves import save_curves
-from models.training.fit import Training, fit, freeze, learnt, node_counts, watched
+from models.training.fit import Faces, fit, trained_outputs, validation_rows
+from models.training.pretrained import load_teacher
 from models.training.recipes import Recipe
-from models.zoo import Network
 
 TRAIN, VAL = np.flatnonzero(np.arange(40) % 4), np.arange(0, 40, 4)
 nan = float("nan")
-RECIPE = Recipe(epochs=4, batch=8, rate=0.01, precision="float32")
+RECIPE = Recipe(epochs=4, batch_size=8, lr=0.01, precision="float32")
 
 
 def table(path: Path) -> list[dict[str, float]]:
@@ -52,7 +49,7 @@ def copy_after(monkeypatch: pytest.MonkeyPatch, epoch: int, folder: Path, copy: 
     [({}, 1), ({"freeze": ("features", "0"), "ema": 0.0, "optimizer": "sgd"}, 1)],
     ids=["amid a training", "between two phases"],
 )
-def test_a_killed_training_goes_on_as_if_it_had_not_been(
+def test_a_killed_training_resumes_to_the_same_result(
     tiny: str,
     faces: Chips,
     tmp_path: Path,
@@ -65,9 +62,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     folder.mkdir()
     with monkeypatch.context() as patch:
         copy_after(patch, last, folder, killed)
-        whole = fit(training, faces, TRAIN, VAL, folder)
+        whole = fit(training, Faces(faces, TRAIN, VAL), folder)
     assert len(table(killed / "tiny.csv")) == last + 1
-    resumed = fit(training, faces, TRAIN, VAL, killed, resume=True)
+    resumed = fit(training, Faces(faces, TRAIN, VAL), killed, resume=True)
     expected, found = (table(tmp_path / n / "tiny.csv") for n in ("whole", "killed"))
     assert len(expected) == len(found) == 4
     for row, other in zip(expected, found, strict=True):
@@ -81,29 +78,48 @@ def test_a_finished_training_is_not_trained_again_and_other_settings_are_refused
     tiny: str, faces: Chips, tmp_path: Path
 ) -> None:
     training = Training(tiny, replace(RECIPE, epochs=1))
-    first = fit(training, faces, TRAIN, VAL, tmp_path)
+    first = fit(training, Faces(faces, TRAIN, VAL), tmp_path)
     events = [path.stat().st_size for path in (tmp_path / "events" / tiny).iterdir()]
-    again = fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
+    again = fit(training, Faces(faces, TRAIN, VAL), tmp_path, resume=True)
     assert again.rows == first.rows
     assert events == [path.stat().st_size for path in (tmp_path / "events" / tiny).iterdir()]
-    other = Training(tiny, replace(RECIPE, epochs=1, rate=0.02))
-    with pytest.raises(ModelError, match=r"trained with rate = 0.01, not 0.02"):
-        fit(other, faces, TRAIN, VAL, tmp_path, resume=True)
+    other = Training(tiny, replace(RECIPE, epochs=1, lr=0.02))
+    with pytest.raises(ModelError, match=r"trained with lr = 0.01, not 0.02"):
+        fit(other, Faces(faces, TRAIN, VAL), tmp_path, resume=True)
     (tmp_path / "tiny.state.npz").write_bytes(b"PK damaged")
     with pytest.raises(ModelError, match=r"state.npz cannot be read: .*; delete it"):
-        fit(training, faces, TRAIN, VAL, tmp_path, resume=True)
+        fit(training, Faces(faces, TRAIN, VAL), tmp_path, resume=True)
+
+
+def test_stored_settings_keep_their_names(tiny: str, faces: Chips, tmp_path: Path) -> None:
+    training = Training(tiny, replace(RECIPE, epochs=1), crop_fraction=0.5)
+    fit(training, Faces(faces, TRAIN, VAL), tmp_path, data=[["a.zip", {}]])
+    with np.load(tmp_path / "tiny.state.npz") as state:
+        settings = json.loads(str(state["record"]))["settings"]
+    assert settings == {
+        "network": "tiny", "recipe": None, "seed": 1, "view": 0.5, "init": None, "teachers": [],
+        "epochs": 1, "steps": 0, "batch": 8, "optimizer": "adamw", "rate": 0.01,
+        "schedule": "cosine", "drops": [], "decay": 1e-4, "penalty": 0.0, "clip": 5.0,
+        "clip_of": "variable", "ema": 0.998, "age_weight": 1.0, "nodes_weight": 2.0,
+        "gender_weight": 40.0, "gender": "brier", "smoothing": 0.0, "focal": 0.0, "trust": 0.5,
+        "agreement": 0.0, "blends": 0.0, "dropout": 0.0, "balance": 0.3, "augmentation": "webcam",
+        "strength": 1.0, "freeze": [], "precision": "float32", "data": [["a.zip", {}]],
+        "weights of init and teachers": [],
+    }  # fmt: skip
 
 
 def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path: Path) -> None:
     training, found = Training(tiny, replace(RECIPE, epochs=1)), []
     for _ in range(2):
-        fit(training, faces, TRAIN, VAL, tmp_path)
+        fit(training, Faces(faces, TRAIN, VAL), tmp_path)
         found.append([path.name for path in (tmp_path / "events" / tiny).iterdir()])
     assert [len(names) for names in found] == [1, 1]
     assert found[0] != found[1]
 
 
-def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_path: Path) -> None:
+def test_the_best_epoch_is_the_first_with_the_lowest_val_error(
+    tmp_path: Path,
+) -> None:
     checkpoint = Checkpoint(tmp_path, "net", {})
     errors = [6.0, 5.0, 5.0, 7.0]
     checkpoint.rows = [{"epoch": k, "val_age_years_outside": e} for k, e in enumerate(errors)]
@@ -113,125 +129,57 @@ def test_the_best_epoch_has_the_least_val_error_the_earlier_of_two_alike(tmp_pat
     assert checkpoint.best_row["epoch"] == 1
 
 
-def test_the_order_of_an_epoch_depends_on_seed_and_number_alone(faces: Chips) -> None:
-    def batches(seed: int, balance: float) -> Batches:
-        wanted = targets(faces, ())
-        return Batches(
-            faces, TRAIN, InputSpec(size=8), 8, WEBCAM, seed, targets=wanted, balance=balance
-        )
-
-    one, other = batches(1, 0.0).stream(0), batches(1, 0.0).stream(2)
-    later = [next(one)[0] for _ in range(3 * 4)][2 * 4 :]  # of the third epoch, four batches each
-    for first, second in zip(later, other, strict=False):
-        np.testing.assert_array_equal(first, second[0])
-    order = batches(1, 0.0).order(0)
-    assert sorted(order) == TRAIN.tolist()
-    assert order.tolist() != batches(2, 0.0).order(0).tolist()
-    assert order.tolist() != batches(1, 0.0).order(1).tolist()
-    assert set(batches(1, 0.5).order(0)) < set(TRAIN.tolist())  # drawn with repetition
-
-
-def test_faces_shown_twice_are_two_crops_one_after_the_other(faces: Chips) -> None:
-    wanted = targets(faces, ())
-    twice = Batches(
-        faces, TRAIN, InputSpec(size=8), 8, WEBCAM, 1, targets=wanted, balance=0.0, twice=True
-    )
-    assert len(twice) == -(-len(TRAIN) // 4)
-    pixels, told = twice.made(twice.order(0), 0, 0)
-    assert len(pixels) == 8
-    np.testing.assert_array_equal(told["age"][::2], told["age"][1::2])
-    assert (pixels[::2] != pixels[1::2]).any(axis=(1, 2, 3)).all()
-
-
-def test_freezing_counts_the_layers_of_a_trunk() -> None:
-    pixels, image = keras.Input((4,), name="pixels"), keras.Input((4,), name="image")
-    features = keras.layers.Dense(3, name="b")(keras.layers.Dense(3, name="a")(pixels))
-    trunk = keras.Model(pixels, features, name="trunk")
-    model = keras.Model(image, keras.layers.Dense(1, name="head")(trunk(image)))
-    freeze(model, "2")  # the input and a
-    assert [w.path for w in model.trainable_weights] == [
-        "b/kernel", "b/bias", "head/kernel", "head/bias",
-    ]  # fmt: skip
-    freeze(model, "b")
-    assert [w.path for w in model.trainable_weights] == ["head/kernel", "head/bias"]
-    with pytest.raises(ModelError, match="no such layer"):
-        freeze(model, "c")
-    for every in ("999", "head"):
-        with pytest.raises(ModelError, match=f"--freeze {every}: nothing is left to train"):
-            freeze(model, every)
-
-
 def test_a_later_phase_that_trains_nothing_is_refused_at_once(
     tiny: str, faces: Chips, tmp_path: Path
 ) -> None:
     training = Training(tiny, replace(RECIPE, freeze=("features", "999")))
-    with pytest.raises(ModelError, match="--freeze 999: nothing is left to train of tiny"):
-        fit(training, faces, TRAIN, VAL, tmp_path)
+    with pytest.raises(ModelError, match="--freeze 999 leaves no layer of tiny to train"):
+        fit(training, Faces(faces, TRAIN, VAL), tmp_path)
     assert not (tmp_path / "tiny.csv").exists()
 
 
-def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
-    model = ssrnet.build()
-    freeze(model, "s_conv4")
-    before = [w.numpy().copy() for w in model.get_layer("x_bn1").weights]
-    model(np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)), training=True)
-    for old, now in zip(before, model.get_layer("x_bn1").weights, strict=True):
-        np.testing.assert_array_equal(old, now.numpy())
-
-
-def test_unknown_ages_are_no_band_of_their_own(faces: Chips) -> None:
-    low = np.repeat([20.0, 57.0, 0.0], (8, 2, 30)).astype(np.float32)
-    high = np.where(low == 0, np.float32(OLDEST), low)
-    aged = replace(faces, age_low=low, age_high=high)
-    chances = age_chances(aged, np.arange(40), 1.0)
-    assert chances[:8].sum() == pytest.approx(chances[8:10].sum())
-    assert chances[10:] == pytest.approx(chances[:10].mean())
-    counts = node_counts(Network("c3ae", {}, InputSpec(), (0.0, 50.0, 60.0)), aged, np.arange(40))
-    assert counts is not None
-    assert counts.tolist() == pytest.approx([8 * 0.6, 8 * 0.4 + 2 * 0.3, 2 * 0.7])
-
-
-def test_exact_ages_are_watched_and_brackets_where_there_are_none(faces: Chips) -> None:
+def test_val_errors_are_of_exact_ages_and_of_brackets_where_there_are_none(faces: Chips) -> None:
     rows = np.arange(4)
     high = faces.age_high.copy()
     high[[1, 2]] = [9, OLDEST]
-    assert watched(replace(faces, age_high=high), rows, {"age"}).tolist() == [0, 3]
+    assert validation_rows(replace(faces, age_high=high), rows, {"age"}).tolist() == [0, 3]
     high[[0, 3]] = [OLDEST, OLDEST]
-    assert watched(replace(faces, age_high=high), rows, {"age", "male"}).tolist() == [1]
+    assert validation_rows(replace(faces, age_high=high), rows, {"age", "male"}).tolist() == [1]
     high[1] = OLDEST
-    with pytest.raises(ModelError, match="no face whose age is known"):
-        watched(replace(faces, age_high=high), rows, {"age", "male"})
+    with pytest.raises(ModelError, match="no face of known age"):
+        validation_rows(replace(faces, age_high=high), rows, {"age", "male"})
 
 
-def test_where_no_age_is_learnt_faces_of_known_gender_are_watched(faces: Chips) -> None:
+def test_without_an_age_to_train_val_errors_are_of_known_genders(faces: Chips) -> None:
     rows, males = np.arange(4), np.array([*[0, nan, 1, nan], *faces.male[4:]], np.float32)
     unaged = replace(faces, age_high=np.full(40, OLDEST), age_low=np.zeros(40), male=males)
-    assert watched(unaged, rows, {"male"}).tolist() == [0, 2]
-    with pytest.raises(ModelError, match="no face whose gender is known"):
-        watched(unaged, np.array([1, 3]), {"male"})
+    assert validation_rows(unaged, rows, {"male"}).tolist() == [0, 2]
+    with pytest.raises(ModelError, match="no face of known gender"):
+        validation_rows(unaged, np.array([1, 3]), {"male"})
 
 
-def test_what_is_learnt_is_what_faces_or_teachers_tell_and_the_recipe_weighs(faces: Chips) -> None:
-    def told(chips: Chips, teachers: tuple[str, ...] = (), **changes: Any) -> set[str]:
-        training = Training("c3ae", replace(RECIPE, **changes), teachers=teachers)
-        return learnt(training, chips, np.arange(40))
+def test_outputs_with_a_target_and_a_loss_weight_are_trained(faces: Chips) -> None:
+    def outputs(chips: Chips, teachers: tuple[str, ...] = (), **changes: Any) -> set[str]:
+        loaded = tuple(load_teacher(name) for name in teachers)
+        training = Training("c3ae", replace(RECIPE, **changes), teachers=loaded)
+        return trained_outputs(training, chips, np.arange(40))
 
-    neither: dict[str, Any] = {"age_weight": 0.0, "nodes_weight": 0.0}
+    neither: dict[str, Any] = {"age_weight": 0.0, "age_bins_weight": 0.0}
     unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
-    assert told(faces) == {"age", "nodes", "male"}
-    assert told(faces, age_weight=0.0) == {"age", "nodes", "male"}  # of its classes
-    assert told(faces, nodes_weight=0.0) == {"age", "male"}
-    assert told(faces, **neither) == told(unaged) == {"male"}
-    assert told(unaged, ("faceres",)) == {"age", "nodes", "male"}
-    with pytest.raises(ModelError, match="nothing would be learnt: neither age nor gender is"):
-        told(replace(unaged, male=np.full(40, nan)))
+    assert outputs(faces) == {"age", "nodes", "male"}
+    assert outputs(faces, age_weight=0.0) == {"age", "nodes", "male"}  # by its bins
+    assert outputs(faces, age_bins_weight=0.0) == {"age", "male"}
+    assert outputs(faces, **neither) == outputs(unaged) == {"male"}
+    assert outputs(unaged, ("faceres",)) == {"age", "nodes", "male"}
+    with pytest.raises(ModelError, match="there is nothing to train: neither age nor gender is"):
+        outputs(replace(unaged, male=np.full(40, nan)))
 
 
-def test_a_training_of_gender_alone_watches_genders_and_chooses_by_them(
+def test_a_training_of_gender_alone_chooses_its_best_epoch_by_gender(
     tiny: str, faces: Chips, tmp_path: Path
 ) -> None:
     unaged = replace(faces, age_low=np.zeros(40), age_high=np.full(40, OLDEST))
-    found = fit(Training(tiny, replace(RECIPE, epochs=3)), unaged, TRAIN, VAL, tmp_path)
+    found = fit(Training(tiny, replace(RECIPE, epochs=3)), Faces(unaged, TRAIN, VAL), tmp_path)
     assert not any("years_outside" in name for name in found.rows[0])
     rights = [row["val_male_gender_accuracy"] for row in found.rows]
     assert found.best_row["epoch"] == rights.index(max(rights))
@@ -241,7 +189,7 @@ def test_curves_are_drawn_beside_the_table(tmp_path: Path) -> None:
     rows: list[dict[str, float]] = [
         {"epoch": k, "age_years_outside": 9 - k, "val_age_years_outside": 8 - k} for k in range(3)
     ]
-    save_curves(rows, rows[2], "net", tmp_path / "net.csv")
+    save_curves(rows, rows[2], "net", tmp_path / "net.png")
     assert (tmp_path / "net.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -253,7 +201,7 @@ import tensorflow as tf
 
 devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-from models.training import fit
+from models.training import fit, optimize
 from models import zoo
 from models.datasets.chips import Chips
 from models.training.recipes import Recipe
@@ -266,16 +214,16 @@ zoo.NETWORKS["tiny"] = zoo.Network("tiny", {}, InputSpec(size=8), TINY_NODES)
 chosen = fit.all_devices
 fit.all_devices = lambda: chosen("CPU")
 sizes = []
-outside = fit.years_outside
+outside = optimize.years_outside
 def years_outside(target, age):
     tf.py_function(lambda rows: sizes.append(len(rows)), [target], [])
     return outside(target, age)
-fit.years_outside = years_outside
+optimize.years_outside = years_outside
 ages = np.arange(12, dtype="f4")
 images, names = np.zeros((12, 128, 128, 3), np.uint8), np.full(12, "")
 chips = Chips(images, ages, ages, ages % 2, names, names, np.full(12, -1))
-training = fit.Training("tiny", Recipe(epochs=1, batch=8, precision="float32"))
-fit.fit(training, chips, np.arange(8), np.arange(8, 12), Path(sys.argv[1]))
+training = fit.Training("tiny", Recipe(epochs=1, batch_size=8, precision="float32"))
+fit.fit(training, fit.Faces(chips, np.arange(8), np.arange(8, 12)), Path(sys.argv[1]))
 print(sorted(sizes))
 """
 
@@ -284,4 +232,4 @@ def test_two_devices_share_every_batch(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
     root = Path(__file__).parents[3]
     found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines()[-1] == "[2, 2, 4, 4]"  # of 4 watched and 8 trained faces
+    assert found.stdout.splitlines()[-1] == "[2, 2, 4, 4]"  # of 4 val faces and 8 train faces

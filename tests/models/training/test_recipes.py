@@ -9,16 +9,17 @@ import pytest
 from models.crops.spec import CHIP, InputSpec
 from models.errors import ModelError
 from models.training.augment import AUGMENTATIONS, NONE, WEBCAM, random_crop
-from models.training.fit import optimizer, rate
-from models.training.recipes import PRESETS, Recipe, add_options, chosen, preset
+from models.training.optimize import learning_rate, make_optimizer
+from models.training.options import add_recipe, recipe_from
+from models.training.recipes import PRESETS, Recipe, preset
 from models.zoo import NETWORKS
 
 
 def recipe(*arguments: str) -> Recipe:
     parser = argparse.ArgumentParser()
     parser.add_argument("network")
-    add_options(parser)
-    return chosen(parser.parse_args(arguments))
+    add_recipe(parser)
+    return recipe_from(parser.parse_args(arguments))
 
 
 @pytest.mark.parametrize(
@@ -26,18 +27,81 @@ def recipe(*arguments: str) -> Recipe:
 )
 def test_ours_is_what_the_defaults_are(network: str, precision: str) -> None:
     ours = recipe(network)
-    assert (ours.epochs, ours.batch, ours.rate, ours.balance) == (40, 128, 2e-3, 0.3)
-    assert (ours.optimizer, ours.decay, ours.clip, ours.ema) == ("adamw", 1e-4, 5.0, 0.998)
-    assert (ours.gender, ours.age_weight, ours.gender_weight) == ("brier", 1.0, 40.0)
-    assert (AUGMENTATIONS[ours.augmentation], ours.trust) == (WEBCAM, 0.5)
+    assert (ours.epochs, ours.batch_size, ours.lr, ours.balance) == (40, 128, 2e-3, 0.3)
+    assert (ours.optimizer, ours.weight_decay, ours.clip_norm, ours.ema) == (
+        "adamw",
+        1e-4,
+        5.0,
+        0.998,
+    )
+    assert (ours.gender_loss, ours.age_weight, ours.gender_weight) == ("brier", 1.0, 40.0)
+    assert (AUGMENTATIONS[ours.augmentation], ours.distill_weight) == (WEBCAM, 0.5)
     assert ours.precision == precision
 
 
 def test_an_option_takes_the_place_of_the_presets() -> None:
     given = recipe("lmtcnn-1-1", "--preset", "lmtcnn", "--steps", "7", "--drops", "3", "5")
     assert (given.steps, given.drops) == (7, (3, 5))
-    assert given.penalty == pytest.approx(5e-6)
+    assert given.l2 == pytest.approx(5e-6)
     assert recipe("faceres", "--freeze", "pointwise3").freeze == ("pointwise3",)
+
+
+@pytest.mark.parametrize(
+    ("options", "drops"),
+    [
+        ("--preset ssrnet", (30, 60)),
+        ("--preset ssrnet --epochs 90", (30, 60)),
+        ("--preset ssrnet --epochs 45", (15, 30)),
+        ("--preset ssrnet --epochs 180", (60, 120)),
+        ("--preset ssrnet --epochs 10", (3, 7)),
+        ("--preset ssrnet --epochs 2", (1,)),  # both fall on the first epoch's end
+        ("--preset ssrnet --epochs 1", ()),
+        ("--preset ssrnet --steps 9000", (3000, 6000)),
+        ("--preset lmtcnn --epochs 10", (2, 4, 6, 8)),
+        ("--preset lmtcnn --steps 5000", (1000, 2000, 3000, 4000)),
+        ("--preset lmtcnn --epochs 10 --drops 9", (9,)),
+        ("--preset agendernet --epochs 35", (15, 30)),
+    ],
+)
+def test_a_presets_drops_move_in_proportion_to_the_length(
+    options: str, drops: tuple[int, ...]
+) -> None:
+    assert recipe("ssrnet-joint", *options.split()).drops == drops
+
+
+def test_without_drops_left_the_rate_is_constant() -> None:
+    short = recipe("ssrnet-joint", "--preset", "ssrnet", "--epochs", "1")
+    assert learning_rate(short, (0, 1), 10) == 1e-3
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(50, 5), (1000, 100), (5000, 500), (80_000, 500)])
+def test_the_warm_up_is_a_tenth_of_the_steps_500_at_most(steps: int, warmup: int) -> None:
+    cosine = learning_rate(Recipe(lr=2e-3), (0, 1), steps)
+    assert float(cosine(warmup)) == pytest.approx(2e-3)
+    assert float(cosine(warmup // 2)) < 2e-3 > float(cosine(warmup + steps // 10))
+
+
+def test_older_names_of_options_stay_valid() -> None:
+    older = (
+        "--batch 7 --rate 0.1 --decay 0.2 --penalty 0.3 --clip 4 --clip-of all --nodes-weight 3 "
+        "--gender absolute --smoothing 0.1 --trust 0.6 --agreement 0.7 --blends 0.8 --strength 0.9"
+    )
+    newer = (
+        "--batch-size 7 --lr 0.1 --weight-decay 0.2 --l2 0.3 --clip-norm 4 --clip-mode all "
+        "--age-bins-weight 3 --gender-loss absolute --label-smoothing 0.1 --distill-weight 0.6 "
+        "--consistency 0.7 --mixup 0.8 --magnitude 0.9"
+    )
+    assert recipe("c3ae", *older.split()) == recipe("c3ae", *newer.split())
+
+
+def test_settings_are_stored_by_their_older_names() -> None:
+    assert list(Recipe().stored()) == [
+        "epochs", "steps", "batch", "optimizer", "rate", "schedule", "drops", "decay", "penalty",
+        "clip", "clip_of", "ema", "age_weight", "nodes_weight", "gender_weight", "gender",
+        "smoothing", "focal", "trust", "agreement", "blends", "dropout", "balance", "augmentation",
+        "strength", "freeze", "precision",
+    ]  # fmt: skip
+    assert Recipe.current_names()["rate"] == "lr"
 
 
 def test_epochs_take_the_place_of_a_presets_steps() -> None:
@@ -49,17 +113,17 @@ def test_epochs_take_the_place_of_a_presets_steps() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ("--preset lmtcnn --epochs 3", "the --drops of lmtcnn are steps: give them in epochs"),
-        ("--preset ssrnet --steps 9000", "the --drops of ssrnet are epochs: give them in steps"),
-        ("--epochs 3 --steps 9000", "--epochs and --steps both say how long: give one of them"),
-        ("--preset lmtcnn --epochs 3 --steps 9", "--epochs and --steps both say how long"),
-        ("--drops 5 10", "--drops are of one schedule: add --schedule drops"),
-        ("--schedule drops", "--schedule drops: say where with --drops"),
-        ("--schedule drops --drops 60 30", "--drops: give them in ascending order, from 1 on"),
-        ("--schedule drops --drops 30 30", "--drops: give them in ascending order, from 1 on"),
-        ("--schedule drops --drops 0 30", "--drops: give them in ascending order, from 1 on"),
-        ("--focal 2", "--focal: ssrnet-joint has no classes of ages"),
-        ("--augmentation none --strength 2", "--strength is of an augmentation"),
+        ("--epochs 3 --steps 9000", "--epochs and --steps both set the length: remove one of them"),
+        ("--preset lmtcnn --epochs 3 --steps 9", "--epochs and --steps both set the length"),
+        ("--drops 5 10", "--drops works with --schedule drops alone: add that or remove --drops"),
+        ("--schedule drops", "--schedule drops needs --drops"),
+        ("--preset ssrnet --drops", "--schedule drops needs --drops"),
+        ("--schedule drops --drops 60 30", "--drops must be ascending and at least 1"),
+        ("--schedule drops --drops 30 30", "--drops must be ascending and at least 1"),
+        ("--schedule drops --drops 0 30", "--drops must be ascending and at least 1"),
+        ("--focal 2", "--focal: ssrnet-joint has no age bins: remove the option"),
+        ("--nodes-weight 2", "--age-bins-weight: ssrnet-joint has no age bins: remove the option"),
+        ("--augmentation none --strength 2", "--magnitude has no effect with --augmentation none"),
     ],
 )
 def test_options_that_contradict_are_refused(options: str, complaint: str) -> None:
@@ -90,78 +154,78 @@ def test_every_preset_suits_every_network() -> None:
 AUTHORS = {  # specs of the papers and their code: what a preset must not lose
     ("ssrnet", "ssrnet"): {
         "optimizer": "adam",
-        "rate": 1e-3,
+        "lr": 1e-3,
         "epochs": 90,
-        "batch": 128,
+        "batch_size": 128,
         "schedule": "drops",
         "drops": (30, 60),
         "age_weight": 1.0,
         "gender_weight": 1.0,
-        "gender": "absolute",
+        "gender_loss": "absolute",
         "dropout": 0.2,
         "augmentation": "ssrnet",
     },
     ("lmtcnn", "lmtcnn-1-1"): {
         "optimizer": "sgd",
-        "rate": 0.01,
+        "lr": 0.01,
         "steps": 50_000,
-        "batch": 128,
+        "batch_size": 128,
         "schedule": "drops",
         "drops": (10_000, 20_000, 30_000, 40_000),
-        "clip": 4.0,
-        "clip_of": "all",
+        "clip_norm": 4.0,
+        "clip_mode": "all",
         "age_weight": 0.0,
-        "nodes_weight": 1.0,
+        "age_bins_weight": 1.0,
         "gender_weight": 1.0,
-        "gender": "crossentropy",
+        "gender_loss": "crossentropy",
         "augmentation": "lmtcnn",
     },
     ("c3ae-v1", "c3ae"): {
         "optimizer": "adam",
-        "rate": 2e-3,
+        "lr": 2e-3,
         "epochs": 250,
-        "batch": 50,
+        "batch_size": 50,
         "schedule": "constant",
         "age_weight": 1.0,
-        "nodes_weight": 10.0,
+        "age_bins_weight": 10.0,
         "gender_weight": 30.0,
-        "gender": "crossentropy",
+        "gender_loss": "crossentropy",
         "focal": 2.0,
-        "smoothing": 0.0,
+        "label_smoothing": 0.0,
         "augmentation": "c3ae",
     },
     ("agendernet", "mobilenetv2"): {
         "optimizer": "adam",
-        "rate": 1e-3,
+        "lr": 1e-3,
         "epochs": 50,
-        "batch": 64,
+        "batch_size": 64,
         "schedule": "constant",
         "age_weight": 0.0,
-        "nodes_weight": 1.0,
+        "age_bins_weight": 1.0,
         "gender_weight": 1.0,
-        "gender": "crossentropy",
+        "gender_loss": "crossentropy",
         "augmentation": "none",
     },
 }
 AUTHORS["c3ae-v2", "c3ae"] = AUTHORS["c3ae-v1", "c3ae"] | {
     "epochs": 160,
-    "batch": 128,
+    "batch_size": 128,
     "schedule": "cosine",
-    "smoothing": 0.01,
+    "label_smoothing": 0.01,
 }
 AUTHORS["agendernet", "ssrnet-joint"] = AUTHORS["ssrnet", "ssrnet"] | {
     "epochs": 70,
-    "batch": 64,
+    "batch_size": 64,
     "augmentation": "none",
 }
 
 
 @pytest.mark.parametrize(("name", "network"), list(AUTHORS))
 def test_a_preset_is_what_the_authors_did(name: str, network: str) -> None:
-    wanted = AUTHORS[name, network]
+    theirs = AUTHORS[name, network]
     made = vars(preset(name, network))
-    assert {field: made[field] for field in wanted} == wanted
-    ours = ("decay", "ema", "balance", "blends", "agreement")
+    assert {field: made[field] for field in theirs} == theirs
+    ours = ("weight_decay", "ema", "balance", "mixup", "consistency")
     assert not any(made[field] for field in ours)
 
 
@@ -169,29 +233,31 @@ def test_phases_and_drops_are_those_of_agendernet() -> None:
     assert preset("agendernet", "mobilenetv2").freeze == ("130", "78")
     assert preset("agendernet", "inceptionv3").freeze == ("311", "165")
     joint = preset("agendernet", "ssrnet-joint")
-    assert (joint.epochs, joint.drops, joint.gender) == (70, (30, 60), "absolute")
+    assert (joint.epochs, joint.drops, joint.gender_loss) == (70, (30, 60), "absolute")
 
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    cosine = rate(Recipe(rate=2e-3), (0, 100), 10)
+    cosine = learning_rate(Recipe(lr=2e-3), (0, 100), 10)
     steps = [0, 100, 550, 1000]
     expected = [1e-4, 2e-3, 1e-3 * (1 + 0.01), 2e-5]
     assert [float(cosine(step)) for step in steps] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_rate_drops_at_epochs_or_at_steps() -> None:
-    by_epoch = rate(PRESETS["ssrnet"], (0, 90), 10)  # ten steps an epoch
+    by_epoch = learning_rate(PRESETS["ssrnet"], (0, 90), 10)  # ten steps an epoch
     rates = [float(by_epoch(step)) for step in (0, 300, 301, 601)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
-    by_step = rate(PRESETS["lmtcnn"], (0, 500), 100)
+    by_step = learning_rate(PRESETS["lmtcnn"], (0, 500), 100)
     assert float(by_step(40_001)) == pytest.approx(1e-6)
-    second = rate(PRESETS["ssrnet"], (45, 90), 10)  # a phase that begins after the first drop
+    second = learning_rate(
+        PRESETS["ssrnet"], (45, 90), 10
+    )  # a phase that begins after the first drop
     assert [float(second(step)) for step in (0, 150, 151)] == pytest.approx([1e-4, 1e-4, 1e-5])
-    assert rate(PRESETS["ssrnet"], (70, 90), 10) == pytest.approx(1e-5)
+    assert learning_rate(PRESETS["ssrnet"], (70, 90), 10) == pytest.approx(1e-5)
 
 
 def test_lmtcnn_clips_all_gradients_together_and_has_momentum() -> None:
-    made = optimizer(PRESETS["lmtcnn"], 0.01)
+    made = make_optimizer(PRESETS["lmtcnn"], 0.01)
     assert (made.global_clipnorm, made.clipnorm, made.momentum) == (4.0, None, 0.9)
     assert (made.use_ema, made.weight_decay) == (False, None)
 
