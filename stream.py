@@ -99,7 +99,7 @@ def run(chosen: Options) -> int:
     """Build the run, run it, report; the exit code."""
     from tqdm import tqdm
 
-    from demo.build import build, prepare_process
+    from demo.build import build_run, prepare_process
 
     def notify(event: "Event") -> None:
         if event.kind != "failed" or len(chosen.sources) > 1:  # the only one's comes last
@@ -107,7 +107,7 @@ def run(chosen: Options) -> int:
                 say(event.text)
 
     prepare_process()
-    with build(chosen, notify) as built:
+    with build_run(chosen, notify) as built:
         bar = tqdm(
             total=built.count,
             desc=", ".join(Path(source.name).name for source in built.sources)[:30],

@@ -11,7 +11,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from demo.api import analyze, analyze_photo
-    from demo.build import build, load_networks
+    from demo.build import build_run, load_networks
     from demo.display.overlay import annotate
     from demo.errors import UserError
     from demo.events import Event
@@ -39,7 +39,7 @@ __all__ = [
     "analyze",
     "analyze_photo",
     "annotate",
-    "build",
+    "build_run",
     "face_records",
     "frame_record",
     "load_networks",
@@ -50,7 +50,7 @@ __all__ = [
 
 _HOMES = {
     "demo.api": ("analyze", "analyze_photo"),
-    "demo.build": ("build", "load_networks"),
+    "demo.build": ("build_run", "load_networks"),
     "demo.display.overlay": ("annotate",),
     "demo.errors": ("UserError",),
     "demo.events": ("Event",),

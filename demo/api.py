@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from demo.build import Networks, build, load_networks
+from demo.build import Networks, build_run, load_networks
 from demo.errors import UserError
 from demo.events import Event, Notify
 from demo.faces.photo import PhotoPipeline
@@ -56,7 +56,7 @@ def analyze(
     if isinstance(source, int | str | Path):
         source = [source]
     chosen = replace(options, sources=tuple(map(_text, source)))
-    with build(chosen, notify, partial(_shared_networks, _network_options(chosen))) as run:
+    with build_run(chosen, notify, partial(_shared_networks, _network_options(chosen))) as run:
         analyses = iter(run.session)
         with closing(analyses):  # type: ignore[type-var]
             for analysis in analyses:

@@ -99,7 +99,7 @@ def prepare_process() -> None:
 
 
 @contextmanager
-def build(
+def build_run(
     options: Options,
     notify: Notify = ignore,
     networks: Callable[[bool], Networks] | None = None,

@@ -97,41 +97,49 @@ class Session:
                 self._notify(event)
             if self._max_frames is not None:
                 due = due[: self._max_frames - self.result.frames]
-            for feed, frame in due:
-                yield self._analyse(schedule.feeds.index(feed), frame, mosaic)
+            results = [self._analyse(schedule.feeds.index(feed), frame) for feed, frame in due]
+            for feed, analysis, _ in results:
+                mosaic.update(feed, analysis, self._caption(feed))
             picture = None
             if due or (schedule.lost and schedule.time >= repeat_at):
-                picture = self._picture(mosaic)
+                picture = self._draw(mosaic)
                 repeat_at = schedule.time + REPEAT_SECONDS
+            self._write(results, picture)
+            yield from (analysis for _, analysis, _ in results)
             watched = any(sink.realtime for sink in self._pictures)
             self.result.quit = playback.obey(picture if watched else None)
             if self.result.quit:
                 return
 
-    def _analyse(self, feed: int, frame: Frame, mosaic: Mosaic) -> Analysis:
-        """Take one frame through its pipeline into the sinks and the mosaic."""
+    def _analyse(self, feed: int, frame: Frame) -> tuple[int, Analysis, Timing]:
+        """Take one frame of a feed through its pipeline."""
         start = time.perf_counter()
         analysis = self._pipelines[feed].process(frame)
         processing = time.perf_counter() - start
         latency = time.monotonic() - frame.captured  # nan for files
-        timing = Timing(processing * 1e3, latency * 1e3)
-        for sink in self._sinks:
-            sink.write(analysis.frame, analysis.faces, timing)
-        caption = "" if self._sources[feed].photos else self.stopwatch.line
-        mosaic.update(feed, analysis, caption)
-        self.stopwatch.frame_done()
-        self.result.frames += 1
-        return analysis
+        return feed, analysis, Timing(processing * 1e3, latency * 1e3)
 
-    def _picture(self, mosaic: Mosaic) -> Frame | None:
-        """Draw the picture and give it to the sinks that want it; None where none does."""
-        wanting = [sink for sink in self._pictures if sink.wanted]
-        if not wanting:
+    def _caption(self, feed: int) -> str:
+        return "" if self._sources[feed].photos else self.stopwatch.line
+
+    def _draw(self, mosaic: Mosaic) -> Frame | None:
+        """The picture, if a sink wants it now."""
+        if not any(sink.wanted for sink in self._pictures):
             return None
         with self.stopwatch.stage("draw"):
-            picture = mosaic.picture()
-        for sink in wanting:
-            if picture:
-                with self.stopwatch.stage("show" if sink.realtime else "record"):
-                    sink.write(picture)
-        return picture
+            return mosaic.picture()
+
+    def _write(self, results: list[tuple[int, Analysis, Timing]], picture: Frame | None) -> None:
+        """Give the results and the picture to all sinks. They are complete up to the same frame
+        when Ctrl-C comes: nothing that takes long happens in between."""
+        for _, analysis, timing in results:
+            for sink in self._sinks:
+                sink.write(analysis.frame, analysis.faces, timing)
+            self.result.frames += 1
+            self.stopwatch.frame_done()
+        if picture is None:
+            return
+        for viewer in self._pictures:
+            if viewer.wanted:
+                with self.stopwatch.stage("show" if viewer.realtime else "record"):
+                    viewer.write(picture)

@@ -14,8 +14,8 @@ from demo import Options, UserError, analyze, analyze_photo, face_records, to_pa
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = """
 AgeStreamError Analysis Event Faces Frame ModelError Options PhotoPipeline Pipeline Settings
-UserError analyze analyze_photo annotate build face_records frame_record load_networks open_source
-to_pandas to_supervision
+UserError analyze analyze_photo annotate build_run face_records frame_record load_networks
+open_source to_pandas to_supervision
 """.split()
 
 

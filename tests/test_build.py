@@ -1,19 +1,19 @@
 import pickle
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from demo import build as module
 from demo.arguments import options, parser
-from demo.build import build, load_networks
+from demo.build import build_run, load_networks
+from demo.display.window import Window
 from demo.errors import UserError
 from demo.events import Event
 from demo.options import Options
+from demo.sources.video import VideoSource
 from models.errors import AgeStreamError
 from models.inference.estimator import Estimator
-
-module = import_module("demo.build")  # beside the function of this name in `demo`
 
 
 def chosen(*arguments: object) -> Options:
@@ -39,7 +39,7 @@ def test_a_run_is_built_run_and_reported(clip, tmp_path):
     log, summary = tmp_path / "a.jsonl", tmp_path / "a.json"
     events: list[Event] = []
     given = Options(sources=(str(clip),), log=log, summary=summary, max_frames=5)
-    with build(given, events.append) as run:
+    with build_run(given, events.append) as run:
         assert (run.title, run.photos, run.live, run.count) == (str(clip), False, False, 5)
         assert run.written == []
         assert run.session.run().frames == 5
@@ -60,7 +60,7 @@ def closed(monkeypatch) -> list[str]:
 
         return noting
 
-    for kind in (module.VideoSource, Estimator, module.Window):
+    for kind in (VideoSource, Estimator, Window):
         monkeypatch.setattr(kind, "close", noted(kind.__name__, kind.close))
     return names
 
@@ -72,13 +72,16 @@ def test_what_was_opened_is_closed_where_a_later_step_fails(clip, closed, monkey
 
     monkeypatch.setattr(module, step, fail)
     given = Options(sources=(str(clip), str(clip)), log=Path("a.jsonl"))
-    with pytest.raises(UserError, match=f"{step} failed"), build(given):
+    with pytest.raises(UserError, match=f"{step} failed"), build_run(given):
         pass
     assert sorted(closed) == ["Estimator", "VideoSource", "VideoSource"]
 
 
 def test_a_second_source_that_cannot_be_opened_closes_the_first(clip, closed):
-    with pytest.raises(UserError, match="no such file"), build(Options((str(clip), "none.mp4"))):
+    with (
+        pytest.raises(UserError, match="no such file"),
+        build_run(Options((str(clip), "none.mp4"))),
+    ):
         pass
     assert closed == ["VideoSource"]
 
@@ -86,7 +89,9 @@ def test_a_second_source_that_cannot_be_opened_closes_the_first(clip, closed):
 def test_networks_that_were_given_stay_open(clip, closed):
     networks = load_networks(Options(), photos=False)
     for _ in range(2):
-        with build(Options((str(clip),), max_frames=3), networks=lambda photos: networks) as run:
+        with build_run(
+            Options((str(clip),), max_frames=3), networks=lambda photos: networks
+        ) as run:
             assert run.session.run().frames == 3
     assert "Estimator" not in closed
     networks.estimator.close()
@@ -96,5 +101,5 @@ def test_networks_that_were_given_stay_open(clip, closed):
 def test_options_that_would_show_faces_before_they_are_covered_are_refused(clip, given):
     options = Options((str(clip),), anonymize="blur", **given)
     complaint = "--detect-every and --budget-ms would show"
-    with pytest.raises(AgeStreamError, match=complaint), build(options):
+    with pytest.raises(AgeStreamError, match=complaint), build_run(options):
         pass

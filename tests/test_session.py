@@ -1,6 +1,6 @@
 import math
 from collections.abc import Generator
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import pytest
@@ -108,6 +108,23 @@ def test_ctrl_c_anywhere_ends_the_run_and_closes_everything():
         result = Session([(LiveBesideFile(live=False), pipeline)], sinks=[sink]).run(progress)
         assert result.interrupted
         assert sink.closed == 1
+
+
+def test_ctrl_c_while_a_picture_is_drawn_leaves_all_outputs_at_the_same_frame(monkeypatch):
+    annotate, drawn = mosaic_module.annotate, []
+
+    def interrupted(*given: Any) -> np.ndarray:
+        drawn.append(given)
+        if len(drawn) == 5:
+            raise KeyboardInterrupt
+        return annotate(*given)
+
+    monkeypatch.setattr("demo.display.mosaic.annotate", interrupted)
+    sink, picture = Recorder(), Recorder()
+    inputs = [(LiveBesideFile(live=False), NoFaces())]
+    result = Session(inputs, sinks=[sink], pictures=[picture]).run()
+    assert result.interrupted
+    assert result.frames == len(sink.written) == len(picture.written) == 4
 
 
 def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop():
