@@ -15,7 +15,7 @@ from models.commands import INTERRUPTED
 if TYPE_CHECKING:
     from demo.build import Run
     from demo.events import Event
-    from demo.session import Result
+    from demo.session import Result, Session
 
 
 def say(line: str) -> None:
@@ -49,20 +49,27 @@ def _protect_stderr() -> None:
     sys.stderr = cast("TextIO", _LastingStderr(sys.stderr))
 
 
-def _hang_up(number: int, frame: object) -> None:
-    """End once, although shell and system may both report that the terminal is gone."""
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _handle_signals(session: "Session | None" = None) -> None:
+    """Let Ctrl-C, SIGTERM and the end of the terminal raise KeyboardInterrupt, in a session when
+    all of its outputs are at the same frame."""
+
+    def interrupt(number: int, frame: object) -> None:
+        if number not in (signal.SIGINT, signal.SIGTERM):  # shell and system both report a hang-up
+            signal.signal(number, signal.SIG_IGN)
+        if session is None or not session.defer_interrupt():
+            raise KeyboardInterrupt
+
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, interrupt)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 2 after a user's mistake or a failed source, 130 after Ctrl-C, SIGTERM or
     the end of the terminal."""
     _protect_stderr()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, _hang_up)
+    _handle_signals()
     try:
         return _guarded(options(parser(__doc__).parse_args(argv)))
     except KeyboardInterrupt:  # before the first frame, or a second one while closing
@@ -108,6 +115,7 @@ def run(chosen: Options) -> int:
 
     prepare_process()
     with build_run(chosen, notify) as built:
+        _handle_signals(built.session)
         bar = tqdm(
             total=built.count,
             desc=", ".join(Path(source.name).name for source in built.sources)[:30],

@@ -58,6 +58,8 @@ class Session:
         self.stopwatch = stopwatch or Stopwatch()
         self._max_frames, self._notify = max_frames, notify
         self.result = Result()
+        self._writing = False  # some sinks have the current frame, others not yet
+        self._ending = False  # the run ends after the current frame
 
     def run(self, progress: Callable[[], object] | None = None) -> Result:
         """Work until all sources end, `max_frames` are done, the viewer quits or Ctrl-C is pressed;
@@ -70,6 +72,13 @@ class Session:
             except KeyboardInterrupt:
                 self.result.interrupted = True
         return self.result
+
+    def defer_interrupt(self) -> bool:
+        """Whether a signal handler can leave the interrupt to the session: sinks are being written,
+        and the run ends once all have the same frame. Otherwise raise KeyboardInterrupt."""
+        deferred = self._writing and not self._ending
+        self._ending |= deferred
+        return deferred
 
     def __iter__(self) -> Iterator[Analysis]:
         """The same as a generator of analyses, in which Ctrl-C is raised."""
@@ -105,6 +114,8 @@ class Session:
                 picture = self._draw(mosaic)
                 repeat_at = schedule.time + REPEAT_SECONDS
             self._write(results, picture)
+            if self._ending:
+                raise KeyboardInterrupt
             yield from (analysis for _, analysis, _ in results)
             watched = any(sink.realtime for sink in self._pictures)
             self.result.quit = playback.obey(picture if watched else None)
@@ -130,13 +141,14 @@ class Session:
             return mosaic.picture()
 
     def _write(self, results: list[tuple[int, Analysis, Timing]], picture: Frame | None) -> None:
-        """Give the results and the picture to all sinks. They are complete up to the same frame
-        when Ctrl-C comes: nothing that takes long happens in between."""
+        """Give the results and the picture to all sinks."""
+        self._writing = True
         for _, analysis, timing in results:
             for sink in self._sinks:
                 sink.write(analysis.frame, analysis.faces, timing)
             self.result.frames += 1
             self.stopwatch.frame_done()
+        self._writing = False  # a full disk may block a recorder, and Ctrl-C must end that
         if picture is None:
             return
         for viewer in self._pictures:

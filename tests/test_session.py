@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from demo.display import mosaic as mosaic_module
+from demo.display.overlay import annotate
 from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Analysis, Faces, Frame, NoFrame, Timing
@@ -111,13 +112,13 @@ def test_ctrl_c_anywhere_ends_the_run_and_closes_everything():
 
 
 def test_ctrl_c_while_a_picture_is_drawn_leaves_all_outputs_at_the_same_frame(monkeypatch):
-    annotate, drawn = mosaic_module.annotate, []
+    original, drawn = annotate, []
 
     def interrupted(*given: Any) -> np.ndarray:
         drawn.append(given)
         if len(drawn) == 5:
             raise KeyboardInterrupt
-        return annotate(*given)
+        return original(*given)
 
     monkeypatch.setattr("demo.display.mosaic.annotate", interrupted)
     sink, picture = Recorder(), Recorder()
@@ -125,6 +126,24 @@ def test_ctrl_c_while_a_picture_is_drawn_leaves_all_outputs_at_the_same_frame(mo
     result = Session(inputs, sinks=[sink], pictures=[picture]).run()
     assert result.interrupted
     assert result.frames == len(sink.written) == len(picture.written) == 4
+
+
+def test_an_interrupt_while_sinks_are_written_waits_until_all_have_the_frame():
+    class Interrupted(Recorder):
+        def write(self, *given: Any) -> None:
+            super().write(*given)
+            if len(self.written) == 5:
+                deferred.append(session.defer_interrupt())
+                deferred.append(session.defer_interrupt())  # a second one is not deferred
+
+    deferred: list[bool] = []
+    first, second, picture = Interrupted(), Recorder(), Recorder()
+    inputs = [(LiveBesideFile(live=False), NoFaces())]
+    session = Session(inputs, sinks=[first, second], pictures=[picture])
+    assert not session.defer_interrupt()
+    assert session.run().interrupted
+    assert deferred == [True, False]
+    assert [len(sink.written) for sink in (first, second, picture)] == [5, 5, 5]
 
 
 def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop():
