@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from demo.build import Networks, build_run, load_networks
+from demo.build import Networks, build_run, crop_spec, load_networks
 from demo.errors import UserError
 from demo.events import Event, Notify
 from demo.faces.photo import PhotoPipeline
@@ -56,11 +56,10 @@ def analyze(
     if isinstance(source, int | str | Path):
         source = [source]
     chosen = replace(options, sources=tuple(map(_text, source)))
-    with build_run(chosen, notify, partial(_shared_networks, _network_options(chosen))) as run:
-        analyses = iter(run.session)
-        with closing(analyses):  # type: ignore[type-var]
-            for analysis in analyses:
-                yield analysis.frame, analysis.faces
+    networks = partial(_shared_networks, _network_options(chosen))
+    with build_run(chosen, notify, networks) as run, closing(iter(run.session)) as analyses:
+        for analysis in analyses:
+            yield analysis.frame, analysis.faces
 
 
 def analyze_photo(photo: np.ndarray | str | Path, options: Options = DEFAULTS) -> Faces:
@@ -82,7 +81,9 @@ def analyze_photo(photo: np.ndarray | str | Path, options: Options = DEFAULTS) -
             f"{image.dtype}"
         )
     networks = _shared_networks(_network_options(options), photos=True)
-    return PhotoPipeline(*networks).process(Frame(image, 0, 0.0, "photo")).faces
+    spec = crop_spec(options, networks.estimator.manifest)
+    pipeline = PhotoPipeline(*networks, spec=spec)
+    return pipeline.process(Frame(image, 0, 0.0, "photo")).faces
 
 
 def _text(source: int | str | Path) -> str:

@@ -119,7 +119,7 @@ def build_run(
     """
     with ExitStack() as stack:
         manifest = load_model(options)
-        spec = _crop_spec(options, manifest)
+        spec = crop_spec(options, manifest)
         sources = _open_sources(options, stack)
         if networks:
             used = networks(sources[0].photos)
@@ -160,7 +160,9 @@ def load_networks(options: Options, photos: bool) -> Networks:
     return Networks(detector, Estimator(load_model(options), choose_device(options.device)))
 
 
-def _crop_spec(options: Options, manifest: Manifest) -> InputSpec:
+def crop_spec(options: Options, manifest: Manifest) -> InputSpec:
+    """The crops of the network, with the margin of the options. Raises UserError where the network
+    has no margin."""
     spec = manifest.input
     if options.margin is not None:
         spec = replace(spec, margin=options.margin)

@@ -1,7 +1,7 @@
 """The loop of a run: frames from the sources, through their pipelines, to sinks and pictures."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,7 +80,7 @@ class Session:
         self._ending |= deferred
         return deferred
 
-    def __iter__(self) -> Iterator[Analysis]:
+    def __iter__(self) -> Generator[Analysis]:
         """The same as a generator of analyses, in which Ctrl-C is raised."""
         with self._opened() as loop:
             yield from loop
@@ -143,12 +143,14 @@ class Session:
     def _write(self, results: list[tuple[int, Analysis, Timing]], picture: Frame | None) -> None:
         """Give the results and the picture to all sinks."""
         self._writing = True
-        for _, analysis, timing in results:
-            for sink in self._sinks:
-                sink.write(analysis.frame, analysis.faces, timing)
-            self.result.frames += 1
-            self.stopwatch.frame_done()
-        self._writing = False  # a full disk may block a recorder, and Ctrl-C must end that
+        try:
+            for _, analysis, timing in results:
+                for sink in self._sinks:
+                    sink.write(analysis.frame, analysis.faces, timing)
+                self.result.frames += 1
+                self.stopwatch.frame_done()
+        finally:
+            self._writing = False  # a full disk may block a recorder, and Ctrl-C must end that
         if picture is None:
             return
         for viewer in self._pictures:

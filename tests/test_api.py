@@ -51,6 +51,15 @@ def test_a_video_gives_frames_and_faces(clip):
     assert all(sorted(ids) == [1, 2] for _, ids in given)
 
 
+def test_the_margin_counts_for_photos_as_on_the_command_line(astronaut, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut)
+    options = Options(margin=0.2)
+    ((_, expected),) = analyze(tmp_path, options)
+    ages = analyze_photo(astronaut, options).ages
+    np.testing.assert_array_equal(ages, expected.ages)
+    assert (ages != analyze_photo(astronaut).ages).all()
+
+
 def test_photos_are_arrays_or_paths(astronaut, tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), astronaut)

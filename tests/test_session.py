@@ -1,6 +1,5 @@
 import math
-from collections.abc import Generator
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -149,7 +148,7 @@ def test_an_interrupt_while_sinks_are_written_waits_until_all_have_the_frame():
 def test_an_iteration_that_is_left_closes_everything_and_ctrl_c_reaches_its_loop():
     sink = Recorder()
     session = Session([(LiveBesideFile(live=False), NoFaces())], sinks=[sink])
-    analyses = cast("Generator[Analysis, None, None]", iter(session))
+    analyses = iter(session)
     assert next(analyses).faces is NO_FACES
     analyses.close()
     assert (sink.opened, sink.closed) == (1, 1)
@@ -184,6 +183,8 @@ def test_a_sink_that_fails_ends_the_run_and_the_others_are_closed():
             raise UserError("disk full")
 
     sinks = [Recorder(), Full()]
+    session = Session([(LiveBesideFile(live=False), NoFaces())], sinks=sinks)
     with pytest.raises(UserError, match="disk full"):
-        Session([(LiveBesideFile(live=False), NoFaces())], sinks=sinks).run()
+        session.run()
     assert [sink.closed for sink in sinks] == [1, 1]
+    assert not session.defer_interrupt()
