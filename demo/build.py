@@ -21,9 +21,11 @@ from demo.faces.settings import Settings
 from demo.options import Options
 from demo.session import FramePipeline, Session
 from demo.sinks.audio import audio_of
+from demo.sinks.base import Sink
 from demo.sinks.log import Log
 from demo.sinks.photos import PhotoRecorder
 from demo.sinks.summary import Summary
+from demo.sinks.uncovered import UncoveredWarning
 from demo.sinks.video import VideoRecorder
 from demo.sources.base import Source
 from demo.sources.open import open_source
@@ -138,7 +140,7 @@ def build_run(
             notify(Event("warning", text))
         session = Session(
             list(zip(sources, pipelines, strict=True)),
-            sinks=[sink for sink in (outputs.log, outputs.summary) if sink],
+            sinks=_sinks(options, sources, outputs, notify),
             pictures=[sink for sink in (outputs.recorder, window) if sink],
             controls=[window] if window else [],
             stopwatch=stopwatch,
@@ -227,6 +229,15 @@ def _outputs(
     )
     window = _window(f"AgeStream - {names}", notify, stack) if options.display else None
     return Outputs(recorder, log, summary), window
+
+
+def _sinks(
+    options: Options, sources: Sequence[Source], outputs: Outputs, notify: Notify
+) -> list[Sink]:
+    sinks: list[Sink] = [sink for sink in (outputs.log, outputs.summary) if sink]
+    if options.anonymize:
+        sinks.append(UncoveredWarning(sources[0].photos, notify))
+    return sinks
 
 
 def _recorder(

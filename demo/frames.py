@@ -17,6 +17,8 @@ class Frame:
     time: float  # seconds since the start of the source; with several live sources, of the run
     source: str  # name of the source, without passwords; in a folder of photos, the photo's path
     captured: float = float("nan")  # time.monotonic() of its capture; nan for files
+    shot: int = 1  # from 1; a cut in edited video begins the next one. A pipeline counts them
+    last: bool = False  # no frame of its source follows, as far as that is known
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CORNERS = ["x1", "y1", "x2", "y2"]
 ESTIMATES = ["age", "age_low", "age_high", "male"]
-CSV_COLUMNS = ["source", "frame", "time", "id", *CORNERS, "score", *ESTIMATES]
+CSV_COLUMNS = ["source", "frame", "time", "id", *CORNERS, "score", *ESTIMATES, "shot"]
 
 
 def face_records(faces: Faces) -> list[dict[str, Any]]:
@@ -51,12 +51,13 @@ def frame_record(frame: Frame, faces: Faces) -> dict[str, Any]:
     >>> frame, faces = next(analyze("assets/demo.mp4"))
     >>> record = frame_record(frame, faces)
     >>> list(record), record["time"], len(record["faces"])
-    (['source', 'frame', 'time', 'faces'], 0.0, 2)
+    (['source', 'frame', 'time', 'shot', 'faces'], 0.0, 2)
     """
     return {
         "source": frame.source,
         "frame": frame.index,
         "time": round(frame.time, 4),
+        "shot": frame.shot,
         "faces": face_records(faces),
     }
 
@@ -66,7 +67,11 @@ def csv_rows(frame: Frame, faces: Faces) -> list[list[Any]]:
     record = frame_record(frame, faces)
     frame_columns = [record["source"], record["frame"], record["time"]]
     return [
-        [*frame_columns, face["id"], *face["box"], face["score"], *(face[k] for k in ESTIMATES)]
+        [
+            *(*frame_columns, face["id"], *face["box"], face["score"]),
+            *(face[k] for k in ESTIMATES),
+            frame.shot,
+        ]
         for face in record["faces"]
     ]
 

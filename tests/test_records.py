@@ -43,7 +43,7 @@ def test_a_face_is_a_dict_of_plain_rounded_values():
 
 def test_a_frame_is_a_dict_of_its_faces():
     record = frame_record(FRAME, two_faces())
-    assert list(record) == ["source", "frame", "time", "faces"]
+    assert list(record) == ["source", "frame", "time", "shot", "faces"]
     assert (record["source"], record["frame"], record["time"]) == ("clip", 7, 0.28)
     assert record["faces"] == face_records(two_faces())
     assert frame_record(FRAME, two_faces()[:0])["faces"] == []
@@ -52,9 +52,9 @@ def test_a_frame_is_a_dict_of_its_faces():
 def test_a_row_per_face_has_the_columns_of_the_csv_log():
     rows = csv_rows(FRAME, two_faces())
     assert " ".join(CSV_COLUMNS) == (
-        "source frame time id x1 y1 x2 y2 score age age_low age_high male"
+        "source frame time id x1 y1 x2 y2 score age age_low age_high male shot"
     )
     assert rows == [
-        ["clip", 7, 0.28, 3, 1.0, 2.0, 30.0, 40.0, 0.99, 31.26, 24.5, 40.0, 0.25],
-        ["clip", 7, 0.28, -1, 5.0, 6.0, 7.0, 8.0, 0.9, None, None, None, None],
+        ["clip", 7, 0.28, 3, 1.0, 2.0, 30.0, 40.0, 0.99, 31.26, 24.5, 40.0, 0.25, 1],
+        ["clip", 7, 0.28, -1, 5.0, 6.0, 7.0, 8.0, 0.9, None, None, None, None, 1],
     ]

@@ -95,6 +95,11 @@ class Sort:
         """Delete every track; later ids continue the count."""
         self._tracks = []
 
+    def keep(self, mask: np.ndarray) -> None:
+        """Delete the tracks outside of a mask (T,) bool over the rows of `tracks`; later ids
+        continue the count."""
+        self._tracks = [track for track, kept in zip(self._tracks, mask, strict=True) if kept]
+
     def rescale(self, factor: np.ndarray) -> None:
         """Continue in frames of another size, `factor` (2,) times as wide and high."""
         for track in self._tracks:

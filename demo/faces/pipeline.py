@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from demo.faces.anonymize import Anonymizer
+from demo.faces.cuts import CutDetector, still_there
 from demo.faces.detectors import Detector
 from demo.faces.load import LoadController
 from demo.faces.quality import qualities, sharpness
@@ -72,6 +73,7 @@ class Pipeline:
         self._spec = spec or estimator.input
         self._settings = settings or Settings()
         self._stopwatch = stopwatch or Stopwatch()
+        self._cuts = CutDetector()
         self._tracker = Sort()
         self._reid = MotionReid()
         self._smoother = LabelSmoother(estimator.calibration)
@@ -84,14 +86,17 @@ class Pipeline:
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._frames = 0  # since the start
-        self._unbroken = 0  # frames since the start or the last gap
+        self._unbroken = 0  # frames since the start, the last gap or the last cut
+        self._shot = 1
 
     def process(self, frame: Frame) -> Analysis:
-        """The frame with its faces; ages and genders are nan until enough crops were seen. With
+        """The frame, with the number of its shot, and its faces; ages and genders are nan until
+        enough crops were seen. The last frame of a source waits for its own crops. With
         `Settings.anonymize`, the returned frame is a copy with covered heads."""
         watch, start = self._stopwatch, time.perf_counter()
         self._follow_time(frame.time)
         self._follow_size(frame.image)
+        self._follow_cuts(frame.image)
         self._tracker.predict()
         with watch.stage("detect"):
             search = self._next_search()
@@ -105,10 +110,14 @@ class Pipeline:
             self._smoother.doubt(returned)
             self._add_predictions()
             self._submit(frame.image, faces[self._to_estimate(ids)])
-            faces = replace(faces, **self._smoother.labels(ids)._asdict())
+            if frame.last:
+                self._add_predictions()
+            labels = self._smoother.labels(ids, final=frame.last)
+            faces = replace(faces, **labels._asdict())
         self._smoother.forget(self._reid.forget(tracks.ids.tolist(), frame.time))
         coasting = tracks.boxes[tracks.time_since_update > 0]
-        analysis = Analysis(frame, faces, np.vstack([unsure, coasting]), search)
+        candidates = np.vstack([unsure, coasting])
+        analysis = Analysis(replace(frame, shot=self._shot), faces, candidates, search)
         if self._anonymizer:
             with watch.stage("cover"):
                 analysis = self._anonymizer.cover(analysis)
@@ -160,6 +169,17 @@ class Pipeline:
             self._tracker.rescale(shape / self._shape)
             self._reid.rescale(shape / self._shape)
         self._shape = shape
+
+    def _follow_cuts(self, image: np.ndarray) -> None:
+        """After a cut, keep only the tracks whose face is plainly still there, and start anew."""
+        before = self._cuts.frame_before_cut(image)
+        if before is None:
+            return
+        kept = still_there(before, image, self._tracker.tracks.boxes)
+        self._tracker.keep(kept)
+        self._reid.end_shot(self._tracker.tracks.ids.tolist())
+        self._unbroken = 0
+        self._shot += 1
 
     def _next_search(self) -> Search:
         if self._anonymizer:

@@ -80,6 +80,13 @@ class MotionReid:
             seen.centre, seen.speed = seen.centre * factor, seen.speed * factor
             seen.height *= factor[1]
 
+    def end_shot(self, living: Iterable[int]) -> None:
+        """Let nobody return who has no living track: after a cut, somebody else is there."""
+        living = set(living)
+        self._person_of = {t: person for t, person in self._person_of.items() if t in living}
+        here = set(self._person_of.values())
+        self._seen = {person: seen for person, seen in self._seen.items() if person in here}
+
     def forget(self, living: Iterable[int], seconds: float) -> set[int]:
         """Drop people who can no longer return and have no living track; returns the other ids."""
         living = set(living)

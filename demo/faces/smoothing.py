@@ -132,8 +132,9 @@ class LabelSmoother:
         """Number of crops (N,) that were added for these ids."""
         return np.array([self._people.get(track, NOBODY).crops for track in ids.tolist()], int)
 
-    def labels(self, ids: np.ndarray) -> Labels:
-        """Labels of these ids (N,); nan until enough good crops were added.
+    def labels(self, ids: np.ndarray, final: bool = False) -> Labels:
+        """Labels of these ids (N,); nan until enough good crops were added, or if `final`, until
+        any was added: there will be no more.
 
         A range is the calibrated error of the network, widened by the uncertainty of the running
         mean, which shrinks as crops add up (root of the sum of squares).
@@ -141,8 +142,11 @@ class LabelSmoother:
         ages, male_probs, noise = np.full((3, len(ids)), np.nan, np.float32)
         for row, track in enumerate(ids.tolist()):
             person = self._people.get(track)
-            if person is not None and person.weight >= LABEL_WEIGHT:
-                ages[row], male_probs[row], noise[row] = person.age, person.shown_male, person.noise
+            if person is None or person.weight <= 0:
+                continue
+            if final or person.weight >= LABEL_WEIGHT:
+                male = person.male if final and person.is_male is None else person.shown_male
+                ages[row], male_probs[row], noise[row] = person.age, male, person.noise
         low, high = age_range(self._calibration, ages)
         low = np.maximum(ages - np.hypot(ages - low, noise), 0.0)
         return Labels(ages, male_probs, low, ages + np.hypot(high - ages, noise))

@@ -1,6 +1,6 @@
 """The plots of a summary's page, as inline SVG."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from demo.sinks.words import AGE_BAR_YEARS, GENDERS, clock, person_text
@@ -9,13 +9,13 @@ CHART_WIDTH, CHART_HEIGHT = 960, 180  # pixels; presence bars are as high as the
 LEFT, RIGHT, TOP, AXIS = 120, 34, 16, 26  # pixels: margins, and the height of the axis below
 ROW = 22  # pixels, of a presence bar
 TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
-MAX_TIME_LINES, MAX_COUNT_LINES = 10, 5
+MAX_TIME_LINES, MAX_COUNT_LINES, MAX_CUT_LINES = 10, 5, 200
 
 
-def presence_bars(people: list[dict[str, Any]], seconds: float) -> str:
-    """One row per person, a bar for each time in view."""
+def presence_bars(people: list[dict[str, Any]], seconds: float, cuts: Sequence[float] = ()) -> str:
+    """One row per person, a bar for each time in view, and a dashed line for each cut."""
     bottom = ROW * len(people)
-    parts = list(_time_axis(seconds, bottom))
+    parts = [*_time_axis(seconds, bottom), *_cut_lines(cuts, seconds, bottom)]
     for row, person in enumerate(people):
         top = ROW * row
         parts.append(_text(LEFT - 10, top + 15, f"{person['id']} · {person_text(person)}", "end"))
@@ -96,6 +96,18 @@ def _time_axis(seconds: float, bottom: float) -> Iterator[str]:
         x = _x(second, seconds)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{bottom}"/>'
         yield _text(x, bottom + 17, clock(second), "middle", soft=True)
+
+
+def _cut_lines(cuts: Sequence[float], seconds: float, bottom: float) -> Iterator[str]:
+    """Dashed vertical lines at the cuts; none where they would be a gray area."""
+    if len(cuts) > MAX_CUT_LINES:
+        return
+    for second in cuts:
+        x = _x(second, seconds)
+        yield (
+            f'<line class="cut" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{bottom}">'
+            f"<title>cut at {clock(second)}</title></line>"
+        )
 
 
 def _count_step(high: int) -> int:

@@ -30,6 +30,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .cards b { display: block; font-size: 25px; line-height: 1.25 }
 .wide { overflow-x: auto } svg { width: 100%; min-width: 800px; height: auto; display: block }
 svg text { font-size: 12px; fill: var(--ink) } line { stroke: var(--line) }
+line.cut { stroke: var(--soft); stroke-dasharray: 3 3 } .key i.cut { width: 0; border-radius: 0;
+  border-left: 2px dashed var(--soft) }
 .female { fill: var(--female) } .male { fill: var(--male) } .unknown { fill: var(--unknown) }
 .key { font-size: 13px; white-space: nowrap } .key i { display: inline-block; width: 11px;
   height: 11px; border-radius: 3px; margin: 0 5px 0 14px } .key i:first-child { margin-left: 0 }
@@ -57,6 +59,8 @@ def _cards(record: dict[str, Any]) -> str:
     cards = [(str(record["people_seen"]), f"{named(record['people_seen'], 'person')} seen")]
     if record["seconds"]:
         cards.append((clock(record["seconds"]), "watched"))
+    if record["cut_count"]:
+        cards.append((str(record["cut_count"]), named(record["cut_count"], "cut")))
     if record["busiest"]:
         first = record["busiest"][0]
         cards.append((str(first["faces"]), f"most faces at once, at {clock(first['from'])}"))
@@ -85,7 +89,8 @@ def _sections(record: dict[str, Any]) -> list[str]:
     sections = []
     for source, theirs in _by_source(shown):
         title = f"Time in view{source}{_left_out(len(shown), count)}"
-        sections.append(_section(title, presence_bars(theirs, seconds), _key()))
+        cuts = [c["time"] for c in record["cuts"] if c["source"] == theirs[0]["source"]]
+        sections.append(_section(title, presence_bars(theirs, seconds, cuts), _key(bool(cuts))))
     if seconds:
         over_time = record["faces_over_time"]
         note = _note(f"line: maximum, area: mean, per {_length(over_time['width'])}")
@@ -127,9 +132,10 @@ def _note(text: str) -> str:
     return f' <span class="soft">· {text}</span>'
 
 
-def _key() -> str:
+def _key(cuts: bool = False) -> str:
     colours = "".join(f'<i style="background:var(--{gender})"></i>{gender}' for gender in GENDERS)
-    return f'<span class="key soft">{colours}</span>'
+    dashes = '<i class="cut"></i>cut' if cuts else ""
+    return f'<span class="key soft">{colours}{dashes}</span>'
 
 
 def _section(title: str, content: str, key: str = "") -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from demo.errors import UserError
 from demo.frames import Faces, Frame, Timing
+from demo.sinks.cuts import Cuts
 from demo.sinks.histograms import TimeHistogram
 from demo.sinks.page import page
 from demo.sinks.paths import check_file
@@ -47,7 +48,7 @@ class Summary:
         self._dropped = dropped
         self._started = datetime.now().astimezone()
         self.frames = 0
-        self._presence = Presence(max_people)
+        self._presence, self._cuts = Presence(max_people), Cuts()
         self._processing, self._latency = TimeHistogram(), TimeHistogram()
 
     def __enter__(self) -> Self:
@@ -68,6 +69,7 @@ class Summary:
             self._presence.add_photo(faces)
         else:
             self._presence.add(frame, faces)
+            self._cuts.add(frame)
 
     @property
     def written(self) -> bool:
@@ -102,6 +104,8 @@ class Summary:
             "people_seen": presence.count,
             "people": [person.record() for person in presence.people],
             "ages": presence.ages().record(),
+            "cut_count": self._cuts.count,
+            "cuts": self._cuts.record(),
             "busiest": [] if self._photos else presence.timeline.busiest(),
             "faces_over_time": presence.timeline.record(presence.duration),
         }
@@ -126,7 +130,10 @@ def summary_lines(record: dict[str, Any]) -> list[str]:
     count, dropped = record["people_seen"], some(record["dropped"], "frame")
     if record["photos"]:
         return [f"{some(count, 'face')} in {some(record['frames'], 'photo')}"]
-    lines = [f"{some(count, 'person')} seen in {clock(record['seconds'])}"]
+    seen = f"{some(count, 'person')} seen in {clock(record['seconds'])}"
+    if record["cut_count"]:
+        seen += f", with {some(record['cut_count'], 'cut')}"
+    lines = [seen]
     lines += _people_lines(record["people"], count)
     if record["busiest"]:
         moments = (f"{clock(b['from'])} ({some(b['faces'], 'face')})" for b in record["busiest"])

@@ -260,3 +260,11 @@ def test_no_frame_is_painted_on(detector, two_people, anonymize):
         analysis = pipeline.process(Frame(image, 0, 0.0, "clip"))
         assert len(analysis.faces) == 2
         assert (analysis.frame.image is image) == (anonymize is None)
+
+
+def test_the_last_frame_of_a_source_waits_for_its_own_crops(two_people):
+    pipeline = Pipeline(DETECTORS["mtcnn"](24, True), ByBrightness())
+    only = pipeline.process(replace(frames(two_people, 1)[0], last=True)).faces
+    assert only.ids.tolist() == [1, 2]
+    assert np.isfinite(only.ages).all()
+    assert (only.male_probs == np.float32(0.8)).all()

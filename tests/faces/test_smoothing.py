@@ -181,3 +181,14 @@ def test_without_a_calibration_there_is_no_range():
     for _ in range(3):
         feed(smoother, 30.0, 0.9)
     assert np.isnan(smoother.labels(np.array([1])).age_low).all()
+
+
+def test_the_last_labels_of_a_source_count_the_crops_that_there_are():
+    smoother = LabelSmoother()
+    one = np.array([1])
+    smoother.add(one, np.array([30.0]), np.array([0.9]), np.array([0.8]), 0)
+    assert np.isnan(smoother.labels(one).ages).all()
+    final = smoother.labels(one, final=True)
+    assert (final.ages[0], final.male_probs[0]) == (np.float32(30.0), np.float32(0.9))
+    smoother.add(np.array([2]), np.array([30.0]), np.array([0.9]), np.array([0.0]), 0)
+    assert np.isnan(smoother.labels(np.array([2]), final=True).ages).all()

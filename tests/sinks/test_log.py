@@ -29,6 +29,7 @@ def test_a_json_log_has_one_object_a_frame(tmp_path):
         "source": "clip",
         "frame": 0,
         "time": 0.0,
+        "shot": 1,
         "faces": [
             {"id": 3, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.99}
             | {"age": 31.26, "age_low": 24.5, "age_high": 40.0, "male": 0.25},
@@ -36,7 +37,7 @@ def test_a_json_log_has_one_object_a_frame(tmp_path):
             | {"age": None, "age_low": None, "age_high": None, "male": None},
         ],
     }
-    assert second == {"source": "clip", "frame": 1, "time": 0.1, "faces": []}
+    assert second == {"source": "clip", "frame": 1, "time": 0.1, "shot": 1, "faces": []}
 
 
 def test_a_csv_log_has_one_row_a_face(tmp_path):
@@ -45,8 +46,9 @@ def test_a_csv_log_has_one_row_a_face(tmp_path):
         log.write(frame(0), two_faces(), TIMING)
     header, *rows = csv.reader(path.open())
     assert header == CSV_COLUMNS
-    assert rows[0] == "clip 0 0.0 3 1.0 2.0 30.0 40.0 0.99 31.26 24.5 40.0 0.25".split()
-    assert rows[1] == ["clip", "0", "0.0", "-1", "5.0", "6.0", "7.0", "8.0", "0.9", *[""] * 4]
+    assert rows[0] == "clip 0 0.0 3 1.0 2.0 30.0 40.0 0.99 31.26 24.5 40.0 0.25 1".split()
+    unknown = [*[""] * 4, "1"]
+    assert rows[1] == ["clip", "0", "0.0", "-1", "5.0", "6.0", "7.0", "8.0", "0.9", *unknown]
 
 
 def test_a_log_is_complete_to_the_last_frame_while_it_is_written(tmp_path):
