@@ -150,7 +150,7 @@ def test_the_clips_have_no_cut_and_random_cuts_between_them_are_all_seen(shared)
         path.name: [frame.image for frame in open_source(str(path))]
         for path in sorted((shared / "video").iterdir())
     }
-    assert {name: cuts(images) for name, images in clips.items()} == dict.fromkeys(clips, [])
+    assert not any(cuts(images) for images in clips.values())
     for one, other in permutations(clips, 2):
         if one[:6] == other[:6]:  # the same person in the same room
             continue
