@@ -1,6 +1,7 @@
 """Decoded frames as BGR: by the matrix, range, primaries and transfer that the video states."""
 
 import struct
+from contextlib import suppress
 from typing import Any
 
 import av
@@ -8,13 +9,15 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 
+from demo.events import Kind
 from demo.sources.tonemap import HLG_PEAK, PQ_PEAK, PRIMARIES, WHITE, colours_of, to_srgb
 
 HD_WIDTH, HD_HEIGHT = 1280, 720  # from one of them on, video that states no matrix has BT.709's
-SCALER_MATRICES = {0, 1, 4, 5, 6, 7, 9}  # AVCOL_SPC_* that FFmpeg's scaler converts
+SCALER_MATRICES = {1, 4, 5, 6, 7, 9}  # AVCOL_SPC_* that FFmpeg's scaler converts
 CONSTANT_LUMINANCE = 10  # AVCOL_SPC_BT2020_CL
 USUAL_PEAK = 1000.0  # cd/m²: of PQ that states none
 HDR: dict[int, str] = {ColorTrc.ARIB_STD_B67: "HLG", ColorTrc.SMPTE2084: "PQ"}
+DOLBY_VISION_TAGS = {"dvh1", "dvhe", "dva1", "dvav"}  # of MP4; other profiles state their colours
 WIDE_PRIMARIES = PRIMARIES.keys() - {ColorPrimaries.BT709}
 MASTERING = struct.Struct("=72x2i4xi")  # AVMasteringDisplayMetadata: brightest, whether stated
 LIGHT_LEVEL = struct.Struct("=I")  # AVContentLightMetadata: brightest pixel
@@ -32,6 +35,18 @@ def to_bgr24(decoded: av.VideoFrame, width: int, height: int, threads: int) -> n
         format="gbrp16le", width=width, height=height, src_colorspace=matrix, threads=threads
     )
     return to_srgb(image, colours_of(decoded.color_trc, _primaries(decoded), _peak(decoded)))
+
+
+def colour_notice(codec: av.VideoCodecContext) -> tuple[Kind, str] | None:
+    """What the user should know of the colours of a video: kind and text of an event."""
+    if hdr := HDR.get(codec.color_trc):
+        return "info", f"HDR ({hdr}) is tone-mapped to SDR"
+    if codec.codec_tag in DOLBY_VISION_TAGS and codec.color_trc == ColorTrc.UNSPECIFIED:
+        return (
+            "warning",
+            "the colours of Dolby Vision profile 5 are wrong: export it as HDR10 or SDR",
+        )
+    return None
 
 
 def standard_matrix(width: int, height: int) -> Colorspace:
@@ -61,12 +76,13 @@ def _peak(decoded: av.VideoFrame) -> float:
     """The brightest light of HDR in cd/m²: the least that the frame states, from WHITE on."""
     if decoded.color_trc != ColorTrc.SMPTE2084:
         return HLG_PEAK
-    side: Any = decoded.side_data
     stated: list[float] = []
-    if Type.MASTERING_DISPLAY_METADATA in side:
-        data = bytes(side[Type.MASTERING_DISPLAY_METADATA])
-        brightest, divisor, known = MASTERING.unpack_from(data)
-        stated += [brightest / divisor] if known and divisor else []
-    if Type.CONTENT_LIGHT_LEVEL in side:
-        stated += LIGHT_LEVEL.unpack_from(bytes(side[Type.CONTENT_LIGHT_LEVEL]))
+    with suppress(ValueError):  # PyAV refuses all side data where it does not know a part
+        side: Any = decoded.side_data
+        if Type.MASTERING_DISPLAY_METADATA in side:
+            data = bytes(side[Type.MASTERING_DISPLAY_METADATA])
+            brightest, divisor, known = MASTERING.unpack_from(data)
+            stated += [brightest / divisor] if known and divisor else []
+        if Type.CONTENT_LIGHT_LEVEL in side:
+            stated += LIGHT_LEVEL.unpack_from(bytes(side[Type.CONTENT_LIGHT_LEVEL]))
     return float(np.clip(min(filter(None, stated), default=USUAL_PEAK), WHITE, PQ_PEAK))

@@ -13,7 +13,7 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source
-from demo.sources.colour import HDR
+from demo.sources.colour import colour_notice
 from demo.sources.decoding import (
     DECODER_THREADS,
     NETWORK_SECONDS,
@@ -40,7 +40,8 @@ class VideoSource(Source):
     """A video file or a video at an http address: every frame in order, decoded ahead by a thread.
 
     `watch` yields the event "info" before the first frame if frames are scaled or tone-mapped while
-    decoding, and "failed" after the last one if the video ends early.
+    decoding, "warning" if their colours are not understood, and "failed" after the last frame if
+    the video ends early.
 
     `first_pts` is the timestamp of the first frame on the file's own clock, in seconds. The reader
     thread sets it once, before `watch` yields that frame. From then on it does not change, and any
@@ -140,9 +141,9 @@ class VideoSource(Source):
             change = "scaled down" if self._downscaled else "stretched"
             text = f"{self.name}: frames are {change} to {width}x{height} while decoding"
             yield Event("info", text, self.name, frame.time)
-        if hdr := HDR.get(self._stream.codec_context.color_trc):
-            text = f"{self.name}: HDR ({hdr}) is tone-mapped to SDR"
-            yield Event("info", text, self.name, frame.time)
+        if notice := colour_notice(self._stream.codec_context):
+            kind, text = notice
+            yield Event(kind, f"{self.name}: {text}", self.name, frame.time)
 
     def _stated_frames(self) -> int | None:
         if self._stream.frames:

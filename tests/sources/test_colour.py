@@ -13,7 +13,7 @@ from demo.sources.colour import standard_matrix, to_bgr24
 from demo.sources.open import open_source
 from tests.sources.fakes import frames_and_events
 
-RESERVED = 3  # a matrix that the standard leaves open
+GBR, RESERVED = 0, 3  # not a matrix; one that the standard leaves open
 UNSPECIFIED = 2
 BGR = np.array([[30, 32, 224], [0, 192, 0], [224, 96, 48], [128, 128, 128], [10, 200, 240]])
 BT709_TO_BT2020 = np.array(  # ITU-R BT.2087
@@ -52,6 +52,7 @@ def seen(frame: av.VideoFrame) -> np.ndarray:
         (9, (0.2627, 0.0593)),
         (10, (0.2627, 0.0593)),
         (UNSPECIFIED, (0.299, 0.114)),
+        (GBR, (0.299, 0.114)),
         (RESERVED, (0.299, 0.114)),
     ],
 )
@@ -200,3 +201,22 @@ def test_hdr_is_tone_mapped_from_the_peak_that_its_file_states(tmp_path, params,
     (frame,), texts = hdr_file(path, 1000, params)
     assert texts == [f"{path}: HDR (PQ) is tone-mapped to SDR"]
     assert np.abs(frame.image.astype(int) - level).max() <= 1
+
+
+@pytest.mark.skipif("libx265" not in av.codecs_available, reason="needs libx265")
+def test_the_colours_of_dolby_vision_profile_5_are_said_to_be_wrong(tmp_path):
+    path = tmp_path / "dolby.mp4"
+    with av.open(str(path), "w") as container:
+        options = {"x265-params": "log-level=none"}
+        stream = container.add_stream("libx265", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        stream.codec_context.codec_tag = "dvh1"
+        picture = av.VideoFrame.from_ndarray(np.full((64, 64), 90, np.uint8), format="gray")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    with open_source(str(path)) as source:
+        _, (event,) = frames_and_events(source)
+    assert event.kind == "warning"
+    assert event.text == (
+        f"{path}: the colours of Dolby Vision profile 5 are wrong: export it as HDR10 or SDR"
+    )
