@@ -11,6 +11,8 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame
 from demo.sinks.video import VideoFile, VideoRecorder, fit
+from demo.sources.open import open_source
+from tests.synthetic import write_clip
 
 
 def picture(index: int, height: int = 48, width: int = 64, time: float | None = None) -> Frame:
@@ -117,6 +119,24 @@ def test_a_change_of_size_is_told_once(tmp_path):
             recorder.write(picture(k, height, width))
     text = "clip changes from 64x48 to 32x24: the recording keeps its first size"
     assert events == [Event("info", text, "clip", 0.2)]
+
+
+def test_a_video_that_changes_its_size_is_recorded_in_its_first(tmp_path):
+    joined, events = tmp_path / "joined.ts", []
+    for height, width in [(48, 64), (96, 96), (48, 64)]:
+        write_clip(tmp_path / "part.ts", [np.full((height, width, 3), 90, np.uint8)] * 3)
+        with joined.open("ab") as file:
+            file.write((tmp_path / "part.ts").read_bytes())
+    with (
+        open_source(str(joined)) as source,
+        VideoRecorder(tmp_path / "out.mp4", 25.0, notify=events.append) as recorder,
+    ):
+        for frame in source:
+            recorder.write(frame)
+    text = f"{joined} changes from 64x48 to 96x96: the recording keeps its first size"
+    assert [event.text for event in events] == [text]
+    size, _, times = recorded(tmp_path / "out.mp4")
+    assert (size, len(times)) == ((64, 48), 9)
 
 
 BT709, SMPTE170M = 1, 6  # as ITU-T H.273 numbers matrices, primaries and transfers
