@@ -17,7 +17,7 @@ SCALER_MATRICES = {1, 4, 5, 6, 7, 9}  # AVCOL_SPC_* that FFmpeg's scaler convert
 CONSTANT_LUMINANCE = 10  # AVCOL_SPC_BT2020_CL
 USUAL_PEAK = 1000.0  # cd/m²: of PQ that states none
 HDR: dict[int, str] = {ColorTrc.ARIB_STD_B67: "HLG", ColorTrc.SMPTE2084: "PQ"}
-DOLBY_VISION_TAGS = {"dvh1", "dvhe", "dva1", "dvav"}  # of MP4; other profiles state their colours
+DOLBY_VISION_TAGS = {"dvh1", "dvhe"}  # H.265 in MP4; other profiles state their colours
 WIDE_PRIMARIES = PRIMARIES.keys() - {ColorPrimaries.BT709}
 MASTERING = struct.Struct("=72x2i4xi")  # AVMasteringDisplayMetadata: brightest, whether stated
 LIGHT_LEVEL = struct.Struct("=I")  # AVContentLightMetadata: brightest pixel
@@ -42,10 +42,8 @@ def colour_notice(codec: av.VideoCodecContext) -> tuple[Kind, str] | None:
     if hdr := HDR.get(codec.color_trc):
         return "info", f"HDR ({hdr}) is tone-mapped to SDR"
     if codec.codec_tag in DOLBY_VISION_TAGS and codec.color_trc == ColorTrc.UNSPECIFIED:
-        return (
-            "warning",
-            "the colours of Dolby Vision profile 5 are wrong: export it as HDR10 or SDR",
-        )
+        text = "the colours of Dolby Vision profile 5 are wrong: export it as HDR10 or SDR"
+        return "warning", text
     return None
 
 
