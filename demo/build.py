@@ -259,7 +259,7 @@ def _recorder(
     if audio:
         stack.callback(audio.close)
     fps = max((source.fps for source in sources if source.fps), default=None)
-    return VideoRecorder(options.output, fps, audio)
+    return VideoRecorder(options.output, fps, audio, notify)
 
 
 def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:

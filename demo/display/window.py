@@ -5,14 +5,17 @@ import time
 from typing import Self
 
 import cv2
+import numpy as np
 
 from demo.display.controls import Command
+from demo.display.screen import screen_size
 from demo.display.x11 import DisplayConnections
 from demo.errors import UserError
 from demo.frames import Frame
 
 KEYS: dict[int, Command] = {ord("q"): "quit", 27: "quit", ord(" "): "pause", ord("s"): "snapshot"}
 KEY_SECONDS = 0.03  # between two looks at the keys
+SCREEN_SHARE = 0.9  # of the screen's sides: the rest is for its bars and the window's frame
 
 
 class Window:
@@ -27,7 +30,9 @@ class Window:
             cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error:
             raise UserError("this OpenCV has no window support: use --no-display") from None
-        self._sized = self._closed = False
+        self._closed = False
+        self._screen = screen_size()
+        self._size = 0, 0  # width and height in which all pictures fitted so far
         self._display = DisplayConnections()
 
     def __enter__(self) -> Self:
@@ -53,12 +58,14 @@ class Window:
     realtime = wanted
 
     def write(self, picture: Frame) -> None:
-        """Show the picture, as large as its pixels the first time."""
-        image = picture.image
-        if not self._sized:
-            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
-            self._sized = True
-        cv2.imshow(self._title, image)
+        """Show the whole picture, the first one as large as its pixels if the screen is; the window
+        grows for larger ones, until the screen is full."""
+        fitted = window_size(picture.image.shape, self._screen)
+        before = self._size
+        self._size = max(fitted[0], before[0]), max(fitted[1], before[1])
+        cv2.imshow(self._title, padded(picture.image, *self._size))
+        if self._size != before:  # the toolkit takes the aspect from the picture that it shows
+            cv2.resizeWindow(self._title, *self._size)
 
     def command(self, wait: float) -> Command | None:
         """The command of a key pressed within `wait` seconds; "quit" if the window was closed,
@@ -79,3 +86,23 @@ class Window:
             return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:  # the last window was closed and the toolkit is gone
             return False
+
+
+def window_size(shape: tuple[int, ...], screen: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a window for an image of `shape` (H, W, …) on a screen of (W, H)."""
+    height, width = shape[:2]
+    scale = min(1, SCREEN_SHARE * screen[0] / width, SCREEN_SHARE * screen[1] / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def padded(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The image (H, W, 3) in the middle of black bars that give it the aspect of a window, in which
+    it has all its pixels, for a viewer who zooms; without bars of less than a pixel there."""
+    rows, columns = image.shape[:2]
+    across = round(rows * width / height) - columns
+    down = round(columns * height / width) - rows
+    if max(across * height / rows, down * width / columns) <= 1:
+        return image
+    left, top = max(across, 0), max(down, 0)
+    sides = top // 2, top - top // 2, left // 2, left - left // 2
+    return cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=(0, 0, 0))

@@ -8,12 +8,22 @@ import av
 import cv2
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 
+from demo.events import Event, Notify, ignore
 from demo.frames import Frame
 from demo.images import letterbox
 from demo.sinks.audio import AudioTrack
 from demo.sinks.paths import check_file
 from demo.sinks.writer import BackgroundWriter
+from demo.sources.colour import standard_matrix
 
 DEFAULT_FPS = 25.0
 MIN_FPS = Fraction(1, 3600)  # a frame of more than 2**31 ticks crashes FFmpeg's mp4 writer
@@ -28,6 +38,11 @@ FRAGMENTS = {  # options with which the file of a killed process is playable
     ".mov": {"movflags": "hybrid_fragmented"},
 }
 VIDEO_SUFFIXES = set(FRAGMENTS)
+COLOURS = {  # AVCOL_SPC_* of the file, its primaries and its transfer, by the matrix
+    Colorspace.ITU601: (6, ColorPrimaries.SMPTE170M, ColorTrc.SMPTE170M),
+    Colorspace.ITU709: (1, ColorPrimaries.BT709, ColorTrc.BT709),
+}
+ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 
 class VideoRecorder:
@@ -45,15 +60,18 @@ class VideoRecorder:
         path: Path,
         fps: float | None,
         audio: AudioTrack | None = None,
+        notify: Notify = ignore,
         close_seconds: float = 30.0,
     ) -> None:
         """Record to an .mp4, .mkv or .mov file at `fps`, 25 if None, with `audio`, which is closed
-        with the recorder. `close_seconds` limits how long closing waits for the disk and encoder.
+        with the recorder. `notify` gets the event "info" at the first change of size.
+        `close_seconds` limits how long closing waits for the disk and encoder.
 
         Raises UserError if the path cannot be used. Nothing is opened yet.
         """
         check_file(path, VIDEO_SUFFIXES, "record to")
-        self._audio = audio
+        self._audio, self._notify = audio, notify
+        self._size, self._resized = "", False  # of the first picture; whether a later one differed
         self._file = VideoFile(path, fps or DEFAULT_FPS, audio)
         self._writer = BackgroundWriter(
             self._file.write, self._file.close, f"cannot record to {path}", timeout=close_seconds
@@ -72,12 +90,24 @@ class VideoRecorder:
 
     def write(self, picture: Frame) -> None:
         """Queue a picture. Raises UserError if an earlier one could not be written."""
+        self._note_size(picture)
         self._writer.put(picture)
 
     @property
     def written(self) -> bool:
         """Whether there is a file: it is created with the first picture."""
         return self._file.opened
+
+    def _note_size(self, picture: Frame) -> None:
+        """Notify once of a picture that has another size than the recording."""
+        height, width = picture.image.shape[:2]
+        size = f"{width}x{height}"
+        self._size = self._size or size
+        if size != self._size and not self._resized:
+            self._resized = True
+            text = f"{picture.source} changes from {self._size} to {size}"
+            text += ": the recording keeps its first size"
+            self._notify(Event("info", text, picture.source, picture.time))
 
 
 class VideoFile:
@@ -89,6 +119,7 @@ class VideoFile:
         self._rate = max(Fraction(fps).limit_denominator(1_000_000), MIN_FPS)
         self._container: Any = None
         self._stream: Any = None
+        self._reformatter, self._matrix = VideoReformatter(), Colorspace.ITU709
         self._last_tick, self._keyframe_tick = -1, 0  # of the last frame; of the next key frame
 
     @property
@@ -101,7 +132,13 @@ class VideoFile:
         if self._container is None:
             self._open(*picture.image.shape[:2])
         image = fit(picture.image, self._stream.height, self._stream.width)
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame = self._reformatter.reformat(
+            av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24"),
+            format="yuv420p",
+            dst_colorspace=self._matrix,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=ROUNDED,
+        )
         frame.time_base, frame.pts = TIME_BASE, self._tick(picture.time)
         frame.duration = round(1 / self._rate / TIME_BASE)
         if frame.pts >= self._keyframe_tick:
@@ -133,6 +170,10 @@ class VideoFile:
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = max(1, round(self._rate))
         self._stream.time_base = self._stream.codec_context.time_base = TIME_BASE
+        self._matrix = standard_matrix(width, height)
+        codec = self._stream.codec_context
+        codec.color_range = ColorRange.MPEG
+        codec.colorspace, codec.color_primaries, codec.color_trc = COLOURS[self._matrix]
         if self._audio is not None:
             self._audio.attach(self._container)
 

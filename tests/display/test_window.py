@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from demo import playback
-from demo.display.window import Window
+from demo.display import window
+from demo.display.window import Window, padded, window_size
 from demo.events import Event
 from demo.frames import Frame
 from demo.session import Session
@@ -20,6 +22,7 @@ from demo.sources.open import open_source
 from tests.synthetic import NoFaces
 
 PICTURE = Frame(np.zeros((4, 6, 3), np.uint8), 0, 0.0, "clip")
+SCREEN = 1280, 800
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 
 
@@ -28,17 +31,26 @@ class Toolkit:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open, self.looks, self.shown = True, 0, 0
+        self.sizes: list[tuple[int, int]] = []  # that the window was given
+        self.image = PICTURE.image  # that is shown
         self.at_look: Callable[[int], int] = lambda look: -1
         self.display: socket.socket | None = None  # the end of the server
-        for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+        for name in ("namedWindow", "destroyWindow"):
             monkeypatch.setattr(cv2, name, lambda *_: self._ask_display())
+        monkeypatch.setattr(window, "screen_size", lambda: SCREEN)
+        monkeypatch.setattr(cv2, "resizeWindow", lambda _, *size: self._resize(size))
         monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: float(self.open))
-        monkeypatch.setattr(cv2, "imshow", lambda *_: self._show())
+        monkeypatch.setattr(cv2, "imshow", lambda _, image: self._show(image))
         monkeypatch.setattr(cv2, "waitKey", lambda _: self._look())
 
-    def _show(self) -> None:
+    def _resize(self, size: tuple[int, int]) -> None:
+        self._ask_display()
+        self.sizes.append(size)
+
+    def _show(self, image: np.ndarray) -> None:
         self._ask_display()
         self.shown += 1
+        self.image = image
 
     def _look(self) -> int:
         self._ask_display()
@@ -78,6 +90,42 @@ def watched(clip: Path, window: Window) -> tuple[int, bool, list[str]]:
     session = Session(inputs, pictures=[window], controls=[window], notify=events.append)
     result = session.run()
     return result.frames, result.quit, [event.text for event in events]
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ((4032, 3024), (960, 720)),
+        ((3840, 2160), (1152, 648)),
+        ((1080, 1920), (405, 720)),
+        ((1152, 720), (1152, 720)),
+        ((320, 240), (320, 240)),
+        ((9000, 1), (1152, 1)),
+    ],
+)
+def test_a_window_fits_the_screen_and_is_not_larger_than_its_picture(image, size):
+    assert window_size((image[1], image[0], 3), SCREEN) == size
+
+
+def test_a_window_grows_until_all_pictures_have_fitted_and_shows_them_whole(toolkit):
+    shapes = []
+    with Window("a") as opened:
+        for width, height in [(320, 240), (1080, 1920), (160, 90), (3840, 2160), (1080, 1920)]:
+            opened.write(replace(PICTURE, image=np.ones((height, width, 3), np.uint8)))
+            shapes.append(toolkit.image.shape[1::-1])
+            assert toolkit.image.sum() == 3 * width * height
+    assert toolkit.sizes == [(320, 240), (405, 720), (1152, 720)]
+    assert shapes == [(320, 240), (1080, 1920), (160, 284), (3840, 2400), (3072, 1920)]
+
+
+def test_a_picture_is_in_the_middle_of_its_bars_and_has_none_thinner_than_a_pixel():
+    image = np.ones((1000, 1503, 3), np.uint8)
+    assert padded(image, 150, 100) is image
+    wide = padded(image, 200, 100)
+    assert wide.shape == (1000, 2000, 3)
+    assert wide[:, 248:1751].all()
+    assert not wide[:, :248].any()
+    assert not wide[:, 1751:].any()
 
 
 def test_a_key_ends_the_wait_and_other_keys_do_not(toolkit):

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from demo.errors import UserError
+from demo.events import Event
 from demo.frames import Frame
 from demo.sinks.video import VideoFile, VideoRecorder, fit
+from demo.sources.open import open_source
+from tests.synthetic import write_clip
 
 
 def picture(index: int, height: int = 48, width: int = 64, time: float | None = None) -> Frame:
@@ -107,6 +110,86 @@ def test_pictures_of_another_size_are_fitted_into_the_first_with_their_aspect(tm
     assert [each.shape for each in pictures] == [(48, 64)] * 3
     assert pictures[1][24, :6].max() < 40 < 160 < pictures[1][24, 12:52].min()
     assert pictures[1][24, -6:].max() < 40
+
+
+def test_a_change_of_size_is_told_once(tmp_path):
+    events: list[Event] = []
+    with VideoRecorder(tmp_path / "sizes.mp4", 10.0, notify=events.append) as recorder:
+        for k, (height, width) in enumerate([(48, 64), (48, 64), (24, 32), (48, 64), (96, 96)]):
+            recorder.write(picture(k, height, width))
+    text = "clip changes from 64x48 to 32x24: the recording keeps its first size"
+    assert events == [Event("info", text, "clip", 0.2)]
+
+
+def test_a_video_that_changes_its_size_is_recorded_in_its_first(tmp_path):
+    joined, events = tmp_path / "joined.ts", []
+    for height, width in [(48, 64), (96, 96), (48, 64)]:
+        write_clip(tmp_path / "part.ts", [np.full((height, width, 3), 90, np.uint8)] * 3)
+        with joined.open("ab") as file:
+            file.write((tmp_path / "part.ts").read_bytes())
+    with (
+        open_source(str(joined)) as source,
+        VideoRecorder(tmp_path / "out.mp4", 25.0, notify=events.append) as recorder,
+    ):
+        for frame in source:
+            recorder.write(frame)
+    text = f"{joined} changes from 64x48 to 96x96: the recording keeps its first size"
+    assert [event.text for event in events] == [text]
+    size, _, times = recorded(tmp_path / "out.mp4")
+    assert (size, len(times)) == ((64, 48), 9)
+
+
+BT709, SMPTE170M = 1, 6  # as ITU-T H.273 numbers matrices, primaries and transfers
+LIMITED = 1
+PATCHES = ((30, 32, 224), (0, 192, 0), (224, 96, 48), (128, 128, 128))  # BGR
+
+
+def yuv_of(bgr: tuple[int, int, int], kr: float, kb: float) -> list[float]:
+    """Y, Cb and Cr of 8 bits in limited range, by the formulas of BT.601 and BT.709."""
+    b, g, r = bgr
+    y = kr * r + (1 - kr - kb) * g + kb * b
+    return [
+        16 + 219 / 255 * y,
+        128 + 224 / 255 * (b - y) / (2 - 2 * kb),
+        128 + 224 / 255 * (r - y) / (2 - 2 * kr),
+    ]
+
+
+def planes_of(decoded: av.VideoFrame) -> list[np.ndarray]:
+    """The planes Y, Cb and Cr of a yuv420p frame."""
+    return [
+        np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)[
+            :, : plane.width
+        ]
+        for plane in decoded.planes
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(
+    ("height", "tag", "weights"),
+    [(720, BT709, (0.2126, 0.0722)), (480, SMPTE170M, (0.299, 0.114))],
+    ids=["HD", "SD"],
+)
+def test_colours_are_encoded_by_the_standard_that_the_recording_states(
+    tmp_path, suffix, height, tag, weights
+):
+    path = tmp_path / f"out{suffix}"
+    image = np.empty((height, 640, 3), np.uint8)
+    for k, colour in enumerate(PATCHES):
+        image[:, 160 * k : 160 * k + 160] = colour
+    with VideoRecorder(path, 10.0) as recorder:
+        recorder.write(replace(picture(0), image=image))
+    with av.open(str(path)) as container:
+        codec = container.streams.video[0].codec_context
+        tags = codec.color_range, codec.colorspace, codec.color_primaries, codec.color_trc
+        (decoded,) = container.decode(video=0)
+    assert tags == (LIMITED, tag, tag, tag)
+    y, cb, cr = planes_of(decoded)
+    for k, colour in enumerate(PATCHES):
+        middle = 160 * k + 80
+        got = [y[height // 2, middle], *(c[height // 4, middle // 2] for c in (cb, cr))]
+        assert np.abs(np.array(got, float) - yuv_of(colour, *weights)).max() <= 1
 
 
 def test_a_recording_that_was_never_closed_is_playable(tmp_path):
