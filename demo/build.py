@@ -33,6 +33,7 @@ from models.crops.spec import InputSpec
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest, load_weights
+from models.printable import printable
 
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
@@ -225,7 +226,7 @@ def _outputs(
     summary = Summary(
         options.summary, names, sources[0].photos, lambda: sum(s.dropped for s in sources)
     )
-    window = _window(f"AgeStream - {names}", notify, stack) if options.display else None
+    window = _window(printable(f"AgeStream - {names}"), notify, stack) if options.display else None
     return Outputs(recorder, log, summary), window
 
 

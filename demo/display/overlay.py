@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from demo.frames import Faces
+from models.printable import printable
 
 DARK, LIGHT, PANEL = (24, 24, 24), (255, 255, 255), (40, 36, 32)
 COLOURS = [  # BGR, distinct on light and dark backgrounds
@@ -163,7 +164,7 @@ def _text(
     text: str, size: int, colour: tuple[int, ...], ground: tuple[int, ...], weight: int
 ) -> np.ndarray:
     """A strip (h, w, 3) uint8 of text with a margin around it."""
-    pad = max(3, size // 4)
+    pad, text = max(3, size // 4), printable(text)
     _, _, width, _ = cv2.getTextSize((10_000, 100), text, (0, 0), FONT, size, weight)
     strip = np.full((size + 2 * pad, width + 2 * pad, 3), ground, np.uint8)
     cv2.putText(strip, text, (pad, pad + round(size * 0.86)), colour, FONT, size, weight)
