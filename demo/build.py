@@ -237,7 +237,8 @@ def _recorder(
     assert options.output is not None
     if sources[0].photos:
         path = sources[0].path
-        return PhotoRecorder(options.output, single=path is not None and path.is_file())
+        single = path is not None and path.is_file()
+        return PhotoRecorder(options.output, single, options.output_folder)
     audio, only = None, sources[0] if len(sources) == 1 else None
     if isinstance(only, VideoSource) and only.path:
         audio = audio_of(only.path, lambda: only.first_pts, notify)
