@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.error import ExitError
 
 from demo.errors import UserError
+from demo.sources.colour import to_bgr24
 
 NETWORK_SECONDS = 10.0  # how long a server may take to answer
 MAX_VIDEO_PIXELS = 36_000_000  # per frame: 8K has 35 million
@@ -59,7 +60,7 @@ def frame_rate(stream: av.VideoStream) -> float | None:
 def to_bgr(decoded: av.VideoFrame, aspect: float) -> np.ndarray:
     """Image (H, W, 3) uint8 BGR of a decoded frame: upright, at its `output_size`."""
     width, height = output_size(decoded.width, decoded.height, aspect)
-    image = decoded.to_ndarray(format="bgr24", width=width, height=height, threads=DECODER_THREADS)
+    image = to_bgr24(decoded, width, height, DECODER_THREADS)
     quarter_turns = round((decoded.rotation or 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
 

@@ -13,6 +13,7 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source
+from demo.sources.colour import HDR
 from demo.sources.decoding import (
     DECODER_THREADS,
     NETWORK_SECONDS,
@@ -38,8 +39,8 @@ ASSUMED_FPS = 25.0  # of a file that states no frame rate
 class VideoSource(Source):
     """A video file or a video at an http address: every frame in order, decoded ahead by a thread.
 
-    `watch` yields the event "info" before the first frame if frames are scaled while decoding, and
-    "failed" after the last one if the video ends early.
+    `watch` yields the event "info" before the first frame if frames are scaled or tone-mapped while
+    decoding, and "failed" after the last one if the video ends early.
 
     `first_pts` is the timestamp of the first frame on the file's own clock, in seconds. The reader
     thread sets it once, before `watch` yields that frame. From then on it does not change, and any
@@ -105,8 +106,8 @@ class VideoSource(Source):
             if item is not None:
                 index, seconds = index + 1, item[1]
                 frame = Frame(item[0], index, seconds, self.name)
-                if index == 0 and self._resized:
-                    yield self._resize_event(frame)
+                if index == 0:
+                    yield from self._changes(frame)
                 yield frame
             elif not self._reader.ended:
                 yield NoFrame(seconds)
@@ -132,11 +133,16 @@ class VideoSource(Source):
                 "is the file complete?"
             ) from None
 
-    def _resize_event(self, frame: Frame) -> Event:
-        height, width = frame.image.shape[:2]  # after rotation
-        change = "scaled down" if self._downscaled else "stretched"
-        text = f"{self.name}: frames are {change} to {width}x{height} while decoding"
-        return Event("info", text, self.name, frame.time)
+    def _changes(self, frame: Frame) -> Iterator[Event]:
+        """How the first frame differs from the file's."""
+        if self._resized:
+            height, width = frame.image.shape[:2]  # after rotation
+            change = "scaled down" if self._downscaled else "stretched"
+            text = f"{self.name}: frames are {change} to {width}x{height} while decoding"
+            yield Event("info", text, self.name, frame.time)
+        if hdr := HDR.get(self._stream.codec_context.color_trc):
+            text = f"{self.name}: HDR ({hdr}) is tone-mapped to SDR"
+            yield Event("info", text, self.name, frame.time)
 
     def _stated_frames(self) -> int | None:
         if self._stream.frames:
