@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorTrc
+
+from demo.sources.tonemap import HLG_PEAK, PRIMARIES, colours_of
+from demo.sources.tonemap import to_srgb as light_to_srgb
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -22,16 +26,8 @@ SAME = 3  # of 255: colours that differ by no more are the same
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
 PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
 
-# Code points of ITU-T H.273
-XYZ_OF_709 = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
-XYZ_OF_PRIMARIES = {
-    9: ((0.6370, 0.1446, 0.1689), (0.2627, 0.6780, 0.0593), (0.0, 0.0281, 1.0610)),  # BT.2020
-    12: ((0.4866, 0.2657, 0.1982), (0.2290, 0.6917, 0.0793), (0.0, 0.0451, 1.0439)),  # Display P3
-}
-GAMMA_22, LINEAR, PQ, HLG = 4, 8, 16, 18  # transfers; all others are taken for that of sRGB
-SDR_WHITE = 203.0  # cd/m², of HDR (ITU-R BT.2408)
-HDR_PEAK = 1000.0  # cd/m², which becomes white
-STEPS = 4095  # of the table from light to sRGB
+HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG
+SRGB = int(ColorPrimaries.BT709), int(ColorTrc.IEC61966_2_1)
 
 
 def to_srgb(picture: "ImageFile", path: Path) -> ToSrgb | None:
@@ -74,19 +70,15 @@ def by_profile(profile: bytes, cmyk: bool) -> ToSrgb | None:
 
 @lru_cache(maxsize=8)
 def by_code_points(primaries: int, transfer: int) -> ToSrgb | None:
-    """The conversion of RGB with these primaries and transfer of ITU-T H.273."""
-    light = _light_of(transfer)
-    matrix = np.eye(3)
-    if primaries in XYZ_OF_PRIMARIES:
-        matrix = np.linalg.inv(XYZ_OF_709) @ np.array(XYZ_OF_PRIMARIES[primaries])
-    levels = np.linspace(0, 1, STEPS + 1) ** 2  # more of them where it is dark
-    table = np.rint(255 * _encoded(levels)).astype(np.uint8)
+    """The conversion of RGB with these primaries and transfer of ITU-T H.273; HDR is tone-mapped.
+    Those that are not known count as sRGB's."""
+    if primaries not in PRIMARIES:
+        primaries = ColorPrimaries.BT2020 if transfer in HDR else ColorPrimaries.BT709
+    colours = colours_of(transfer, primaries, HLG_PEAK)
 
     def convert(pixels: np.ndarray) -> np.ndarray:
-        linear = light[pixels] @ matrix.T.astype(np.float32)
-        if transfer in (PQ, HLG):
-            linear = _tone_mapped(linear)
-        return np.asarray(table[np.rint(STEPS * np.sqrt(linear.clip(0, 1))).astype(np.int32)])
+        bgr = light_to_srgb(pixels.astype(np.uint16) * 257, colours)
+        return bgr[..., ::-1]
 
     return _if_needed(convert)
 
@@ -97,42 +89,11 @@ def _if_needed(convert: ToSrgb) -> ToSrgb | None:
     return convert if change.max() > SAME else None
 
 
-def _light_of(transfer: int) -> np.ndarray:
-    """Light (256,) float32 of the levels 0 to 255; 1 is the white of SDR."""
-    level = np.arange(256) / 255
-    if transfer == PQ:  # SMPTE ST 2084
-        power = level ** (1 / 78.84375)
-        ratio = (power - 0.8359375).clip(0) / (18.8515625 - 18.6875 * power)
-        light = 10_000 / SDR_WHITE * ratio ** (1 / 0.1593017578125)
-    elif transfer == HLG:  # ITU-R BT.2100, at a peak of HDR_PEAK
-        low, high = level**2 / 3, (np.exp((level - 0.55991073) / 0.17883277) + 0.28466892) / 12
-        light = HDR_PEAK / SDR_WHITE * np.where(level <= 0.5, low, high) ** 1.2
-    elif transfer in (GAMMA_22, LINEAR):
-        light = level ** (2.2 if transfer == GAMMA_22 else 1)
-    else:
-        light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
-
-
-def _encoded(light: np.ndarray) -> np.ndarray:
-    """The sRGB levels, 0 to 1, of light from 0 to 1."""
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def _tone_mapped(light: np.ndarray) -> np.ndarray:
-    """HDR light (h, w, 3) compressed so that HDR_PEAK becomes 1, by the curve of Reinhard et al.
-    (2002) on the strongest channel, which keeps the hue."""
-    strongest = light.max(axis=2, keepdims=True).clip(1e-6)
-    compressed = (1 + strongest * (SDR_WHITE / HDR_PEAK) ** 2) / (1 + strongest)
-    mapped: np.ndarray = light * compressed
-    return mapped
-
-
 def _code_points(picture: "ImageFile", path: Path) -> tuple[int, int]:
     """Primaries and transfer as a PNG or AVIF states them, else those of sRGB."""
     reader = {"PNG": _png_code_points, "AVIF": _avif_code_points}.get(picture.format or "")
     found = reader(path.read_bytes()) if reader else None
-    return found or (1, 13)
+    return found or SRGB
 
 
 def _png_code_points(content: bytes) -> tuple[int, int] | None:

@@ -98,9 +98,9 @@ def open_header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFil
 def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
     """The current frame of a Pillow picture as an image (H, W, 3) uint8 BGR, on white where it is
     transparent, upright; `convert` makes its colours sRGB."""
-    for name in ("xmp", "XML:com.adobe.xmp"):  # no viewer turns pictures by it
-        picture.info.pop(name, None)
-    picture.load()
+    orientation = _orientation(picture)
+    picture.filename = ""  # otherwise Pillow 13 maps the file, and misreads a TIFF that it turns
+    picture.load()  # turns a TIFF
 
     def pixels(top: int, bottom: int) -> np.ndarray:
         strip = picture.crop((0, top, picture.width, bottom))
@@ -114,7 +114,7 @@ def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
 
     image = np.empty((picture.height, picture.width, 3), np.uint8)
     convert_strips(image, lambda strip, top: pixels(top, top + len(strip))[..., ::-1])
-    return _turned(image, _orientation(picture))
+    return image if picture.format == "TIFF" else _turned(image, orientation)
 
 
 def _decoded(path: Path, picture: "ImageFile") -> np.ndarray | None:
@@ -146,7 +146,7 @@ def _hides_pixels(path: Path, header: "ImageFile") -> bool:
 def _orientation(picture: Any) -> int:
     """The orientation by EXIF, 1 to 8; of an AVIF by irot and imir. 1 if it is damaged."""
     try:
-        for name in ("xmp", "XML:com.adobe.xmp"):
+        for name in ("xmp", "XML:com.adobe.xmp"):  # viewers turn no picture by it
             picture.info.pop(name, None)
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # as above
