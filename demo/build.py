@@ -1,6 +1,7 @@
 """From options to a session: the one place where sources, pipelines and outputs are joined."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -102,6 +103,7 @@ def prepare_process() -> None:
     small pictures threads that wait for each other cost more than they gain. A thread that comes
     back from decoding or inference gets the interpreter sooner: 3 % more frames per second.
     """
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # our messages are clearer
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_SECONDS)
 
