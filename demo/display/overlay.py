@@ -58,11 +58,7 @@ def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
 def with_notice(image: np.ndarray, notice: str) -> np.ndarray:
     """A darkened copy of a BGR image (H, W, 3) uint8 with the notice in its middle."""
     image = image // 2
-    size = text_size(image) * 3 // 2
-    strip = _panel(notice, size)
-    while strip.shape[1] > image.shape[1] and size > MIN_TEXT:
-        size = max(MIN_TEXT, min(size - 1, size * image.shape[1] // strip.shape[1]))
-        strip = _panel(notice, size)
+    strip = _fitting_panel(notice, text_size(image) * 3 // 2, image.shape[1])
     x, y = ((image.shape[k] - strip.shape[k]) // 2 for k in (1, 0))
     _paste(image, strip, max(x, 0), max(y, 0))
     return image
@@ -75,11 +71,12 @@ def _largest_first(faces: Faces) -> list[int]:
 
 
 def _draw_caption(image: np.ndarray, text: str, size: int) -> tuple[int, int, int, int]:
-    """Draw the caption on a dark panel, cut to what fits; the panel's rectangle."""
+    """Draw the caption on a dark panel, its first part alone if all of it is too wide; the panel's
+    rectangle."""
     size = max(11, round(size * 0.8))
     panel = _panel(text, size)
     if panel.shape[1] > image.shape[1]:
-        panel = _panel(text.partition(" · ")[0], size)
+        panel = _fitting_panel(text.partition(" · ")[0], size, image.shape[1])
     _paste(image, panel, 0, 0)
     return 0, 0, panel.shape[1], panel.shape[0]
 
@@ -181,6 +178,20 @@ def _label(track: str, text: str, size: int, colour: tuple[int, int, int]) -> np
     shade = tuple(int(c * 0.45) for c in colour)
     shown = _text(text, size, DARK, colour, BOLD)
     return np.hstack([_text(track, size, LIGHT, shade, BOLD), shown]) if track else shown
+
+
+def _fitting_panel(text: str, size: int, width: int) -> np.ndarray:
+    """Text on a dark panel no wider than `width` pixels: smaller if need be, then with its end
+    left out."""
+    panel, length = _panel(text, size), len(text)
+    while panel.shape[1] > width and (size > MIN_TEXT or length):
+        share = width / panel.shape[1]
+        if size > MIN_TEXT:
+            size = max(MIN_TEXT, min(size - 1, int(size * share)))
+        else:
+            length = min(length - 1, int(length * share))
+        panel = _panel(text if length == len(text) else f"{text[:length]}…", size)
+    return panel
 
 
 @lru_cache(maxsize=8)

@@ -38,7 +38,7 @@ def open_source(
         number = int(camera[1])  # even if there is a folder of this name: that is ./7
         return LiveSource(str(number), lambda: Camera(number), give_up, timeouts)
     if spec.startswith("file://"):
-        return _open_path(unquote(spec.removeprefix("file://")))
+        return _open_path(unquote(spec.removeprefix("file://"), errors="surrogateescape"))
     if "://" in spec:
         return _open_address(spec, give_up, timeouts)
     return _open_path(spec)

@@ -100,3 +100,15 @@ def test_a_name_that_is_no_text_is_drawn_with_replacement_characters():
     drawn, expected = (annotate(image, nobody, t) for t in ("M\udcfcl\n\x1b.jpg", "M�l��.jpg"))
     assert drawn.any()
     assert (drawn == expected).all()
+
+
+@pytest.mark.parametrize("width", [40, 60, 100, 300])
+def test_a_long_caption_or_notice_ends_inside_the_picture(width):
+    image = np.full((100, width, 3), 100, np.uint8)
+    nobody, name = one_face([0, 0, 9, 9], track=-1), "a long name of a camera in the entrance.mkv"
+    captioned, noticed = annotate(image, nobody, name), overlay.with_notice(image, name)
+    for drawn, ground in ((captioned, 100), (noticed, 50)):
+        rows = (drawn != ground).any(axis=(1, 2))
+        letters = (drawn[rows] > 130).all(axis=2).any(axis=0)
+        assert letters.any()
+        assert not letters[-3:].any()
