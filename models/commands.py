@@ -49,8 +49,9 @@ def command_line(module: str, argv: list[str] | None) -> str:
 
 def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     """Call `work` and return the command's exit code: an int that `work` returns, else 0; 2 after
-    an error of AgeStream or of the file system; INTERRUPTED after Ctrl-C. Both print one line on
-    standard error, prefixed by `module`; that of Ctrl-C ends in `stopped`."""
+    an error of AgeStream or of the file system, or for a name that TensorFlow does not take;
+    INTERRUPTED after Ctrl-C. Each prints one line on standard error, prefixed by `module`; that of
+    Ctrl-C ends in `stopped`."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a report may hold a file name that is no text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -63,6 +64,12 @@ def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
             raise
         place = printable(str(error.filename or "disk"))
         print(f"{module}: {place}: {error.strerror}", file=sys.stderr)
+        return 2
+    except UnicodeEncodeError as error:
+        if printable(error.object) == error.object:
+            raise
+        name = printable(error.object)
+        print(f"{module}: {name}: TensorFlow takes UTF-8 names only: rename it", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\n{module}: stopped{stopped}", file=sys.stderr)
