@@ -145,7 +145,10 @@ def _hides_pixels(path: Path, header: "ImageFile") -> bool:
         return False
     with open_header(path) as picture:  # its pixels are gone before OpenCV decodes them again
         whole = picture if "A" in picture.getbands() else picture.convert("RGBA")
-        return bool(np.asarray(whole.getchannel("A")).min() < OPAQUE)
+        alpha = np.asarray(whole.getchannel("A"))
+        if header.format == "BMP" and not alpha.any():  # left empty, as browsers take it
+            return False
+        return bool(alpha.min() < OPAQUE)
 
 
 def _orientation(picture: Any) -> int:

@@ -89,6 +89,16 @@ def test_pixels_under_transparent_parts_are_not_seen(tmp_path, name):
     assert (image[28:] == 255).all()
 
 
+def test_the_alpha_of_a_bmp_counts_unless_it_is_empty(tmp_path):
+    pixels = np.asarray(half_hidden())[..., [2, 1, 0, 3]].copy()
+    for name, rows in (("a.bmp", slice(0, 24)), ("empty.bmp", slice(0, 0))):
+        pixels[..., 3] = 0
+        pixels[rows, :, 3] = 255
+        (tmp_path / name).write_bytes(cv2.imencode(".bmp", pixels)[1].tobytes())
+    assert (read_photo(tmp_path / "a.bmp")[24:] == 255).all()
+    assert (read_photo(tmp_path / "empty.bmp") == pixels[..., :3]).all()
+
+
 @pytest.mark.parametrize("alpha", [0, 128, 254])
 def test_half_transparent_parts_are_mixed_with_white(tmp_path, alpha):
     half_hidden(alpha).save(tmp_path / "a.png")
@@ -136,6 +146,7 @@ def test_a_transparent_photo_that_breaks_off_is_one_clear_line(tmp_path, astrona
         read_photo(tmp_path / "a.png")
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_turns_nothing(tmp_path):
     content = avif_with_exif(6)
     (head,) = (h for h in (b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0") if h in content)
