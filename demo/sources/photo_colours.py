@@ -27,15 +27,15 @@ MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile
 PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
 
 HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG
-SRGB = int(ColorPrimaries.BT709), int(ColorTrc.IEC61966_2_1)
 
 
 def to_srgb(picture: "ImageFile", path: Path) -> ToSrgb | None:
     """The conversion of a picture's pixels to sRGB, None if there is nothing to convert. It takes
     RGB, or CMYK if that is the picture's mode. A damaged profile counts as none."""
-    if profile := picture.info.get("icc_profile"):
+    stated, profile = _code_points(picture, path), picture.info.get("icc_profile")
+    if profile and not (stated and picture.format == "PNG"):  # they overrule it
         return by_profile(profile, picture.mode == "CMYK")
-    return by_code_points(*_code_points(picture, path))
+    return by_code_points(*stated) if stated else None
 
 
 def convert_strips(image: np.ndarray, convert: Callable[[np.ndarray, int], np.ndarray]) -> None:
@@ -89,11 +89,10 @@ def _if_needed(convert: ToSrgb) -> ToSrgb | None:
     return convert if change.max() > SAME else None
 
 
-def _code_points(picture: "ImageFile", path: Path) -> tuple[int, int]:
-    """Primaries and transfer as a PNG or AVIF states them, else those of sRGB."""
+def _code_points(picture: "ImageFile", path: Path) -> tuple[int, int] | None:
+    """Primaries and transfer as a PNG or AVIF states them."""
     reader = {"PNG": _png_code_points, "AVIF": _avif_code_points}.get(picture.format or "")
-    found = reader(path.read_bytes()) if reader else None
-    return found or SRGB
+    return reader(path.read_bytes()) if reader else None
 
 
 def _png_code_points(content: bytes) -> tuple[int, int] | None:

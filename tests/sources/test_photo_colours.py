@@ -118,10 +118,11 @@ def test_a_photo_in_srgb_or_with_a_broken_profile_keeps_its_pixels(tmp_path, ast
     assert (read_photo(tmp_path / name) == expected).all()
 
 
-def test_code_points_of_a_png_count_where_there_is_no_profile(tmp_path, soft):
+@pytest.mark.parametrize("icc", [b"", profile(ADOBE)])
+def test_code_points_of_a_png_count_even_beside_a_profile(tmp_path, soft, icc):
     inside = light(soft) @ (np.linalg.inv(np.array(P3).T) @ np.array(SRGB).T).T
     file = io.BytesIO()
-    Image.fromarray(np.rint(levels(inside)).astype(np.uint8)).save(file, "PNG")
+    Image.fromarray(np.rint(levels(inside)).astype(np.uint8)).save(file, "PNG", icc_profile=icc)
     (tmp_path / "a.png").write_bytes(with_chunk(file.getvalue(), b"cICP", bytes([12, 13, 0, 1])))
     assert np.abs(read_photo(tmp_path / "a.png")[..., ::-1] - soft.astype(int)).mean() < 1
     (tmp_path / "a.png").write_bytes(with_chunk(file.getvalue(), b"cICP", bytes([1, 13, 0, 1])))
