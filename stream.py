@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from demo.arguments import options, parser
 from demo.options import Options
 from models.commands import INTERRUPTED
+from models.printable import printable
 
 if TYPE_CHECKING:
     from demo.build import Run
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def say(line: str) -> None:
     """Print a line for the user to stderr."""
-    print(f"stream: {line}", file=sys.stderr, flush=True)
+    print(f"stream: {printable(line)}", file=sys.stderr, flush=True)
 
 
 class _LastingStderr:
@@ -118,7 +119,7 @@ def run(chosen: Options) -> int:
         _handle_signals(built.session)
         bar = tqdm(
             total=built.count,
-            desc=", ".join(Path(source.name).name for source in built.sources)[:30],
+            desc=printable(", ".join(Path(source.name).name for source in built.sources))[:30],
             unit="photo" if built.photos else "frame",
             disable=built.live,
             smoothing=0.1,

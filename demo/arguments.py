@@ -2,12 +2,14 @@
 
 import argparse
 import math
+import os
 from pathlib import Path
 
 from demo import __version__
 from demo.options import Options
 from models.commands import count, number
 
+SEPARATORS = tuple(filter(None, ("/", os.sep, os.altsep)))  # a name that ends in one is a folder
 EPILOG = """\
 keys in the window
   q, Esc   quit          space   pause          s   save a snapshot
@@ -61,10 +63,10 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="FILE",
         help="record the annotated video (.mp4 .mkv .mov) at the rate and size of the source, with "
-        "the sound of a video file; for photos a folder, for one photo also a file",
+        "the sound of a video file; for photos a folder (NAME/ where NAME looks like a file), for "
+        "one photo also a file",
     )
     group.add_argument(
         "--log",
@@ -164,4 +166,11 @@ def options(parsed: argparse.Namespace) -> Options:
     """The options that the parsed arguments give."""
     chosen = dict(vars(parsed))
     sources, no_display = chosen.pop("source"), chosen.pop("no_display")
-    return Options(sources=tuple(sources or ()), display=not no_display, **chosen)
+    output = chosen.pop("output")
+    return Options(
+        sources=tuple(sources or ()),
+        display=not no_display,
+        output=None if output is None else Path(output),
+        output_folder=output is not None and output.endswith(SEPARATORS),
+        **chosen,
+    )

@@ -1,6 +1,7 @@
 """From options to a session: the one place where sources, pipelines and outputs are joined."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from models.crops.spec import InputSpec
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest, load_weights
+from models.printable import printable
 
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
@@ -103,6 +105,7 @@ def prepare_process() -> None:
     small pictures threads that wait for each other cost more than they gain. A thread that comes
     back from decoding or inference gets the interpreter sooner: 3 % more frames per second.
     """
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # our messages are clearer
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_SECONDS)
 
@@ -227,7 +230,7 @@ def _outputs(
     summary = Summary(
         options.summary, names, sources[0].photos, lambda: sum(s.dropped for s in sources)
     )
-    window = _window(f"AgeStream - {names}", notify, stack) if options.display else None
+    window = _window(printable(f"AgeStream - {names}"), notify, stack) if options.display else None
     return Outputs(recorder, log, summary), window
 
 
@@ -247,7 +250,8 @@ def _recorder(
     assert options.output is not None
     if sources[0].photos:
         path = sources[0].path
-        return PhotoRecorder(options.output, single=path is not None and path.is_file())
+        single = path is not None and path.is_file()
+        return PhotoRecorder(options.output, single, options.output_folder)
     audio, only = None, sources[0] if len(sources) == 1 else None
     if isinstance(only, VideoSource) and only.path:
         audio = audio_of(only.path, lambda: only.first_pts, notify)

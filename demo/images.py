@@ -28,12 +28,17 @@ def letterbox_scale(shape: tuple[int, ...], height: int, width: int) -> tuple[fl
     return scale, left, top
 
 
+def _is_written_by_opencv(suffix: str) -> bool:
+    # of a whole name, the binding takes text alone: a byte that is none crashes the process
+    return suffix.isascii() and cv2.haveImageWriter(f"name{suffix}")
+
+
 def save_image(path: Path, image: np.ndarray) -> None:
     """Write an image (H, W, 3) uint8 BGR in the format of its suffix, as JPEG if that names none.
     Raises UserError."""
     height, width = image.shape[:2]
     try:
-        suffix = path.suffix if cv2.haveImageWriter(path.name) else ".jpg"
+        suffix = path.suffix if _is_written_by_opencv(path.suffix) else ".jpg"
         done, code = cv2.imencode(suffix, image)
         if not done:
             raise UserError(

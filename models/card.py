@@ -15,6 +15,7 @@ from models.evaluation import results_table
 from models.evaluation.metrics import ADULT, BEHIND, COVERED
 from models.manifest import Manifest, load_manifest
 from models.networks.papers import PAPERS
+from models.printable import printable
 
 USE = """Estimating the apparent age and gender of faces, live or in recordings, as `stream.py`
 does: overlays, exhibits, demonstrations, statistics over many people who know about it, and
@@ -275,8 +276,8 @@ def main(argv: list[str] | None = None) -> int:
         manifest = load_manifest(args.name)
         text = card(manifest, args.results)
         path = manifest.folder / f"{manifest.name}.md"
-        path.write_text(text, encoding="utf-8")
-        print(path)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        print(printable(str(path)))
 
     return guarded("models.card", work)
 

@@ -1,6 +1,7 @@
 """Shared by all commands: argument types, the command line as text, and exit codes."""
 
 import argparse
+import io
 import math
 import shlex
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.errors import AgeStreamError
+from models.printable import printable
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as in shells: 128 + SIGINT
 
@@ -41,22 +43,33 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def command_line(module: str, argv: list[str] | None) -> str:
     """The command as the user typed it, to be stored with its results."""
-    return shlex.join(["python", "-m", module, *(sys.argv[1:] if argv is None else argv)])
+    typed = sys.argv[1:] if argv is None else argv
+    return printable(shlex.join(["python", "-m", module, *typed]))
 
 
 def guarded(module: str, work: Callable[[], Any], stopped: str = "") -> int:
     """Call `work` and return the command's exit code: an int that `work` returns, else 0; 2 after
-    an error of AgeStream or of the file system; INTERRUPTED after Ctrl-C. Both print one line on
-    standard error, prefixed by `module`; that of Ctrl-C ends in `stopped`."""
+    an error of AgeStream or of the file system, or for a name that TensorFlow does not take;
+    INTERRUPTED after Ctrl-C. Each prints one line on standard error, prefixed by `module`; that of
+    Ctrl-C ends in `stopped`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a report may hold a file name that is no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = work()
     except AgeStreamError as mistake:
-        print(f"{module}: {mistake}", file=sys.stderr)
+        print(f"{module}: {printable(str(mistake))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.filename is None and error.strerror is None:
             raise
-        print(f"{module}: {error.filename or 'disk'}: {error.strerror}", file=sys.stderr)
+        place = printable(str(error.filename or "disk"))
+        print(f"{module}: {place}: {error.strerror}", file=sys.stderr)
+        return 2
+    except UnicodeEncodeError as error:
+        if printable(error.object) == error.object:
+            raise
+        name = printable(error.object)
+        print(f"{module}: {name}: TensorFlow takes UTF-8 names only: rename it", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\n{module}: stopped{stopped}", file=sys.stderr)

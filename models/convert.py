@@ -12,6 +12,7 @@ from pathlib import Path
 from models.commands import guarded
 from models.errors import ModelError
 from models.manifest import WEIGHTS, Manifest, names
+from models.printable import printable
 from models.quiet import quiet_tensorflow
 from models.upstream.keras2 import keras2_layers
 
@@ -121,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         manifest = convert(args)
         files = ", ".join(entry["name"] for entry in manifest.files.values())
         print(
-            f"wrote {manifest.folder / manifest.name}.json with {files}; outputs: "
+            f"wrote {printable(str(manifest.folder / manifest.name))}.json with {files}; outputs: "
             f"{', '.join(manifest.outputs)}"
         )
 

@@ -28,6 +28,7 @@ from models.files import make_folder
 from models.inference.devices import choose_device
 from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest
+from models.printable import printable
 
 
 def run(args: argparse.Namespace, command: str) -> tuple[dict[str, Any], list[Path]]:
@@ -127,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         report, written = run(args, command_line("models.evaluate", argv))
         print(json.dumps(report, allow_nan=False) if args.json else report_table(report))
         if written and not args.json:
-            print(f"written: {', '.join(map(str, written))}")
+            print(f"written: {printable(', '.join(map(str, written)))}")
 
     return guarded("models.evaluate", work)
 

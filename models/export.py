@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.commands import add_model, guarded
 from models.manifest import load_manifest
+from models.printable import printable
 from models.quiet import quiet_tensorflow
 
 FORMATS = ("onnx", "tflite", "saved_model")
@@ -50,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
             from models.exporting.run import export
         exported, lines = export(manifest, args.to, args.precision, args.folder, args.data)
         print("\n".join(lines))
-        print(f"wrote {exported.folder / exported.files[args.to]['name']} and {exported.name}.json")
+        path = exported.folder / exported.files[args.to]["name"]
+        print(f"wrote {printable(str(path))} and {exported.name}.json")
 
     return guarded("models.export", work)
 

@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
 def listed_sha256(folder: Path, files: Iterable[str]) -> str:
     """Hex digest of the names and digests of these files of a folder. Raises OSError."""
     listing = "".join(f"{sha256(folder / name)}  {name}\n" for name in files)
-    return hashlib.sha256(listing.encode()).hexdigest()
+    return hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest()
 
 
 def file_entry(path: Path) -> dict[str, str]:

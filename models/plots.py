@@ -7,6 +7,7 @@ import matplotlib
 
 from models.errors import ModelError
 from models.files import atomic_write
+from models.printable import printable
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -18,6 +19,11 @@ DPI = 110
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any) -> Any:
     """A figure and its axes, as matplotlib's `subplots`; sizes in inches."""
     return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", **layout)
+
+
+def plain(text: str) -> str:
+    """Text with names in it, for a title: printable, and a $ begins no formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def label(axis: Any, x: str, y: str) -> None:

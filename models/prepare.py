@@ -16,6 +16,7 @@ from models.commands import guarded
 from models.datasets.formats import FORMATS, Rules
 from models.datasets.preparation import NO_SPLIT, prepare, report_paths
 from models.datasets.splits import SPLITS
+from models.printable import printable
 
 
 def report_table(report: dict[str, Any]) -> str:
@@ -79,7 +80,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> None:
         print(report_table(prepare(args.name, args.source, args.out, rules)))
-        print(f"written: {', '.join(map(str, (args.out, *report_paths(args.out))))}")
+        written = (args.out, *report_paths(args.out))
+        print(f"written: {printable(', '.join(map(str, written)))}")
 
     return guarded("models.prepare", work, "; the same command resumes the work")
 

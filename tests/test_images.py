@@ -48,3 +48,11 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
     image = np.zeros((2, 2, 3), np.uint8)
     with pytest.raises(UserError, match=r"cannot write .*none/a\.png: No such file or directory"):
         save_image(Path(tmp_path / "none" / "a.png"), image)
+
+
+@pytest.mark.parametrize("name", ["M\udcfcller.png", "a.j\udcfc", "\udcfc", "a\n.webp"])
+def test_a_picture_is_saved_under_a_name_that_is_no_text(tmp_path, astronaut, name):
+    save_image(tmp_path / name, astronaut)
+    image = cv2.imdecode(np.fromfile(tmp_path / name, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert image.shape == astronaut.shape

@@ -78,7 +78,7 @@ def flips(male_probs: np.ndarray) -> int:
 
 def plot(people: dict[int, LabelHistory], title: str, path: Path) -> None:
     """Plot ages above and genders below: raw labels as dots, shown labels as lines."""
-    from models.plots import label, new_figure, save_figure
+    from models.plots import label, new_figure, plain, save_figure
 
     figure, (ages, male_probs) = new_figure(10, 6.5, rows=2, sharex=True, height_ratios=(3, 2))
     longest = sorted(people, key=lambda person: -len(people[person].rows))[:PLOTTED]
@@ -91,7 +91,7 @@ def plot(people: dict[int, LabelHistory], title: str, path: Path) -> None:
             axis.plot(seconds, line, color=colour, linewidth=2, label=f"id {person}")
     label(ages, "", "age, years")
     label(male_probs, "seconds", "probability of male")
-    ages.set(title=title)
+    ages.set(title=plain(title))
     male_probs.set(ylim=(-0.03, 1.03))
     male_probs.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
     dots = ages.plot([], [], ".", color="gray", label="raw, one crop")[0]

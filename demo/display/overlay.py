@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from demo.frames import Faces
+from models.printable import printable
 
 DARK, LIGHT, PANEL = (24, 24, 24), (255, 255, 255), (40, 36, 32)
 COLOURS = [  # BGR, distinct on light and dark backgrounds
@@ -22,7 +23,9 @@ COLOURS = [  # BGR, distinct on light and dark backgrounds
 ]
 FONT = cv2.FontFace("sans")
 REGULAR, BOLD = 400, 600
-MIN_TEXT = 8  # pixels, of the longest notice
+MIN_TEXT = 8  # pixels, of the longest notice and the label of a tiny picture
+MIN_LABEL_TEXT = 10  # pixels: rather than smaller, a label is shorter
+GENDERS = ("female", "male")
 
 
 def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
@@ -44,8 +47,8 @@ def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
     for row in rows:
         track = int(faces.ids[row])
         age, low, high = (float(x[row]) for x in (faces.ages, faces.age_low, faces.age_high))
-        text = face_text(age, max(age - low, high - age), float(faces.male_probs[row]))
-        tag = _label(f"{track}", text, size, id_colour(track))
+        known = age, max(age - low, high - age), float(faces.male_probs[row])
+        tag = _fitting_label(track, known, size, image.shape[1])
         place = _place(image, tag, corners[row], taken)
         _paste(image, tag, *place)
         taken.append((*place, place[0] + tag.shape[1], place[1] + tag.shape[0]))
@@ -55,11 +58,7 @@ def annotate(image: np.ndarray, faces: Faces, caption: str = "") -> np.ndarray:
 def with_notice(image: np.ndarray, notice: str) -> np.ndarray:
     """A darkened copy of a BGR image (H, W, 3) uint8 with the notice in its middle."""
     image = image // 2
-    size = text_size(image) * 3 // 2
-    strip = _panel(notice, size)
-    while strip.shape[1] > image.shape[1] and size > MIN_TEXT:
-        size = max(MIN_TEXT, min(size - 1, size * image.shape[1] // strip.shape[1]))
-        strip = _panel(notice, size)
+    strip = _fitting_panel(notice, text_size(image) * 3 // 2, image.shape[1])
     x, y = ((image.shape[k] - strip.shape[k]) // 2 for k in (1, 0))
     _paste(image, strip, max(x, 0), max(y, 0))
     return image
@@ -72,11 +71,12 @@ def _largest_first(faces: Faces) -> list[int]:
 
 
 def _draw_caption(image: np.ndarray, text: str, size: int) -> tuple[int, int, int, int]:
-    """Draw the caption on a dark panel, cut to what fits; the panel's rectangle."""
+    """Draw the caption on a dark panel, its first part alone if all of it is too wide; the panel's
+    rectangle."""
     size = max(11, round(size * 0.8))
     panel = _panel(text, size)
     if panel.shape[1] > image.shape[1]:
-        panel = _panel(text.partition(" · ")[0], size)
+        panel = _fitting_panel(text.partition(" · ")[0], size, image.shape[1])
     _paste(image, panel, 0, 0)
     return 0, 0, panel.shape[1], panel.shape[0]
 
@@ -95,12 +95,39 @@ def face_text(age: float, spread: float, male: float) -> str:
     """ "female 34 ± 9", without the ± if it is not known; "…" while nothing is known."""
     words = []
     if np.isfinite(male):
-        words.append("male" if male >= 0.5 else "female")
+        words.append(GENDERS[int(male >= 0.5)])
     if np.isfinite(age):
         words.append(f"{age:.0f}")
         if np.isfinite(spread):
             words.append(f"± {spread:.0f}")
     return " ".join(words) or "…"
+
+
+def _fitting_label(
+    track: int, known: tuple[float, float, float], size: int, width: int
+) -> np.ndarray:
+    """The label of a face of which age, ± and probability of male are `known`, no wider than
+    `width` pixels: smaller if need be, then without its ±, then with the initial of the gender,
+    then without the gender, then without the id. No number is ever cut."""
+    age, spread, male = known
+    nan = float("nan")
+    full, plain = face_text(age, spread, male), face_text(age, nan, male)
+    parts = [(f"{track}", full), (f"{track}", plain), (f"{track}", _with_initial(plain))]
+    if np.isfinite(age):
+        parts += [(f"{track}", face_text(age, nan, nan)), ("", face_text(age, nan, nan))]
+    for smallest in (MIN_LABEL_TEXT, MIN_TEXT):
+        for number, text in parts:
+            for height in range(size, min(size, smallest) - 1, -1):
+                tag = _label(number, text, height, id_colour(track))
+                if tag.shape[1] <= width:
+                    return tag
+    return tag[:, :0]  # a picture of so few pixels shows the box alone
+
+
+def _with_initial(text: str) -> str:
+    """ "f 34" for "female 34", "m" for "male"."""
+    gender, _, age = text.partition(" ")
+    return f"{gender[0]} {age}".strip() if gender in GENDERS else text
 
 
 def _box(image: np.ndarray, box: list[int], colour: tuple[int, int, int], width: int) -> None:
@@ -147,11 +174,24 @@ def _place(
 
 @lru_cache(maxsize=256)
 def _label(track: str, text: str, size: int, colour: tuple[int, int, int]) -> np.ndarray:
-    """The id on a dark background, then the text on the colour of the id."""
+    """The id, if there is one, on a dark background, then the text on the colour of the id."""
     shade = tuple(int(c * 0.45) for c in colour)
-    return np.hstack(
-        [_text(track, size, LIGHT, shade, BOLD), _text(text, size, DARK, colour, BOLD)]
-    )
+    shown = _text(text, size, DARK, colour, BOLD)
+    return np.hstack([_text(track, size, LIGHT, shade, BOLD), shown]) if track else shown
+
+
+def _fitting_panel(text: str, size: int, width: int) -> np.ndarray:
+    """Text on a dark panel no wider than `width` pixels: smaller if need be, then with its end
+    left out."""
+    panel, length = _panel(text, size), len(text)
+    while panel.shape[1] > width and (size > MIN_TEXT or length):
+        share = width / panel.shape[1]
+        if size > MIN_TEXT:
+            size = max(MIN_TEXT, min(size - 1, int(size * share)))
+        else:
+            length = min(length - 1, int(length * share))
+        panel = _panel(text if length == len(text) else f"{text[:length]}…", size)
+    return panel
 
 
 @lru_cache(maxsize=8)
@@ -163,7 +203,7 @@ def _text(
     text: str, size: int, colour: tuple[int, ...], ground: tuple[int, ...], weight: int
 ) -> np.ndarray:
     """A strip (h, w, 3) uint8 of text with a margin around it."""
-    pad = max(3, size // 4)
+    pad, text = max(3, size // 4), printable(text)
     _, _, width, _ = cv2.getTextSize((10_000, 100), text, (0, 0), FONT, size, weight)
     strip = np.full((size + 2 * pad, width + 2 * pad, 3), ground, np.uint8)
     cv2.putText(strip, text, (pad, pad + round(size * 0.86)), colour, FONT, size, weight)

@@ -15,6 +15,7 @@ from typing import Any
 from models.errors import AgeStreamError
 from models.files import ROOT
 from models.machine import machine as machine_name
+from models.printable import printable
 
 OK, NOTE, BAD = "ok", "note", "bad"  # NOTE: an optional part is missing
 NEEDED = {  # module -> distributions that may provide it
@@ -228,7 +229,8 @@ def _probed(index: int, capture: Any) -> FoundCamera | None:
 
 def _camera_name(index: int) -> str | None:
     try:
-        return Path(f"/sys/class/video4linux/video{index}/name").read_text().strip()
+        name = Path(f"/sys/class/video4linux/video{index}/name").read_text(errors="replace")
+        return printable(name.strip())
     except OSError:
         return None
 

@@ -9,6 +9,7 @@ from demo.errors import UserError
 from demo.frames import Faces, Frame, Timing
 from demo.records import CSV_COLUMNS, csv_rows, frame_record
 from demo.sinks.paths import check_file
+from models.cells import harmless
 
 LOG_SUFFIXES = {".jsonl", ".csv"}
 
@@ -40,7 +41,8 @@ class Log:
         try:
             self._file = self._file or self._open()
             if self._is_csv:
-                csv.writer(self._file).writerows(csv_rows(frame, faces))
+                rows = csv_rows(frame, faces)
+                csv.writer(self._file).writerows(map(harmless, row) for row in rows)
             else:
                 record = frame_record(frame, faces)
                 self._file.write(json.dumps(record, ensure_ascii=False) + "\n")

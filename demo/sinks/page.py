@@ -5,6 +5,7 @@ from typing import Any
 
 from demo.sinks.charts import age_bars, faces_curve, presence_bars
 from demo.sinks.words import GENDERS, clock, named
+from models.printable import printable
 
 MAX_BARS = 60  # people with a bar, those longest in view; the table lists more
 
@@ -43,7 +44,7 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; color: v
 
 def page(record: dict[str, Any]) -> str:
     """The page for the record of a summary; see `Summary.record`."""
-    name = escape(record["source"])
+    name = escape(printable(record["source"]))
     started = escape(record["started"].replace("T", " "))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} - AgeStream'
@@ -109,7 +110,7 @@ def _by_source(people: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, A
     sources = dict.fromkeys(person["source"] for person in people)
     return [
         (
-            _note(escape(source)) if len(sources) > 1 else "",
+            _note(escape(printable(source))) if len(sources) > 1 else "",
             [person for person in people if person["source"] == source],
         )
         for source in sources

@@ -7,16 +7,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from demo.errors import UserError
+from demo.sources.animation import AnimationSource
 from demo.sources.base import Source
 from demo.sources.capture import DEFAULT_TIMEOUTS, Camera, LiveTimeouts, Stream
 from demo.sources.live import LiveSource
-from demo.sources.photos import (
-    PHOTO_SUFFIXES,
-    UNSUPPORTED_SUFFIXES,
-    PhotoSource,
-    is_photo,
-    photos_in,
-)
+from demo.sources.photo_files import is_animated, is_photo
+from demo.sources.photos import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES, PhotoSource, photos_in
 from demo.sources.redact import redact
 from demo.sources.video import VideoSource
 
@@ -42,7 +38,7 @@ def open_source(
         number = int(camera[1])  # even if there is a folder of this name: that is ./7
         return LiveSource(str(number), lambda: Camera(number), give_up, timeouts)
     if spec.startswith("file://"):
-        return _open_path(unquote(spec.removeprefix("file://")))
+        return _open_path(unquote(spec.removeprefix("file://"), errors="surrogateescape"))
     if "://" in spec:
         return _open_address(spec, give_up, timeouts)
     return _open_path(spec)
@@ -64,7 +60,7 @@ def _open_path(name: str) -> Source:
     if suffix in PHOTO_SUFFIXES or (
         suffix not in VIDEO_SOURCE_SUFFIXES and path.is_file() and is_photo(path)
     ):
-        return PhotoSource(name, [path])
+        return AnimationSource(name) if is_animated(path) else PhotoSource(name, [path])
     if suffix in UNSUPPORTED_SUFFIXES - VIDEO_SOURCE_SUFFIXES:
         raise UserError(f"{name}: pictures of this format are not supported, convert it to JPEG")
     return VideoSource(name)

@@ -194,7 +194,7 @@ def _fingerprint(pictures: Pictures) -> str:
     stats = {name: (path / name).stat() for name in (first, *images)}
     text = f"{stats[first].st_size} {stats[first].st_mtime_ns} {CHIP.cache_key} {GEOMETRY_VERSION}"
     text += "".join(f"\n{stats[n].st_size} {stats[n].st_mtime_ns} {n}" for n in images)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def _fill_cache(pictures: Pictures, folder: Path) -> None:

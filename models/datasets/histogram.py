@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.datasets.labels import OLDEST, label_range
-from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.plots import BLUE, GRAY, RED, label, new_figure, plain, save_figure
 
 
 def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Path) -> None:
@@ -27,5 +27,5 @@ def save_age_histogram(labels: list[tuple[str, str, str]], title: str, path: Pat
             axis.bar(np.arange(len(base)), heights, 1, base, align="edge", color=colour, label=name)
         base += heights
     axis.legend(frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     save_figure(figure, path)

@@ -5,8 +5,6 @@ Columns: file and split; optional and possibly empty: age (years), age_bin ("20-
 cross-validation).
 """
 
-import csv
-import io
 import math
 import zipfile
 import zlib
@@ -17,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from models.datasets.tables import Table
 from models.errors import ModelError
 from models.manifest import sha256
 
@@ -65,15 +64,9 @@ class Pictures:
             raise ModelError(f"{path} has no labels.csv beside images/") from None
         except UNREADABLE as error:
             raise ModelError(f"{path}: labels.csv cannot be read: {error}") from None
-        rows = csv.DictReader(io.StringIO(text, newline=""), restval="")
-        missing = {"file", "split"} - set(rows.fieldnames or ())
-        if missing:
-            raise ModelError(f"{path}: labels.csv has no column {' and '.join(sorted(missing))}")
-        try:
-            samples = [_sample(r, f"{path}: labels.csv line {rows.line_num}") for r in rows]
-        except csv.Error as error:
-            line = f"{path}: labels.csv line {rows.line_num + 1}"
-            raise ModelError(f"{line} is damaged: {error}") from None
+        rows = Table(text, f"{path}: labels.csv")
+        rows.check({"file", "split"})
+        samples = [_sample(row, rows.place) for row in rows]
         if not samples:
             raise ModelError(f"{path}: labels.csv has no rows")
         return samples
@@ -120,7 +113,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def _sample(row: dict[str, str], where: str) -> Sample:
-    age, age_bin, gender = (row.get(name, "").strip() for name in ("age", "age_bin", "gender"))
+    age, age_bin, gender = (row.get(name, "") for name in ("age", "age_bin", "gender"))
     try:
         low, high = label_range(age, age_bin)
     except ValueError:
@@ -128,7 +121,7 @@ def _sample(row: dict[str, str], where: str) -> Sample:
     male = {"male": 1.0, "female": 0.0, "": float("nan")}.get(gender.lower())
     if male is None:
         raise ModelError(f"{where}: gender {gender!r} is neither male, female nor empty")
-    race, subject, fold = (row.get(name, "").strip() for name in ("race", "subject", "fold"))
+    race, subject, fold = (row.get(name, "") for name in ("race", "subject", "fold"))
     if fold and not fold.isdecimal():
         raise ModelError(f"{where}: fold {fold!r} is not a whole number of at least 0")
     number = int(fold) if fold else None

@@ -1,7 +1,5 @@
 """A data set as published: find and read its files, in a folder or a zip."""
 
-import csv
-import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -9,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from models.datasets.labels import UNREADABLE, open_zip
+from models.datasets.tables import Table
 from models.errors import ModelError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg")
@@ -75,15 +74,10 @@ class Source:
     def rows(self, tail: str, columns: set[str], delimiter: str = ",") -> list[dict[str, str]]:
         """The rows of a list whose header has these columns. Raises ModelError if one is
         missing."""
-        text = io.StringIO(self.table(tail).decode("utf-8-sig", "replace"), newline="")
-        table = csv.DictReader(text, restval="", delimiter=delimiter)
-        try:
-            missing = columns - set(table.fieldnames or ())
-            if missing:
-                raise ModelError(f"{self.path}: {tail} has no column {', '.join(sorted(missing))}")
-            return list(table)
-        except csv.Error as error:
-            raise ModelError(f"{self.path}: {tail} cannot be read: {error}") from None
+        text = self.table(tail).decode("utf-8-sig", "replace")
+        table = Table(text, f"{self.path}: {tail}", delimiter)
+        table.check(columns)
+        return list(table)
 
     def matches(self, pattern: str) -> Iterator[tuple[str, str, re.Match[str] | None]]:
         """Path, file name and match of the pattern with the whole file name, of every picture."""

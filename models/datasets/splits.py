@@ -15,7 +15,9 @@ ENDS = (0.8, 0.9, 1.0)  # upper ends of the splits' shares of the hash range
 
 def hashed_split(key: str) -> str:
     """The split of a name: 80 % train, 10 % val, 10 % test, the same on every machine."""
-    share = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
+    share = (
+        int.from_bytes(hashlib.sha256(key.encode(errors="surrogateescape")).digest()[:8]) / 2**64
+    )
     return next(split for split, end in zip(SPLITS, ENDS, strict=True) if share < end)
 
 

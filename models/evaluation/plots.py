@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 
 from models.evaluation.metrics import COVERED, Results, metrics, split_by_group, wilson_interval
 from models.inference.calibration import COVERAGE
-from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.plots import BLUE, GRAY, RED, label, new_figure, plain, save_figure
 
 BIN = 5  # years
 MIN_FACES = 10  # bins with fewer faces are not drawn
@@ -34,7 +34,7 @@ def save_plots(
     }
     for name, figure in figures.items():
         if name != "worst":
-            figure.suptitle(title)
+            figure.suptitle(plain(title))
         save_figure(figure, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in figures]
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.cells import harmless, original
 from models.crops.spec import GEOMETRY_VERSION
 from models.errors import ModelError
 from models.files import ROOT, atomic_write
@@ -32,7 +33,7 @@ def read(path: Path) -> list[Row]:
         raise ModelError(f"cannot read {path}: {error}") from None
     if any(None in row for row in rows):
         raise ModelError(f"{path} is damaged: a row has more columns than its first line")
-    return rows
+    return [{name: original(cell) for name, cell in row.items()} for row in rows]
 
 
 def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None:
@@ -49,11 +50,11 @@ def write(path: Path, key: Mapping[str, str], new: list[dict[str, Any]]) -> None
     try:
         with (
             atomic_write(path) as unfinished,
-            unfinished.open("w", newline="", encoding="utf-8") as file,
+            unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
         ):
             table = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             table.writeheader()
-            table.writerows(rows)
+            table.writerows({k: harmless(value) for k, value in row.items()} for row in rows)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror}") from None
 

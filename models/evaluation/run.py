@@ -124,7 +124,7 @@ def select_samples(pictures: Pictures, split: str, limit: int | None) -> list[Sa
     is empty."""
     samples = [s for s in pictures.samples if s.split == split]
     if not samples:
-        splits = ", ".join(sorted({s.split for s in pictures.samples}))
+        splits = ", ".join(repr(s) for s in sorted({s.split for s in pictures.samples}))
         raise ModelError(f"{pictures.path} has no split {split!r}: choose --split from {splits}")
     if limit is not None and limit < len(samples):
         samples = [samples[i * len(samples) // limit] for i in range(limit)]

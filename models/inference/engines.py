@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.manifest import Manifest
+from models.printable import UNPRINTABLE
 from models.quiet import stderr_closed
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
@@ -137,7 +138,8 @@ def onnx_session(path: Path, kind: str, threads: int = 1) -> Any:
     if kind == "gpu":
         available = ort.get_available_providers()
         providers = [p for p in GPU_PROVIDERS if p in available] + providers
-    return ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    graph = path.read_bytes() if UNPRINTABLE.search(str(path)) else str(path)
+    return ort.InferenceSession(graph, options, providers=providers, enable_fallback=0)
 
 
 class TfliteNetwork:
@@ -150,7 +152,8 @@ class TfliteNetwork:
             import tensorflow as tf
 
             Interpreter = tf.lite.Interpreter  # noqa: N806
-        interpreter = Interpreter(model_path=str(path), num_threads=threads_for(path))
+        content = path.read_bytes()  # its C++ takes no name that is no text
+        interpreter = Interpreter(model_content=content, num_threads=threads_for(path))
         self._run = interpreter.get_signature_runner()
         ((self._input, details),) = self._run.get_input_details().items()
         with stderr_closed():  # the first call prints which delegate runs the graph

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.plots import BLUE, GRAY, RED, label, new_figure, save_figure
+from models.plots import BLUE, GRAY, RED, label, new_figure, plain, save_figure
 
 CURVES = {"years_outside": "age error, years", "gender_accuracy": "gender accuracy"}
 
@@ -24,5 +24,5 @@ def save_curves(
         axis.axvline(best["epoch"], color=GRAY, linestyle="--", label="best epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     save_figure(figure, path)

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from demo.display import overlay
 from demo.display.overlay import annotate, face_text, id_colour
 from demo.frames import Faces
 
@@ -60,3 +61,54 @@ def test_labels_of_neighbours_do_not_cover_one_another():
     for track in (1, 2):
         area = (image == id_colour(track)).all(axis=2).sum()
         assert area > 800
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (200, "female 34 ± 9"),
+        (105, "female 34 ± 9"),
+        (75, "female 34"),
+        (60, "f 34"),
+        (32, "34"),
+    ],
+)
+def test_a_label_wider_than_the_picture_is_shortened_and_never_cut(monkeypatch, width, text):
+    drawn: list[str] = []
+    real = overlay._label
+
+    def noted(track: str, text: str, *rest: object) -> np.ndarray:
+        drawn.append(text)
+        return real(track, text, *rest)
+
+    monkeypatch.setattr(overlay, "_label", noted)
+    face = replace(one_face([5, 30, 25, 60]), age_low=np.array([27.0]), age_high=np.array([43.4]))
+    image = np.zeros((140, width, 3), np.uint8)
+    annotate(image, face)
+    assert drawn[-1] == text
+
+
+def test_a_label_that_fits_is_as_large_as_ever():
+    image = np.zeros((270, 480, 3), np.uint8)
+    tag = overlay._fitting_label(7, (34.4, 9.0, 0.2), 13, image.shape[1])
+    assert (tag == overlay._label("7", "female 34 ± 9", 13, id_colour(7))).all()
+
+
+def test_a_name_that_is_no_text_is_drawn_with_replacement_characters():
+    image = np.zeros((60, 600, 3), np.uint8)
+    nobody = one_face([0, 0, 9, 9], track=-1)
+    drawn, expected = (annotate(image, nobody, t) for t in ("M\udcfcl\n\x1b.jpg", "M�l��.jpg"))
+    assert drawn.any()
+    assert (drawn == expected).all()
+
+
+@pytest.mark.parametrize("width", [40, 60, 100, 300])
+def test_a_long_caption_or_notice_ends_inside_the_picture(width):
+    image = np.full((100, width, 3), 100, np.uint8)
+    nobody, name = one_face([0, 0, 9, 9], track=-1), "a long name of a camera in the entrance.mkv"
+    captioned, noticed = annotate(image, nobody, name), overlay.with_notice(image, name)
+    for drawn, ground in ((captioned, 100), (noticed, 50)):
+        rows = (drawn != ground).any(axis=(1, 2))
+        letters = (drawn[rows] > 130).all(axis=2).any(axis=0)
+        assert letters.any()
+        assert not letters[-3:].any()

@@ -1,7 +1,9 @@
 import csv
+import io
 import json
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,3 +83,16 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
     path.symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"cannot log to .*No space left"), Log(path) as log:
         log.write(frame(0), two_faces(), TIMING)
+
+
+@pytest.mark.parametrize("name", ["=1+1.jpg", "+1.jpg", "-2+3.jpg", "@a.jpg", "\t=1.jpg"])
+def test_a_name_that_a_spreadsheet_would_run_is_shown_as_text(tmp_path, name):
+    photo = replace(frame(0), source=name)
+    for suffix in ("csv", "jsonl"):
+        with Log(tmp_path / f"log.{suffix}") as log:
+            log.write(photo, two_faces(), TIMING)
+    text = (tmp_path / "log.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["source"] for row in rows] == [f"'{name}"] * 2
+    assert [row["id"] for row in rows] == ["3", "-1"]
+    assert json.loads((tmp_path / "log.jsonl").read_text())["source"] == name

@@ -16,7 +16,7 @@ from PIL import Image
 
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.sources import decoding, photos
+from demo.sources import decoding, photo_files
 from demo.sources.open import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def test_a_photo_file_of_any_size_is_not_read_whole(tmp_path, astronaut):
 
 
 def test_a_phone_photo_with_a_preview_in_it_counts_as_the_jpeg_that_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(photos, "MAX_PHOTO_PIXELS", 4000)
+    monkeypatch.setattr(photo_files, "MAX_PHOTO_PIXELS", 4000)
     picture = Image.new("RGB", (64, 48))
     preview = picture.resize((16, 12))
     picture.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])

@@ -120,3 +120,12 @@ def test_a_signal_is_heard_while_the_first_connection_hangs():
         open_source(address)
     assert time.monotonic() - start < 2
     silent.close()
+
+
+def test_a_file_address_may_hold_bytes_that_are_no_text(astronaut, tmp_path):
+    path = tmp_path / "M\udcfcller.png"
+    path.write_bytes(cv2.imencode(".png", astronaut)[1].tobytes())
+    with open_source(f"file://{tmp_path}/M%FCller.png") as source:
+        assert source.path == path
+        (frame,) = source
+    assert frame.source == str(path)

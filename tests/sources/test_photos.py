@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from demo.errors import UserError
-from demo.sources import photos
 from demo.sources.open import open_source
-from demo.sources.photos import PhotoSource, read_photo
+from demo.sources.photo_files import is_photo, read_photo
+from demo.sources.photos import PhotoSource
 from tests.sources.fakes import frames_and_events
 
 
@@ -105,5 +105,5 @@ def test_the_pixel_limit_that_a_program_sets_in_pillow_is_kept_and_not_applied(
     for thread in threads:
         thread.join()
     assert read_photo(path).shape == astronaut.shape
-    assert not photos.is_photo(tmp_path)
+    assert not is_photo(tmp_path)
     assert Image.MAX_IMAGE_PIXELS == 100

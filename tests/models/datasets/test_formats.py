@@ -320,7 +320,7 @@ def test_a_list_that_is_another_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"wiki.mat is not a list of IMDB-WIKI"):
         records("wiki", tmp_path)
     (tmp_path / "fold_0_data.txt").write_text("user_id\toriginal_image\tage\n")
-    with pytest.raises(ModelError, match=r"fold_0_data.txt has no column face_id, gender"):
+    with pytest.raises(ModelError, match=r"fold_0_data.txt has no column face_id and gender"):
         records("adience", tmp_path)
     with pytest.raises(ModelError, match="neither a folder nor a zip file: expected pictures"):
         records("fgnet", tmp_path / "nowhere")

@@ -245,7 +245,7 @@ def test_people_see_which_files_were_written(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--split", "dev"], ["no split 'dev'", "test, val"]),
+        (["--split", "dev"], ["no split 'dev'", "--split from 'test', 'val'"]),
         (["--data", "nowhere.zip"], ["nowhere.zip does not exist"]),
         (["--save", __file__], ["cannot make folder", "exists"]),
         (["--save", "results", "--chips"], ["remove --chips or --save"]),

@@ -1,0 +1,185 @@
+"""Photo files as images: limited in size, upright, opaque, in the colours of a screen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from demo.errors import UserError
+from demo.sources.photo_colours import ToSrgb, convert_strips, to_srgb
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "AVIF", "TIFF")  # as Pillow calls them
+ANIMATED_FORMATS = {"PNG", "WEBP", "AVIF"}
+MAX_PHOTO_PIXELS = 120_000_000  # what phones take
+LOW_MEMORY_FORMATS = {"JPEG", "MPO", "PNG"}  # the decoders of others need three times as much
+MAX_PHOTO_BYTES = 250_000_000  # a file of 40 million pixels with 16 bits per channel
+OPAQUE = 255  # alpha
+GROUND = 255  # under transparent parts: white, as browsers and most viewers show them
+ORIENTATION = 0x0112  # tag of EXIF
+TURNS = {  # orientation -> quarter turns to the left, after mirroring left to right
+    **{2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True)},
+    **{6: (3, False), 7: (3, True), 8: (1, False)},
+}
+
+_PILLOW_LIMIT = Lock()
+
+
+def is_photo(path: Path) -> bool:
+    """Whether the content of a file is a photo of a supported format, whatever its name."""
+    try:
+        with open_header(path, PHOTO_FORMATS):
+            return True
+    except Exception:  # Pillow's readers share no base class of their errors
+        return False
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is an animated PNG, WebP or AVIF."""
+    try:
+        with open_header(path) as picture:
+            return picture.format in ANIMATED_FORMATS and getattr(picture, "n_frames", 1) > 1
+    except Exception:  # as above
+        return False
+
+
+def read_photo(path: Path | str) -> np.ndarray:
+    """Read a photo (H, W, 3) uint8 BGR: upright, with sRGB colours, on white where it is
+    transparent; of an animated picture the first frame.
+
+    Raises UserError if it cannot be read or is too large. The size is checked before any pixel is
+    decoded.
+    """
+    path = Path(path)
+    try:
+        with open_checked(path) as picture:
+            image = _decoded(path, picture)
+    except UserError:
+        raise
+    except Exception as error:  # as above
+        reason = getattr(error, "strerror", None) or "its content is not a picture"
+        raise UserError(f"{path} is not a picture that can be read ({reason})") from None
+    if image is None:
+        raise UserError(f"{path} is not a picture that can be read")
+    return image
+
+
+@contextmanager
+def open_checked(path: Path) -> Iterator["ImageFile"]:
+    """Open a picture without decoding its pixels. Raises UserError if it has too many bytes or
+    pixels, and whatever Pillow raises if it is none."""
+    if path.stat().st_size > MAX_PHOTO_BYTES:
+        raise UserError(f"{path} has more than {MAX_PHOTO_BYTES // 1_000_000} MB: make it smaller")
+    with open_header(path) as picture:
+        (width, height), low_memory = picture.size, picture.format in LOW_MEMORY_FORMATS
+        most = MAX_PHOTO_PIXELS if low_memory else MAX_PHOTO_PIXELS // 3
+        if width * height > most:
+            raise UserError(
+                f"{path} has {width}x{height} pixels, more than {most // 1_000_000} million: "
+                f"make it smaller{'' if low_memory else ', or a JPEG'}"
+            )
+        yield picture
+
+
+def open_header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFile":
+    """Open a picture without decoding its pixels."""
+    from PIL import Image
+
+    with _without_pixel_limit():
+        return Image.open(path, formats=formats)
+
+
+def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
+    """The current frame of a Pillow picture as an image (H, W, 3) uint8 BGR, on white where it is
+    transparent, upright; `convert` makes its colours sRGB."""
+    orientation = _orientation(picture)
+    picture.filename = ""  # otherwise Pillow 13 maps the file, and misreads a TIFF that it turns
+    picture.load()  # turns a TIFF
+
+    def pixels(top: int, bottom: int) -> np.ndarray:
+        strip = picture.crop((0, top, picture.width, bottom))
+        if strip.mode == "CMYK" and convert:
+            return convert(np.asarray(strip))
+        rgba = np.asarray(strip.convert("RGBA"))
+        rgb = convert(rgba[..., :3]) if convert else rgba[..., :3]
+        alpha = rgba[..., 3:].astype(np.uint16)
+        on_ground = (rgb * alpha + GROUND * (OPAQUE - alpha) + 127) // OPAQUE
+        return on_ground.astype(np.uint8)
+
+    image = np.empty((picture.height, picture.width, 3), np.uint8)
+    convert_strips(image, lambda strip, top: pixels(top, top + len(strip))[..., ::-1])
+    return image if picture.format == "TIFF" else _turned(image, orientation)
+
+
+def _decoded(path: Path, picture: "ImageFile") -> np.ndarray | None:
+    """The image of a checked picture; None if OpenCV cannot decode it. OpenCV decodes whatever
+    needs no more than a turn or other colours: it is faster and takes less memory."""
+    convert = to_srgb(picture, path)
+    if _hides_pixels(path, picture) or (picture.mode == "CMYK" and convert):
+        return flattened(picture, convert)
+    flags = cv2.IMREAD_COLOR
+    if picture.format == "AVIF":  # OpenCV takes neither irot nor imir, which overrule EXIF
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    if image is not None and convert:
+        convert_strips(image, lambda strip, _: _swapped(convert(_swapped(strip))))
+    if image is not None and picture.format == "AVIF":
+        return _turned(image, _orientation(picture))
+    return image
+
+
+def _swapped(pixels: np.ndarray) -> np.ndarray:
+    """BGR as RGB, or the reverse: three times as fast as a copy of `pixels[..., ::-1]`."""
+    return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_BGR2RGB)
+
+
+def _hides_pixels(path: Path, header: "ImageFile") -> bool:
+    """Whether a part of a picture is transparent, at least a little."""
+    if not header.has_transparency_data or header.mode.startswith("I"):  # 16 bits of gray
+        return False
+    with open_header(path) as picture:  # its pixels are gone before OpenCV decodes them again
+        whole = picture if "A" in picture.getbands() else picture.convert("RGBA")
+        alpha = np.asarray(whole.getchannel("A"))
+        if header.format == "BMP" and not alpha.any():  # left empty, as browsers take it
+            return False
+        return bool(alpha.min() < OPAQUE)
+
+
+def _orientation(picture: Any) -> int:
+    """The orientation by EXIF, 1 to 8; of an AVIF by irot and imir. 1 if it is damaged."""
+    try:
+        for name in ("xmp", "XML:com.adobe.xmp"):  # viewers turn no picture by it
+            picture.info.pop(name, None)
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # as above
+        return 1
+
+
+def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    turns, mirrored = TURNS.get(orientation, (0, False))
+    if not turns and not mirrored:
+        return image
+    return np.ascontiguousarray(np.rot90(image[:, ::-1] if mirrored else image, turns))
+
+
+@contextmanager
+def _without_pixel_limit() -> Iterator[None]:
+    """Lift Pillow's limit on the number of pixels while a header is read.
+
+    The limit is a setting of the process, so it is restored at once. It has to go because the error
+    that it raises does not contain the size of the picture.
+    """
+    from PIL import Image
+
+    with _PILLOW_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
