@@ -9,7 +9,7 @@ from demo.sources.http import Body
 
 START = b"\xff\xd8\xff"
 END_PATTERN = re.compile(rb"\xff\xd9|(?=\xff\xd8\xff)")  # some cameras leave out the end
-SCAN, END = 0xDA, 0xD9  # markers: pixels follow; the end of the picture
+SCAN, END, FIRST = 0xDA, 0xD9, 0xC0  # markers: pixels follow; the end of the picture; the lowest
 MAX_PICTURE_BYTES = 50_000_000
 READ_BYTES = 65536
 
@@ -78,7 +78,7 @@ def _pixels(data: bytearray) -> int | None:
     """
     at = 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:
+        if data[at] != 0xFF or data[at + 1] < FIRST:
             return None
         marker = data[at + 1]
         if marker == 0xFF:  # a fill byte

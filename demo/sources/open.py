@@ -28,6 +28,7 @@ VIDEO_SOURCE_SUFFIXES = {
 }
 FILE_PATTERN = re.compile(r"file:(?://(?:localhost(?=/))?|(?=/))(.*)", re.IGNORECASE | re.DOTALL)
 DRIVE_PATTERN = re.compile(r"/[a-z]:/", re.IGNORECASE)  # begins the path of a file URL on Windows
+WINDOWS = os.name == "nt"
 CAMERA_PATTERN = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
 
 
@@ -56,7 +57,7 @@ def open_source(
 def _path_of(quoted: str) -> str:
     """The path in a file URL. A name may be any bytes, text or not."""
     path = os.fsdecode(unquote_to_bytes(quoted))
-    return path[1:] if os.name == "nt" and DRIVE_PATTERN.match(path) else path
+    return path[1:] if WINDOWS and DRIVE_PATTERN.match(path) else path
 
 
 def _open_address(address: str, give_up: float, timeouts: LiveTimeouts) -> Source:
