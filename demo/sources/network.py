@@ -55,6 +55,15 @@ class Remote:
             self._last = self._connect_otherwise(error)
         return self._last
 
+    def reconnect(self) -> Stream:
+        """Connect again to what was live. Raises UserError, also if it has become a file: the
+        playlist of a stream that has ended would begin anew."""
+        stream = self.connect()
+        if self.holds_file(stream):
+            stream.release()
+            raise UserError(f"{self.name} has ended")
+        return stream
+
     def holds_file(self, stream: Stream) -> bool:
         """Whether `stream` reads a video that has an end."""
         return self._scheme in FILE_SCHEMES and stream.finite

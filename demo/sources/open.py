@@ -66,7 +66,7 @@ def _open_address(address: str, give_up: float, timeouts: LiveTimeouts) -> Sourc
     name, patience = f"stream {remote.name}", 2 * timeouts.open
     stream = connect_in_thread(remote.connect, name, patience)
     if not remote.holds_file(stream):
-        return LiveSource(remote.name, remote.connect, give_up, timeouts, stream)
+        return LiveSource(remote.name, remote.reconnect, give_up, timeouts, stream)
     stream = connect_in_thread(lambda: remote.open_file(stream), name, patience)
     return VideoSource(address, timeouts.open, stream.opened)
 

@@ -28,7 +28,8 @@ def file_server(
 ) -> Iterator[tuple[str, list[str]]]:
     """The address of an HTTP server, without / at its end, and the paths that it was asked for.
 
-    A path /to/x is redirected to /x. `ranges`: parts may be asked for; `length`: lengths are sent.
+    A path /to/x is redirected to /x. `ranges`: parts may be asked for; `length`: lengths are
+    sent, else files come in chunks.
     """
     asked: list[str] = []
 
@@ -55,10 +56,12 @@ def file_server(
 
         def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
-            if length or not body:
-                headers |= {"Content-Length": str(len(body))}
-            else:
-                headers |= {"Connection": "close"}
+            chunked = body and not length
+            headers |= (
+                {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body))}
+            )
+            if chunked:
+                body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
             for key, value in ({"Content-Type": kind} | headers).items():
                 self.send_header(key, value)
             self.end_headers()

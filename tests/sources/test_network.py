@@ -124,6 +124,34 @@ def test_a_playlist_without_an_end_is_live(clip):
         until(source.watch(), is_frame)
 
 
+def test_a_live_playlist_that_ends_is_not_begun_anew(clip):
+    part = container(clip, "mpegts")
+    files = {"/a.m3u8": playlist("0.ts", end=False), "/0.ts": part}
+    timeouts = LiveTimeouts(open=2, first_wait=0.05, longest_wait=0.1)
+    with file_server(files) as (host, _), open_source(f"{host}/a.m3u8", 1, timeouts) as source:
+        assert isinstance(source, LiveSource)
+        files["/a.m3u8"] = playlist("0.ts")
+        frames, (lost, failed) = frames_and_events(source)
+    assert 0 < len(frames) <= 20
+    assert (lost.kind, failed.kind) == ("lost", "failed")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_file_may_end_with_its_connection(clip, version):
+    content = container(clip, "matroska")
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/{version} 200 OK\r\nConnection: close\r\n\r\n".encode() + content)
+        connection.close()
+
+    server, address = served(answer)
+    with open_source(f"{address}/a") as source:
+        frames, events = frames_and_events(source)
+    assert len(frames) == 20
+    assert not events
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "options"),
     [
