@@ -1,6 +1,7 @@
 """The ways to open a network address, and whether a file or a live stream is there."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 from av.error import (
@@ -90,11 +91,8 @@ class Remote:
         """
         way = self._other_way(error) if self._way == DEFAULT_WAY else None
         if way:
-            try:
+            with suppress(*OPENING_ERRORS):  # the first error says more
                 stream = Stream(self._address, self._timeouts, way)
-            except OPENING_ERRORS:
-                way = None  # the first error says more
-            else:
                 self._way = way
                 return stream
         if isinstance(error, UndecodableError):
