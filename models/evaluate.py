@@ -19,10 +19,11 @@ from models.commands import add_model, command_line, count, guarded
 from models.datasets.chips import data_set_sha256
 from models.datasets.faces import MIN_FACE
 from models.datasets.labels import Pictures, Sample
+from models.datasets.twins import find_twins, write_twins
 from models.detection.mtcnn import Mtcnn
 from models.errors import ModelError
 from models.evaluation.metrics import Results
-from models.evaluation.report import build_report, report_table, save_report
+from models.evaluation.report import build_report, report_table, save_report, twins_report
 from models.evaluation.run import count_repeated, evaluate, larger_crops, select_samples
 from models.files import make_folder
 from models.inference.devices import choose_device
@@ -38,7 +39,10 @@ def run(args: argparse.Namespace, command: str) -> tuple[dict[str, Any], list[Pa
     name = args.data.resolve().name
     if args.save:
         _check_savable(args, manifest, name)
-    for folder in filter(None, (args.plots, args.save)):
+    if args.twins_csv and not args.twins:
+        raise ModelError("--twins-csv: give the data sets of training with --twins")
+    folders = (args.plots, args.save, args.twins_csv and args.twins_csv.parent)
+    for folder in filter(None, folders):
         make_folder(folder)
     samples = select_samples(pictures, args.split, args.limit)
     detector = None if args.chips else Mtcnn(MIN_FACE, video=False)
@@ -55,8 +59,14 @@ def run(args: argparse.Namespace, command: str) -> tuple[dict[str, Any], list[Pa
         "unreadable": len(samples) - len(results),
     }
     report = build_report(results, subject, args.chips, counts)
+    twins = find_twins(args.data, args.split, args.twins) if args.twins else []
+    if args.twins:
+        report["twins"] = twins_report(results, samples, twins)
     report["seconds"] = round(time.perf_counter() - began, 2)
     written = save_report(report, manifest, name, command, args.save) if args.save else []
+    if args.twins_csv:
+        write_twins(twins, args.twins_csv)
+        written.append(args.twins_csv)
     if args.plots:
         written += _plot(results, pictures, samples, detector, manifest, args)
     return report, written
@@ -117,6 +127,15 @@ def command_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="add the results to evaluation.csv and groups.csv"
     )
+    parser.add_argument(
+        "--twins",
+        type=Path,
+        nargs="+",
+        metavar="DATA",
+        help="count pictures of which a copy, resized, cut, toned or mirrored, is in the train "
+        "split of one of these data sets, and measure the errors without them",
+    )
+    parser.add_argument("--twins-csv", type=Path, metavar="FILE", help="write the twins to a table")
     return parser
 
 

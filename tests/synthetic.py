@@ -142,12 +142,12 @@ class Broadcast:
         """Serve, again on the same port after `kill`."""
         self._server = socket.create_server(("127.0.0.1", self._port))
         self._port = self._server.getsockname()[1]
-        self._connections: list[socket.socket] = []
+        self.connected: list[socket.socket] = []
         threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
 
     def kill(self) -> None:
         """Be gone, as a process that was killed."""
-        for each in (self._server, *self._connections):
+        for each in (self._server, *self.connected):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
@@ -159,7 +159,7 @@ class Broadcast:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = server.accept()
-                self._connections.append(connection)
+                self.connected.append(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -9,7 +10,8 @@ from typing import Protocol
 import av
 import cv2
 import numpy as np
-from av.error import FFmpegError
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
 
 from demo.errors import UserError
 from demo.sources.decoding import (
@@ -18,12 +20,18 @@ from demo.sources.decoding import (
     frame_rate,
     open_video,
     pixel_aspect,
-    reason,
     to_bgr,
 )
+from demo.sources.http import Body, request
 from demo.sources.redact import redact
 
-TRANSPORT = {"rtsp_transport": "tcp"}  # FFmpeg option: with UDP, a lost packet breaks a frame
+TRANSPORT = {  # options of FFmpeg
+    "rtsp_flags": "prefer_tcp",  # with UDP, a lost packet breaks a frame
+    "allowed_extensions": "ALL",  # the parts of an HLS stream may have any name, as in browsers
+    "extension_picky": "0",
+    "multiple_requests": "1",  # else FFmpeg asks to close a connection, and may yet use it again
+}
+LIVE_FORMATS = ("mpjpeg", "image2")  # and those of one picture, "jpeg_pipe" and the like
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,22 @@ class LiveTimeouts:
 
 
 DEFAULT_TIMEOUTS = LiveTimeouts()
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways to open an address."""
+
+    options: tuple[tuple[str, str], ...] = ()  # of FFmpeg, besides TRANSPORT
+    format: str | None = None  # as FFmpeg calls it; None: FFmpeg finds out
+    body: type[Body] | None = None  # reads what an HTTP server sends; None: FFmpeg does
+
+
+DEFAULT_WAY = Way()
+
+
+class UndecodableError(UserError):
+    """A stream was opened, but no frame of it could be decoded."""
 
 
 class Capture(Protocol):
@@ -84,18 +108,25 @@ class Camera:
 class Stream:
     """A network stream, read with FFmpeg. Undecodable data is skipped."""
 
-    def __init__(self, address: str, timeouts: LiveTimeouts = DEFAULT_TIMEOUTS) -> None:
-        """Connect. Raises UserError if no video arrives in time or its frames are too large."""
+    def __init__(
+        self, address: str, timeouts: LiveTimeouts = DEFAULT_TIMEOUTS, way: Way = DEFAULT_WAY
+    ) -> None:
+        """Connect. Raises UserError if no frame can be decoded or its frames are too large, else
+        whatever PyAV or `request` raise."""
         name = redact(address)
         self._timeouts = timeouts
-        try:
-            self._container, stream = open_video(
-                address, name, (timeouts.open, timeouts.read), TRANSPORT
-            )
-        except (FFmpegError, StopIteration, OSError, ValueError) as error:
-            raise UserError(
-                f"cannot open stream {name} ({reason(error, timeouts.open)}): is the address right?"
-            ) from None
+        self.malformed = False  # a part of a multipart stream was not as the standard has it
+        with ExitStack() as on_error:
+            body = None
+            if way.body:
+                body = way.body(request(address, timeouts.read), timeouts.read)
+                on_error.callback(body.close)
+            options = TRANSPORT | dict(way.options)
+            limits = timeouts.open, timeouts.read
+            opened = open_video(body or address, name, limits, options, way.format)
+            on_error.pop_all()
+        self.opened: tuple[InputContainer, av.VideoStream] = opened
+        self._body, (self._container, stream) = body, opened
         self._aspect = pixel_aspect(stream.sample_aspect_ratio)
         stream.thread_type = "SLICE"  # frame threads would delay each frame by several
         self.fps = frame_rate(stream)
@@ -104,7 +135,7 @@ class Stream:
             first = self.read()
             if first is None:
                 self.release()
-                raise UserError(f"{name} {NOT_DECODABLE}")
+                raise UndecodableError(f"{name} {NOT_DECODABLE}")
             self._images = chain([first], self._images)
 
     def read(self) -> np.ndarray | None:
@@ -114,12 +145,28 @@ class Stream:
         """
         try:
             return next(self._images, None)
-        except (FFmpegError, OSError):
+        except (FFmpegError, OSError) as error:
+            self.malformed = self._body is None and isinstance(error, InvalidDataError)
+            self.malformed &= self._container.format.name == "mpjpeg"
             return None
+
+    @property
+    def finite(self) -> bool:
+        """Whether there is a video with an end at an address of http, and not a live stream."""
+        container, stream = self.opened
+        kind, duration = container.format.name, container.duration
+        if kind in LIVE_FORMATS or kind.endswith("_pipe") or not stream.width:
+            return False
+        if kind == "hls":
+            return bool(duration)
+        # A live stream in parts of MP4 has a duration: that of its first part.
+        return container.size > 0 or stream.frames > 0 or bool(duration and "mov" not in kind)
 
     def release(self) -> None:
         """Close the connection."""
         self._container.close()
+        if self._body:
+            self._body.close()
 
     def _decode(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
         last_frame = time.monotonic()

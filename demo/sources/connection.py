@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,14 +14,16 @@ from demo.sources.base import POLL_SECONDS
 from demo.sources.capture import Capture, LiveTimeouts
 from demo.sources.reader import FrameReader, TimedImage
 
+Opened = TypeVar("Opened", bound=Capture)
 
-def connect_in_thread(connect: Callable[[], Capture], name: str, patience: float) -> Capture:
+
+def connect_in_thread(connect: Callable[[], Opened], name: str, patience: float) -> Opened:
     """Call `connect` in a thread of its own, so that Ctrl-C works while a driver hangs.
 
     Raises what `connect` raises, or UserError after `patience` seconds. A capture that comes later
     is released.
     """
-    opened: Future[Capture] = Future()
+    opened: Future[Opened] = Future()
 
     def work() -> None:
         try:
@@ -41,7 +44,7 @@ def connect_in_thread(connect: Callable[[], Capture], name: str, patience: float
     return opened.result()
 
 
-def _release_late(opened: "Future[Capture]") -> None:
+def _release_late(opened: "Future[Opened]") -> None:
     if opened.exception() is None:
         opened.result().release()
 

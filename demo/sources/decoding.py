@@ -12,6 +12,7 @@ from av.error import ExitError
 
 from demo.errors import UserError
 from demo.sources.colour import to_bgr24
+from demo.sources.http import Body
 
 NETWORK_SECONDS = 10.0  # how long a server may take to answer
 MAX_VIDEO_PIXELS = 36_000_000  # per frame: 8K has 35 million
@@ -27,7 +28,11 @@ MAX_PIXEL_ASPECT = 4  # a more extreme aspect ratio is an error of the file
 
 
 def open_video(
-    url: str, name: str, timeout: float | tuple[float, float] | None, options: dict[str, str]
+    url: str | Body,
+    name: str,
+    timeout: float | tuple[float, float] | None,
+    options: dict[str, str],
+    container_format: str | None = None,
 ) -> tuple[InputContainer, av.VideoStream]:
     """Open `url` and select its first video track that can be decoded.
 
@@ -36,7 +41,12 @@ def open_video(
     and whatever PyAV raises.
     """
     container = av.open(
-        url, timeout=timeout, metadata_errors="replace", options=options | PIXEL_LIMIT
+        url,
+        "r",
+        format=container_format,
+        timeout=timeout,
+        metadata_errors="replace",
+        options=options | PIXEL_LIMIT,
     )
     with ExitStack() as on_error:
         on_error.callback(container.close)

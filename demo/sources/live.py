@@ -34,8 +34,10 @@ class LiveSource(Source):
         connect: Callable[[], Capture],
         give_up: float = math.inf,
         timeouts: LiveTimeouts = DEFAULT_TIMEOUTS,
+        capture: Capture | None = None,
     ) -> None:
-        """Connect. Raises what `connect` raises, or UserError if it does not return.
+        """Connect, unless a `capture` is open. Raises what `connect` raises, or UserError if it
+        does not return.
 
         After a later failure, `connect` is called again, with growing pauses in between.
         """
@@ -43,7 +45,8 @@ class LiveSource(Source):
         self.started = time.monotonic()  # the time.monotonic() at which `Frame.time` is 0
         self._kind = "camera" if name.isdigit() else "stream"
         self._connect, self._give_up, self._timeouts = connect, give_up, timeouts
-        capture = connect_in_thread(connect, f"{self._kind} {name}", 2 * timeouts.open)
+        if capture is None:
+            capture = connect_in_thread(connect, f"{self._kind} {name}", 2 * timeouts.open)
         self.fps = capture.fps if capture.fps and 1 <= capture.fps <= MAX_CAMERA_FPS else None
         self._connection = Connection(connect, timeouts, capture)
         self._watchdog = Watchdog(timeouts.hang, timeouts.recovery)

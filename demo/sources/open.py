@@ -4,22 +4,27 @@ import math
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from demo.errors import UserError
 from demo.sources.animation import AnimationSource
 from demo.sources.base import Source
-from demo.sources.capture import DEFAULT_TIMEOUTS, Camera, LiveTimeouts, Stream
+from demo.sources.capture import DEFAULT_TIMEOUTS, Camera, LiveTimeouts
+from demo.sources.connection import connect_in_thread
 from demo.sources.live import LiveSource
+from demo.sources.network import Remote
 from demo.sources.photo_files import is_animated, is_photo
 from demo.sources.photos import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES, PhotoSource, photos_in
 from demo.sources.redact import redact
 from demo.sources.video import VideoSource
 
-VIDEO_SOURCE_SUFFIXES = {  # over http, an address without one of them may be the stream of a camera
+VIDEO_SOURCE_SUFFIXES = {
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
     *(".3gp", ".ogv", ".mts", ".m2ts"),
 }
+FILE_PATTERN = re.compile(r"file:(?://(?:localhost(?=/))?|(?=/))(.*)", re.IGNORECASE | re.DOTALL)
+DRIVE_PATTERN = re.compile(r"/[a-z]:/", re.IGNORECASE)  # begins the path of a file URL on Windows
+WINDOWS = os.name == "nt"
 CAMERA_PATTERN = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
 
 
@@ -37,18 +42,29 @@ def open_source(
     if camera := CAMERA_PATTERN.fullmatch(spec) or CAMERA_PATTERN.fullmatch(device):
         number = int(camera[1])  # even if there is a folder of this name: that is ./7
         return LiveSource(str(number), lambda: Camera(number), give_up, timeouts)
-    if spec.startswith("file://"):
-        return _open_path(unquote(spec.removeprefix("file://"), errors="surrogateescape"))
+    if file := FILE_PATTERN.fullmatch(spec):
+        return _open_path(_path_of(file[1]))
     if "://" in spec:
-        return _open_address(spec, give_up, timeouts)
+        scheme, _, rest = spec.partition("://")
+        return _open_address(f"{scheme.lower()}://{rest}", give_up, timeouts)
     return _open_path(spec)
 
 
+def _path_of(quoted: str) -> str:
+    """The path in a file URL. A name may be any bytes, text or not."""
+    path = os.fsdecode(unquote_to_bytes(quoted))
+    return path[1:] if WINDOWS and DRIVE_PATTERN.match(path) else path
+
+
 def _open_address(address: str, give_up: float, timeouts: LiveTimeouts) -> Source:
-    file = Path(re.split("[?#]", address)[0])
-    if address.lower().startswith("http") and file.suffix.lower() in VIDEO_SOURCE_SUFFIXES:
-        return VideoSource(address, timeouts.open)
-    return LiveSource(redact(address), lambda: Stream(address, timeouts), give_up, timeouts)
+    """Open a network address. All waiting is done in a thread, so that Ctrl-C works."""
+    remote = Remote(address, timeouts)
+    name, patience = f"stream {remote.name}", 2 * timeouts.open
+    stream = connect_in_thread(remote.connect, name, patience)
+    if not remote.holds_file(stream):
+        return LiveSource(remote.name, remote.reconnect, give_up, timeouts, stream)
+    stream = connect_in_thread(lambda: remote.open_file(stream), name, patience)
+    return VideoSource(address, timeouts.open, stream.opened)
 
 
 def _open_path(name: str) -> Source:

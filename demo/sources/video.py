@@ -53,8 +53,14 @@ class VideoSource(Source):
     fps: float | None = None
     count: int | None = None
 
-    def __init__(self, address: str, timeout: float = NETWORK_SECONDS) -> None:
-        """Open a path or an http address. Raises UserError if there is no video.
+    def __init__(
+        self,
+        address: str,
+        timeout: float = NETWORK_SECONDS,
+        opened: tuple[InputContainer, av.VideoStream] | None = None,
+    ) -> None:
+        """Open a path or an http address, or take it as it was `opened`. Raises UserError if there
+        is no video.
 
         `timeout`: seconds that a server may take to answer, now and at every read.
         """
@@ -65,7 +71,7 @@ class VideoSource(Source):
         self._audio_end = 0.0  # seconds on the file's clock: end of the latest audio packet
         self._closed = False
         self._timeout = timeout
-        self._container, self._stream = self._open(address, remote)
+        self._container, self._stream = opened or self._open(address, remote)
         self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
         size = self._stream.width, self._stream.height
         output = output_size(*size, self._aspect)

@@ -1,8 +1,13 @@
 """The report of an evaluation: build it, print it as a table, add it to the tables of results."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from models.datasets.labels import Sample
+from models.datasets.twins import Twin
 from models.evaluation import results_table
 from models.evaluation.brackets import bracket_metrics
 from models.evaluation.metrics import (
@@ -68,7 +73,19 @@ def report_table(report: dict[str, Any]) -> str:
         lines += [_line(f"  {name}", v["n"], _cells(v)) for name, v in report[kind].items()]
     lines.append("CA(n): share of ages with an error ≤ n years, ± half of a 95 % interval")
     lines += [*_bracket_lines(report), *_fairness_lines(report["fairness"])]
-    return "\n".join([*lines, *_repeated_lines(report)])
+    return "\n".join([*lines, *_repeated_lines(report), *_twins_lines(report)])
+
+
+def twins_report(results: Results, samples: list[Sample], twins: Sequence[Twin]) -> dict[str, Any]:
+    """How many "pictures" have near twins in train splits, "of" so many, and the metrics "without"
+    them."""
+    known = {twin.file for twin in twins}
+    has_twin = np.array([samples[row].file in known for row in results.rows.tolist()], bool)
+    return {
+        "pictures": int(has_twin.sum()),
+        "of": len(results),
+        "without": metrics(results[~has_twin]),
+    }
 
 
 def _repeated_lines(report: dict[str, Any]) -> list[str]:
@@ -80,6 +97,21 @@ def _repeated_lines(report: dict[str, Any]) -> list[str]:
         f"{Path(report['data']).resolve().name}: {found['pictures']} of {found['of']} pictures of "
         f"{report['split']} are also in other splits, byte for byte"
     ]
+
+
+def _twins_lines(report: dict[str, Any]) -> list[str]:
+    """One line if near twins were searched in train splits."""
+    if "twins" not in report:
+        return []
+    found = report["twins"]
+    without = found["without"]
+    text = f"{found['pictures']} of {found['of']} pictures have near twins in the train splits"
+    if found["pictures"]:
+        text += (
+            f"; without them: age error {_number(without['mae'])} years, gender accuracy "
+            f"{_number(without['gender_accuracy'])}"
+        )
+    return [text]
 
 
 def _bracket_lines(report: dict[str, Any]) -> list[str]:

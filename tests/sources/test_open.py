@@ -10,6 +10,7 @@ import cv2
 import pytest
 
 from demo.errors import UserError
+from demo.sources import network
 from demo.sources import open as opening
 from demo.sources.open import open_source
 from demo.sources.photos import PhotoSource
@@ -17,23 +18,30 @@ from demo.sources.video import VideoSource
 from tests.sources.fakes import in_background
 
 
+@pytest.mark.parametrize("spec", ["12", "/dev/video12"])
+def test_a_number_and_its_device_are_the_camera(monkeypatch, spec):
+    monkeypatch.setattr(opening, "Camera", lambda number: number)
+    monkeypatch.setattr(opening, "LiveSource", lambda name, connect, *_: (name, connect()))
+    assert open_source(spec) == ("12", 12)
+
+
 @pytest.mark.parametrize(
-    ("spec", "kind"),
+    ("spec", "opened"),
     [
-        ("0", "Camera"),
-        ("/dev/video12", "Camera"),
-        ("HTTP://host/a.MPG?b=c", "VideoSource"),
-        ("http://user:a[b]c@host/clip.mp4#t", "VideoSource"),
-        ("http://user:a[b]c@host/live", "Stream"),
+        ("HTTP://host/A.MPG?b=C", "http://host/A.MPG?b=C"),
+        ("Rtsp://user:a[b]c@Host/live#t", "rtsp://user:a[b]c@Host/live#t"),
     ],
 )
-def test_what_is_opened_depends_on_what_was_typed(monkeypatch, spec, kind):
-    asked = []
-    for name in ("Camera", "Stream", "VideoSource"):
-        monkeypatch.setattr(opening, name, lambda given, *_, name=name: asked.append((name, given)))
-    monkeypatch.setattr(opening, "LiveSource", lambda name, connect, *_: connect())
-    open_source(spec)
-    assert asked == [(kind, {"0": 0, "/dev/video12": 12}.get(spec, spec))]
+def test_a_scheme_may_be_in_capitals(monkeypatch, spec, opened):
+    def refused(address: str, *_: object) -> None:
+        asked.append(address)
+        raise UserError("no")
+
+    asked: list[str] = []
+    monkeypatch.setattr(network, "Stream", refused)
+    with pytest.raises(UserError, match="no"):
+        open_source(spec)
+    assert asked == [opened]
 
 
 def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
@@ -73,7 +81,9 @@ def test_a_long_number_and_no_name_at_all_are_refused(spec, complaint):
         open_source(spec)
 
 
-@pytest.mark.parametrize("prefix", ["", "file://{}/"])
+@pytest.mark.parametrize(
+    "prefix", ["", "file://{}/", "File://{}/", "file:{}/", "FILE://localhost{}/", "file://"]
+)
 def test_any_sign_may_be_in_the_name_of_a_file(clip, tmp_path, monkeypatch, prefix):
     monkeypatch.chdir(tmp_path)
     name = "2024-01-01T12:30:00 %20 #1?.mkv"
@@ -82,6 +92,21 @@ def test_any_sign_may_be_in_the_name_of_a_file(clip, tmp_path, monkeypatch, pref
     with open_source(spec) as source:
         assert Path(source.name).name == name
         assert len(list(source)) == 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_a_name_in_a_file_url_may_be_no_text(clip, tmp_path):
+    name = os.fsdecode(b"M\xfcller.mkv")
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    with open_source(f"file://{tmp_path}/M%FCller.mkv") as source:
+        assert source.path == tmp_path / name
+
+
+@pytest.mark.parametrize(("system", "path"), [("nt", "C:/a b/c.mp4"), ("posix", "/C:/a b/c.mp4")])
+def test_a_drive_of_windows_begins_the_path_of_a_file_url(monkeypatch, system, path):
+    monkeypatch.setattr(opening, "_open_path", lambda given: given)
+    monkeypatch.setattr(opening, "WINDOWS", system == "nt")
+    assert open_source("file:///C:/a%20b/c.mp4") == path
 
 
 def test_a_video_is_known_by_its_content_where_its_suffix_is_unknown(clip, tmp_path):

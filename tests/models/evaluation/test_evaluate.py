@@ -343,3 +343,42 @@ def test_weights_that_were_changed_are_refused(model: Manifest, folder: Path) ->
             Estimator(manifest, choose_device("cpu"))
     finally:
         graph.write_bytes(kept)
+
+
+def test_pictures_with_near_twins_in_training_are_counted_and_left_out(
+    run: Callable,
+    model: Manifest,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("AGESTREAM_CACHE", str(tmp_path / "cache"))
+    train, table = tmp_path / "train", tmp_path / "lists" / "twins.csv"
+    (train / "images").mkdir(parents=True)
+    (train / "labels.csv").write_text("file,split,age\ncopy.jpg,train,30\n")
+    portrait = read_image(folder / "images" / "a.png")
+    cv2.imwrite(str(train / "images" / "copy.jpg"), cv2.resize(portrait, (200, 200)))
+    report = run("--twins", str(folder), str(train), "--twins-csv", str(table))
+    found = [line.split(",")[:3] for line in table.read_text().splitlines()[1:]]
+    assert sorted(found) == [[name, str(train), "copy.jpg"] for name in ("a.png", "b.png", "c.png")]
+    assert report["twins"]["pictures"] == 3
+    assert report["twins"]["of"] == report["n"] == 4
+    blank = run("--twins", str(folder))["twins"]
+    assert (blank["pictures"], blank["without"]["mae"]) == (0, report["mae"])
+    (age,), _ = estimates(model, [read_image(folder / "images" / "blank.png")])
+    assert report["twins"]["without"]["mae"] == pytest.approx(abs(age - 20), abs=1e-3)
+    name = str(model.folder / "untrained.json")
+    assert evaluate.main([name, "--data", str(folder), "--twins", str(train)]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == (
+        "3 of 4 pictures have near twins in the train splits; without them: age error "
+        f"{report['twins']['without']['mae']:.3f} years, gender accuracy "
+        f"{report['twins']['without']['gender_accuracy']:.3f}"
+    )
+
+
+def test_a_table_of_twins_needs_the_sets_of_training(folder: Path, model: Manifest, capsys) -> None:
+    arguments = [str(model.folder / "untrained.json"), "--data", str(folder), "--twins-csv", "a"]
+    assert evaluate.main(arguments) == 2
+    assert "give the data sets of training with --twins" in capsys.readouterr().err
