@@ -15,13 +15,13 @@ from demo.errors import UserError
 from demo.sources.decoding import (
     NETWORK_SECONDS,
     NOT_DECODABLE,
-    frame_rate,
     open_video,
     pixel_aspect,
     reason,
     to_bgr,
 )
 from demo.sources.redact import redact
+from demo.sources.timestamps import frame_rate
 
 TRANSPORT = {"rtsp_transport": "tcp"}  # FFmpeg option: with UDP, a lost packet breaks a frame
 
@@ -89,13 +89,14 @@ class Stream:
         name = redact(address)
         self._timeouts = timeouts
         try:
-            self._container, stream = open_video(
+            self._container, tracks = open_video(
                 address, name, (timeouts.open, timeouts.read), TRANSPORT
             )
         except (FFmpegError, StopIteration, OSError, ValueError) as error:
             raise UserError(
                 f"cannot open stream {name} ({reason(error, timeouts.open)}): is the address right?"
             ) from None
+        stream = tracks.video
         self._aspect = pixel_aspect(stream.sample_aspect_ratio)
         stream.thread_type = "SLICE"  # frame threads would delay each frame by several
         self.fps = frame_rate(stream)

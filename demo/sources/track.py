@@ -1,0 +1,77 @@
+"""The frames of a video track with their times, decoded past damaged packets."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from demo.sources.completeness import StatedLength
+from demo.sources.timestamps import ASSUMED_FPS, FileClock, PresentationTimes
+from demo.sources.tracks import Tracks
+
+DECODING_TIMES_ONLY = {"avi"}  # formats that state no presentation times
+
+
+class VideoTrack:
+    """The frames of a video track in the order of presentation, used by one thread."""
+
+    def __init__(
+        self, container: InputContainer, tracks: Tracks, fps: float | None, stated: StatedLength
+    ) -> None:
+        """Read `tracks.video` of an open container; `stated` takes note of its sound."""
+        self._container, self._stream, self._sound = container, tracks.video, tracks.audio
+        self._stated = stated
+        self.clock = FileClock.of(container, self._stream)
+        only = container.format.name in DECODING_TIMES_ONLY
+        self._times = PresentationTimes(1 / (fps or ASSUMED_FPS), only)
+        self._errors_before = 0  # packets that could not be decoded before the first frame
+        self._errors = 0  # after it
+        self._begins_within: bool | None = None  # a group of pictures; None before the first packet
+
+    @property
+    def undecodable(self) -> int:
+        """Packets that could not be decoded so far.
+
+        Those before the first frame do not count if the recording begins between two key frames.
+        """
+        return self._errors + (0 if self._begins_within else self._errors_before)
+
+    def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Yield every frame and its seconds on the file's clock, made continuous.
+
+        Raises FFmpegError if the file cannot be read further.
+        """
+        found = False
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except FFmpegError:  # perhaps the next packet can be decoded
+                self._times.drop()
+                self._errors, self._errors_before = (
+                    self._errors + found,
+                    self._errors_before + (not found),
+                )
+                continue
+            reordered = self._stream.codec_context.reorder_depth > 0
+            for decoded in frames:
+                found = True
+                yield decoded, self._times.of(decoded, reordered)
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets of the video; those of the sound are noted on the way."""
+        packets: Iterator[Any] = self._container.demux(
+            self._stream, *(s for s in self._container.streams.audio)
+        )
+        for packet in packets:
+            if packet.stream.index != self._stream.index:
+                self._stated.note_audio(packet)
+                if packet.stream == self._sound:
+                    self.clock.restamp(packet)
+                continue
+            if self._begins_within is None:
+                self._begins_within = not packet.is_keyframe
+            self.clock.restamp(packet)
+            self._times.feed(packet)
+            yield packet
