@@ -16,9 +16,7 @@ LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as
 class StatedLength:
     """The length of a video as its file states it, and where its sound ends."""
 
-    def __init__(
-        self, container: InputContainer, video: av.VideoStream, fps: float | None
-    ) -> None:
+    def __init__(self, container: InputContainer, video: av.VideoStream, fps: float | None) -> None:
         """`fps`: frames per second, None if the file does not state them."""
         self._container, self._video, self._fps = container, video, fps
         self._audio_end = 0.0  # seconds on the file's clock: end of the latest audio packet

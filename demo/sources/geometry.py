@@ -1,7 +1,8 @@
 """How a decoded frame is turned and mirrored so that it is upright, as players show it."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -28,7 +29,8 @@ def turn_of(decoded: av.VideoFrame) -> Turn | None:
     The matrix comes from the container or from the video itself (H.264 and H.265).
     """
     try:
-        matrices = [side for side in decoded.side_data if side.type is Type.DISPLAYMATRIX]
+        parts: Iterable[Any] = decoded.side_data  # PyAV's annotation takes it for a dict
+        matrices = [part for part in parts if part.type is Type.DISPLAYMATRIX]
     except ValueError:  # PyAV does not know a part of the side data
         turns = -round((decoded.rotation or 0) / 90) % 4
         return _quarter_turns(turns)

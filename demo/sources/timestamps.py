@@ -141,7 +141,7 @@ class PresentationTimes:
         if self._pending:
             heappop(self._pending)
 
-    def of(self, decoded: av.VideoFrame, reordered: bool) -> float:
+    def of(self, decoded: Any, reordered: bool) -> float:
         """Seconds of a decoded frame on the file's clock, later than those of the one before.
 
         `reordered`: the frames were stored in another order than they are shown.
@@ -156,7 +156,7 @@ class PresentationTimes:
         self._last = seconds
         return seconds
 
-    def _stated(self, decoded: av.VideoFrame, reordered: bool) -> float | None:
+    def _stated(self, decoded: Any, reordered: bool) -> float | None:
         if self._pending:
             first = heappop(self._pending)
             unordered = reordered and len(self._delays) == 1 and first != decoded.pts
@@ -164,4 +164,4 @@ class PresentationTimes:
                 return float(first * decoded.time_base)
             while self._pending and decoded.pts is not None and self._pending[0] <= decoded.pts:
                 heappop(self._pending)
-        return decoded.time
+        return None if decoded.time is None else float(decoded.time)

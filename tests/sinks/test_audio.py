@@ -17,10 +17,12 @@ from demo.frames import Frame
 from demo.sinks.audio import AudioTrack, audio_of
 from demo.sinks.video import VideoFile, VideoRecorder
 from demo.sources.open import open_source
+from demo.sources.tracks import Tracks
 from demo.sources.video import VideoSource
 from tests.sources.fakes import frames_and_events
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
+NO_TRACKS: Any = Tracks(None, None)  # type: ignore[arg-type]
 
 
 def write_beep(
@@ -250,7 +252,7 @@ class FakeInput:
 def track() -> tuple[AudioTrack, FakeInput]:
     """An audio track that was never attached, and its file."""
     source = FakeInput()
-    return AudioTrack("a.mp4", source, None, lambda: 0.0, ignore), source
+    return AudioTrack("a.mp4", source, NO_TRACKS, lambda: 0.0, ignore), source
 
 
 @pytest.mark.parametrize("started", [True, False])
@@ -287,7 +289,7 @@ def test_a_file_whose_reader_hangs_is_left_open():
             respond.wait()
 
     source = FakeInput()
-    audio = Hanging("a.mp4", source, None, lambda: 0.0, ignore)
+    audio = Hanging("a.mp4", source, NO_TRACKS, lambda: 0.0, ignore)
     thread = threading.Thread(target=audio.advance, args=(1.0,))
     thread.start()
     reading.wait()
