@@ -75,12 +75,9 @@ def encoded(encoder: Any, frames: Iterable[Any]) -> Iterator[Any]:
 
 
 def with_header(packet: Any, parameters: Parameters) -> Any:
-    """The packet as a track of these parameters holds it."""
+    """The packet as a track of these parameters holds it, without a time."""
     content = bytes(packet)
-    whole = av.Packet(parameters.header(len(content)) + content)
-    whole.pts, whole.dts, whole.duration = packet.pts, packet.dts, packet.duration
-    whole.time_base = packet.time_base
-    return whole
+    return av.Packet(parameters.header(len(content)) + content)
 
 
 def _resampled(encoder: Any, frames: Iterable[Any]) -> Iterator[Any]:

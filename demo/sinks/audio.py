@@ -22,6 +22,7 @@ COPIED_CODECS = {  # by container: what players expect beside H.264; other codec
     "matroska": {"aac", "mp3", "ac3", "opus"},
 }
 MIN_MP3_RATE = 16_000  # Hz, in mp4: FFmpeg refuses slower MP3 there; it becomes AAC
+MAX_JITTER = 0.05  # seconds: containers round times, and count them in the first rate of the sound
 
 
 def audio_of(
@@ -159,14 +160,18 @@ class AudioTrack:
         """The packets encoded as AAC of the parameters that the track began with."""
         for packet in aac.encoded(aac.encoder_like(first), self._frames(packets)):
             whole = aac.with_header(packet, first)
-            whole.stream = self._stream
+            whole.pts = whole.dts = round(packet.pts * packet.time_base / self._source.time_base)
+            whole.time_base, whole.stream = self._source.time_base, self._stream
             yield whole
 
     def _frames(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Decoded sound with the recording's time."""
-        end = 0.0
+        end: float | None = None  # of the latest frame, in seconds
         for frame in chain.from_iterable(packet.decode() for packet in packets):
-            pts = end if frame.time is None else frame.time  # WMA: the last frame has no time
+            pts = frame.time  # None for the last frame of WMA
+            if end is not None and (pts is None or abs(pts - end) < MAX_JITTER):
+                pts = end
+            pts = pts or 0.0
             end = pts + frame.samples / frame.sample_rate
             frame.time_base = Fraction(1, frame.sample_rate)
             frame.pts = round((pts - self._first_pts()) * frame.sample_rate)

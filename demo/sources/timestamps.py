@@ -13,6 +13,7 @@ CLOCK_RESTART_SECONDS = 0.5  # a larger step back is a restart; damaged files re
 JUMP_SECONDS = 1800.0
 MPEG_JUMP_SECONDS = 10.0  # the same where ISO 13818-1 allows 0.7 s at most; FFmpeg takes 10 s
 MPEG_FORMATS = {"mpegts", "mpeg", "hls"}
+ONE_JUMP_SECONDS = 1.0  # within them, frames that were stored in another order jump to and fro
 PAUSE_FRAMES = 10  # at least: a time-lapse has hours between its frames
 ASCENT_SECONDS = 0.001  # between two frames at least
 MAX_REORDER = 32  # frames that a decoder holds back, at most
@@ -37,34 +38,42 @@ def frame_rate(stream: av.VideoStream) -> float | None:
 class _Track:
     """Where one track of a file is."""
 
-    offset: float  # seconds to add to the file's clock
-    last: float  # seconds: decoding time of the latest packet, offset included
+    last: float  # seconds: latest time, offset included
+    end: float  # seconds: end of the latest frame or packet
+    offset: float = 0.0  # seconds to add to the file's clock
+    part: int = 0  # how often its clock restarted or jumped
 
 
 class FileClock:
-    """Makes the clock of a file continuous where it restarts or jumps ahead by far.
+    """Makes the clock of a file continuous where it restarts, or jumps ahead by far.
 
-    All tracks get the same offset, so that they stay in step. Two clocks that see the same packets
-    give the same times.
+    Nothing is left out while another track goes on: a slide may stand still while someone speaks.
+    In MPEG streams, where recordings are joined by copying one behind the other, sound takes the
+    offset of the video, so that they stay in step.
     """
 
-    def __init__(self, limit: float = JUMP_SECONDS, length: float = 0.04) -> None:
-        """`limit`: seconds of a pause; a longer one is a jump of the clock. `length`: seconds of a
-        packet that states none."""
-        self._limit, self._length = limit, length
+    def __init__(self, video: int, shared: bool, limit: float, length: float) -> None:
+        """`video`: index of the track. `shared`: its offsets hold for the sound. `limit`: seconds
+        of a pause; a longer one is a jump. `length`: seconds of a packet that states none."""
+        self._video, self._shared, self._limit, self._length = video, shared, limit, length
         self._tracks: dict[int, _Track] = {}
-        self._offset = 0.0  # the newest one
-        self._end: float | None = None  # seconds: end of the latest packet of all tracks
-        self.jumps: deque[tuple[float, float]] = deque()  # when it jumped ahead, how far: seconds
-        self.skipped = 0.0  # seconds of all jumps ahead
+        self.jumps: deque[tuple[float, float]] = deque()  # of the video: when, how far, in seconds
+        self.skipped = 0.0  # seconds of all jumps of the video
+        self._jumped = float("-inf")  # when it jumped last, in seconds
 
     @classmethod
     def of(cls, container: InputContainer, video: av.VideoStream) -> "FileClock":
-        """A clock for the packets of this container."""
-        limit = MPEG_JUMP_SECONDS if container.format.name in MPEG_FORMATS else JUMP_SECONDS
+        """A clock for this container."""
+        mpeg = container.format.name in MPEG_FORMATS
+        limit = MPEG_JUMP_SECONDS if mpeg else JUMP_SECONDS
         rate = video.base_rate or video.average_rate
         length = float(1 / rate) if rate else 1 / ASSUMED_FPS
-        return cls(max(limit, PAUSE_FRAMES * length), length)
+        return cls(video.index, mpeg, max(limit, PAUSE_FRAMES * length), length)
+
+    @property
+    def shared(self) -> bool:
+        """Whether packets of the video are restamped; else the times of its frames are."""
+        return self._shared
 
     def restamp(self, packet: Any) -> None:
         """Put a packet on the continuous clock, before it is decoded."""
@@ -72,45 +81,66 @@ class FileClock:
         if stamp is None:
             return
         base = packet.time_base
-        shown = packet.pts if packet.pts is not None else stamp
-        length = float((packet.duration or 0) * base)
-        offset = self.offset(packet.stream.index, float(stamp * base), float(shown * base), length)
-        if offset:
-            ticks = round(offset / base)
+        seconds, length = float(stamp * base), float((packet.duration or 0) * base)
+        if ticks := round((self.continuous(packet.stream.index, seconds, length) - seconds) / base):
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
 
-    def offset(self, index: int, stamp: float, shown: float, length: float) -> float:
-        """Seconds to add to a packet of the track `index`.
+    def continuous(self, index: int, seconds: float, length: float) -> float:
+        """The continuous time of a frame or packet of the track `index`, in seconds.
 
-        `stamp` is its decoding time and `shown` its presentation time on the file's clock,
-        `length` its duration, in seconds.
+        `seconds`: its time on the file's clock. `length`: its duration, 0 if unknown.
         """
-        end = shown if self._end is None else self._end
-        track = self._tracks.setdefault(index, _Track(self._offset, stamp + self._offset))
-        if not self._follows(track, stamp + track.offset, end):
-            if not self._follows(track, stamp + self._offset, end):
-                self._join(stamp + track.offset, shown, end)
-            track.offset = self._offset
-            track.last = stamp + track.offset
-        track.last = max(track.last, stamp + track.offset)
-        known = 0 < length < self._limit  # a longer one reaches over a jump
-        self._end = max(end, shown + track.offset + (length if known else self._length))
-        return track.offset
+        if index not in self._tracks:
+            self._tracks[index] = self._begin(seconds)
+        track = self._tracks[index]
+        if not self._follows(track, seconds + track.offset):
+            self._join(index, track, seconds)
+        time = seconds + track.offset
+        if not 0 < length < self._limit:  # unknown, or it reaches over a jump
+            length = self._length
+        track.last, track.end = max(track.last, time), max(track.end, time + length)
+        return time
 
-    def _follows(self, track: _Track, seconds: float, end: float) -> bool:
-        return track.last - CLOCK_RESTART_SECONDS <= seconds <= end + self._limit
+    def _begin(self, seconds: float) -> _Track:
+        """The state of a track before its first packet."""
+        video = self._tracks.get(self._video) if self._shared else None
+        offset, part = (video.offset, video.part) if video else (0.0, 0)
+        return _Track(seconds + offset, seconds + offset, offset, part)
 
-    def _join(self, seconds: float, shown: float, end: float) -> None:
-        """Begin a new offset with this packet, where the earlier ones end."""
-        if seconds > end:
-            self.jumps.append((end, seconds - end))
-            self.skipped += seconds - end
-        self._offset = end - shown
+    def _follows(self, track: _Track, time: float) -> bool:
+        end = max(each.end for each in self._tracks.values())
+        return track.last - CLOCK_RESTART_SECONDS <= time <= end + self._limit
+
+    def _join(self, index: int, track: _Track, seconds: float) -> None:
+        """Change the offset of a track whose clock has restarted or jumped."""
+        video = self._tracks.get(self._video)
+        if index == self._video:
+            self._note_jump(track, seconds)
+        behind = self._shared and video is not None and video.part > track.part
+        if video and behind and self._follows(track, seconds + video.offset):
+            track.offset, track.part = video.offset, video.part
+            return
+        track.offset, track.part = track.end - seconds, track.part + 1
+        track.last = track.end
+        if index == self._video and self._shared:
+            for each in self._tracks.values():
+                if each is not track and each.part >= track.part:  # its packets came first
+                    change = track.offset - each.offset
+                    each.last, each.end = each.last + change, each.end + change
+                    each.offset = track.offset
+
+    def _note_jump(self, track: _Track, seconds: float) -> None:
+        jump = seconds + track.offset - track.end
+        if jump > 0:
+            self.skipped += jump
+            if track.end > self._jumped + ONE_JUMP_SECONDS:
+                self.jumps.append((track.end, jump))
+            self._jumped = track.end
 
 
 class PresentationTimes:
-    """The times of decoded frames, which ascend.
+    """The times of decoded frames on the file's clock.
 
     Some containers state only when a packet is decoded, such as AVI. There, the frames get these
     times in ascending order.
@@ -123,7 +153,6 @@ class PresentationTimes:
         self._pending: list[int] = []  # heap: times of packets whose frames are not yet out, ticks
         self._delays: set[int] = set()  # ticks between decoding and presentation of packets
         self._anchor, self._since = 0.0, -1  # latest stated time; frames since then
-        self._last: float | None = None
 
     def feed(self, packet: Any) -> None:
         """Note a packet before it is decoded."""
@@ -142,7 +171,7 @@ class PresentationTimes:
             heappop(self._pending)
 
     def of(self, decoded: Any, reordered: bool) -> float:
-        """Seconds of a decoded frame on the file's clock, later than those of the one before.
+        """Seconds of a decoded frame on the file's clock.
 
         `reordered`: the frames were stored in another order than they are shown.
         """
@@ -150,11 +179,7 @@ class PresentationTimes:
         self._since += 1
         if stated is not None:
             self._anchor, self._since = stated, 0
-        seconds = self._anchor + self._since * self._length
-        if self._last is not None and seconds <= self._last:
-            seconds = self._last + min(ASCENT_SECONDS, self._length / 2)
-        self._last = seconds
-        return seconds
+        return self._anchor + self._since * self._length
 
     def _stated(self, decoded: Any, reordered: bool) -> float | None:
         if self._pending:

@@ -8,7 +8,12 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from demo.sources.completeness import StatedLength
-from demo.sources.timestamps import ASSUMED_FPS, FileClock, PresentationTimes
+from demo.sources.timestamps import (
+    ASCENT_SECONDS,
+    ASSUMED_FPS,
+    FileClock,
+    PresentationTimes,
+)
 from demo.sources.tracks import Tracks
 
 DECODING_TIMES_ONLY = {"avi"}  # formats that state no presentation times
@@ -24,8 +29,10 @@ class VideoTrack:
         self._container, self._stream, self._sound = container, tracks.video, tracks.audio
         self._stated = stated
         self.clock = FileClock.of(container, self._stream)
+        self._length = 1 / (fps or ASSUMED_FPS)  # seconds of a frame
         only = container.format.name in DECODING_TIMES_ONLY
-        self._times = PresentationTimes(1 / (fps or ASSUMED_FPS), only)
+        self._times = PresentationTimes(self._length, only)
+        self._last: float | None = None  # seconds: time of the latest frame
         self._errors_before = 0  # packets that could not be decoded before the first frame
         self._errors = 0  # after it
         self._begins_within: bool | None = None  # a group of pictures; None before the first packet
@@ -49,21 +56,27 @@ class VideoTrack:
                 frames = packet.decode()
             except FFmpegError:  # perhaps the next packet can be decoded
                 self._times.drop()
-                self._errors, self._errors_before = (
-                    self._errors + found,
-                    self._errors_before + (not found),
-                )
+                self._errors += found
+                self._errors_before += not found
                 continue
             reordered = self._stream.codec_context.reorder_depth > 0
             for decoded in frames:
                 found = True
-                yield decoded, self._times.of(decoded, reordered)
+                yield decoded, self._time(decoded, reordered)
+
+    def _time(self, decoded: av.VideoFrame, reordered: bool) -> float:
+        """Seconds of a frame, later than those of the one before."""
+        seconds = self._times.of(decoded, reordered)
+        if not self.clock.shared:
+            seconds = self.clock.continuous(self._stream.index, seconds, self._length)
+        if self._last is not None and seconds <= self._last:  # damaged files repeat times
+            seconds = self._last + min(ASCENT_SECONDS, self._length / 2)
+        self._last = seconds
+        return seconds
 
     def _packets(self) -> Iterator[Any]:
         """The packets of the video; those of the sound are noted on the way."""
-        packets: Iterator[Any] = self._container.demux(
-            self._stream, *(s for s in self._container.streams.audio)
-        )
+        packets: Iterator[Any] = self._container.demux(self._stream, *self._container.streams.audio)
         for packet in packets:
             if packet.stream.index != self._stream.index:
                 self._stated.note_audio(packet)
@@ -72,6 +85,7 @@ class VideoTrack:
                 continue
             if self._begins_within is None:
                 self._begins_within = not packet.is_keyframe
-            self.clock.restamp(packet)
+            if self.clock.shared:
+                self.clock.restamp(packet)
             self._times.feed(packet)
             yield packet

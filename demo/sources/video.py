@@ -154,7 +154,7 @@ class VideoSource(Source):
             return f"{self.name} ends early after frame {index}{failure}"
         if count := self._track.undecodable:
             packets = "1 packet" if count == 1 else f"{count} packets"
-            return f"{self.name} is damaged: {packets} could not be decoded and are left out"
+            return f"{self.name} is damaged: {packets} cannot be decoded"
         return ""
 
     def _decode(self, stopped: threading.Event) -> Iterator[TimedImage]:
