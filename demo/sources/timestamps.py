@@ -151,6 +151,7 @@ class PresentationTimes:
         states presentation times."""
         self._length, self._decoding_times = length, decoding_times
         self._pending: list[int] = []  # heap: times of packets whose frames are not yet out, ticks
+        self._held: int | None = None  # frames that the decoder holds back besides reordering
         self._delays: set[int] = set()  # ticks between decoding and presentation of packets
         self._anchor, self._since = 0.0, -1  # latest stated time; frames since then
 
@@ -170,21 +171,26 @@ class PresentationTimes:
         if self._pending:
             heappop(self._pending)
 
-    def of(self, decoded: Any, reordered: bool) -> float:
+    def of(self, decoded: Any, depth: int, following: int) -> float:
         """Seconds of a decoded frame on the file's clock.
 
-        `reordered`: the frames were stored in another order than they are shown.
+        `depth`: by how many frames the order of storage differs from that of presentation.
+        `following`: frames that the decoder gave together with this one, after it.
         """
-        stated = self._stated(decoded, reordered)
+        if self._held is None:
+            self._held = len(self._pending) - 1 - following - depth
+        stated = self._stated(decoded, depth, following)
         self._since += 1
         if stated is not None:
             self._anchor, self._since = stated, 0
         return self._anchor + self._since * self._length
 
-    def _stated(self, decoded: Any, reordered: bool) -> float | None:
+    def _stated(self, decoded: Any, depth: int, following: int) -> float | None:
+        while len(self._pending) > 1 + (self._held or 0) + depth + following:
+            heappop(self._pending)  # it gave no frame, because of damage
         if self._pending:
             first = heappop(self._pending)
-            unordered = reordered and len(self._delays) == 1 and first != decoded.pts
+            unordered = depth > 0 and len(self._delays) == 1 and first != decoded.pts
             if self._decoding_times or unordered:
                 return float(first * decoded.time_base)
             while self._pending and decoded.pts is not None and self._pending[0] <= decoded.pts:

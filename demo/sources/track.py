@@ -59,14 +59,14 @@ class VideoTrack:
                 self._errors += found
                 self._errors_before += not found
                 continue
-            reordered = self._stream.codec_context.reorder_depth > 0
-            for decoded in frames:
+            for following, decoded in zip(reversed(range(len(frames))), frames, strict=True):
                 found = True
-                yield decoded, self._time(decoded, reordered)
+                yield decoded, self._time(decoded, following)
 
-    def _time(self, decoded: av.VideoFrame, reordered: bool) -> float:
-        """Seconds of a frame, later than those of the one before."""
-        seconds = self._times.of(decoded, reordered)
+    def _time(self, decoded: av.VideoFrame, following: int) -> float:
+        """Seconds of a frame, later than those of the one before; `following` ones are decoded."""
+        depth = self._stream.codec_context.reorder_depth
+        seconds = self._times.of(decoded, depth, following)
         if not self.clock.shared:
             seconds = self.clock.continuous(self._stream.index, seconds, self._length)
         if self._last is not None and seconds <= self._last:  # damaged files repeat times
