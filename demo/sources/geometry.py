@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.filter import Graph
 from av.sidedata.sidedata import Type
 
 # Of display matrices: how far from a quarter turn players still take one for it.
 MAX_SKEW = math.sin(math.radians(5))
+UNKNOWN_TYPES = range(28, 36)  # of side data in FFmpeg 8, that PyAV 18 has no name for
 
 
 class Turn(NamedTuple):
@@ -29,11 +32,9 @@ def turn_of(decoded: av.VideoFrame) -> Turn | None:
     The matrix comes from the container or from the video itself (H.264 and H.265).
     """
     try:
-        parts: Iterable[Any] = decoded.side_data  # PyAV's annotation takes it for a dict
-        matrices = [part for part in parts if part.type is Type.DISPLAYMATRIX]
-    except ValueError:  # PyAV does not know a part of the side data
-        turns = -round((decoded.rotation or 0) / 90) % 4
-        return _quarter_turns(turns)
+        matrices = _matrices(decoded)
+    except ValueError:  # PyAV refuses all side data where it does not know a part: Exif, views
+        matrices = _matrices(_with_known_side_data(decoded))
     return turn_of_matrix(np.frombuffer(matrices[0], np.int32)) if matrices else AS_STORED
 
 
@@ -67,10 +68,27 @@ def upright(image: np.ndarray, turn: Turn) -> np.ndarray:
     return np.ascontiguousarray(image[::rows, ::columns])
 
 
-def _quarter_turns(clockwise: int) -> Turn:
-    return (
-        AS_STORED,
-        Turn(transposed=True, mirrored=True),
-        Turn(mirrored=True, flipped=True),
-        Turn(transposed=True, flipped=True),
-    )[clockwise]
+def _matrices(decoded: av.VideoFrame) -> list[Any]:
+    parts: Iterable[Any] = decoded.side_data  # PyAV's annotation takes it for a dict
+    return [part for part in parts if part.type is Type.DISPLAYMATRIX]
+
+
+def _with_known_side_data(decoded: av.VideoFrame) -> av.VideoFrame:
+    """The same frame without the side data that PyAV does not know."""
+    graph = Graph()
+    node: Any = graph.add_buffer(
+        width=decoded.width,
+        height=decoded.height,
+        format=decoded.format,
+        time_base=Fraction(1, 1000),
+    )
+    for kind in UNKNOWN_TYPES:
+        following = graph.add("sidedata", f"mode=delete:type={kind}")
+        node.link_to(following)
+        node = following
+    node.link_to(graph.add("buffersink"))
+    graph.configure()
+    graph.push(decoded)
+    known = graph.pull()
+    assert isinstance(known, av.VideoFrame)
+    return known
