@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 from av.filter import Graph
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 
 # Of display matrices: how far from a quarter turn players still take one for it.
 MAX_SKEW = math.sin(math.radians(5))
@@ -69,7 +69,8 @@ def upright(image: np.ndarray, turn: Turn) -> np.ndarray:
 
 
 def _matrices(decoded: av.VideoFrame) -> list[Any]:
-    parts: Iterable[Any] = decoded.side_data  # PyAV's annotation takes it for a dict
+    # `decoded.side_data` would make a cycle, so that the memory of frames is freed late.
+    parts: Iterable[Any] = SideDataContainer(decoded)  # type: ignore[call-arg]
     return [part for part in parts if part.type is Type.DISPLAYMATRIX]
 
 
