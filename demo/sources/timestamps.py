@@ -1,6 +1,5 @@
 """When packets and frames are shown: continuous and ascending, whatever the file's clock does."""
 
-from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -13,7 +12,6 @@ CLOCK_RESTART_SECONDS = 0.5  # a larger step back is a restart; damaged files re
 JUMP_SECONDS = 1800.0
 MPEG_JUMP_SECONDS = 10.0  # the same where ISO 13818-1 allows 0.7 s at most; FFmpeg takes 10 s
 MPEG_FORMATS = {"mpegts", "mpeg", "hls"}
-ONE_JUMP_SECONDS = 1.0  # within them, frames that were stored in another order jump to and fro
 PAUSE_FRAMES = 10  # at least: a time-lapse has hours between its frames
 ASCENT_SECONDS = 0.001  # between two frames at least
 MAX_REORDER = 32  # frames that a decoder holds back, at most
@@ -57,9 +55,8 @@ class FileClock:
         of a pause; a longer one is a jump. `length`: seconds of a packet that states none."""
         self._video, self._shared, self._limit, self._length = video, shared, limit, length
         self._tracks: dict[int, _Track] = {}
-        self.jumps: deque[tuple[float, float]] = deque()  # of the video: when, how far, in seconds
+        self.jumps: list[tuple[float, float]] = []  # of the video: when, how far, in seconds
         self.skipped = 0.0  # seconds of all jumps of the video
-        self._jumped = float("-inf")  # when it jumped last, in seconds
 
     @classmethod
     def of(cls, container: InputContainer, video: av.VideoStream) -> "FileClock":
@@ -134,9 +131,7 @@ class FileClock:
         jump = seconds + track.offset - track.end
         if jump > 0:
             self.skipped += jump
-            if track.end > self._jumped + ONE_JUMP_SECONDS:
-                self.jumps.append((track.end, jump))
-            self._jumped = track.end
+            self.jumps.append((track.end, jump))
 
 
 class PresentationTimes:

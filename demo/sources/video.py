@@ -60,6 +60,7 @@ class VideoSource(Source):
         self.first_pts = 0.0
         self._closed, self._timeout = False, timeout
         self._warnings: deque[Event] = deque()  # of the reader thread
+        self._jump_told = False
         self._container, tracks = self._open(address, remote)
         self._stream = tracks.video
         self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
@@ -164,7 +165,7 @@ class VideoSource(Source):
             self.first_pts, first = (seconds if first else self.first_pts), False
             elapsed = seconds - self.first_pts
             understood = understood and self._is_understood(decoded, elapsed)
-            self._note_jumps()
+            self._note_jump()
             yield to_bgr(decoded, self._aspect), elapsed
 
     def _is_understood(self, decoded: av.VideoFrame, elapsed: float) -> bool:
@@ -178,13 +179,15 @@ class VideoSource(Source):
         self._warnings.append(Event("warning", text, self.name, elapsed))
         return False
 
-    def _note_jumps(self) -> None:
+    def _note_jump(self) -> None:
+        """Warn of the first jump of the file's clock: a camera may make hundreds."""
         jumps = self._track.clock.jumps
-        while jumps:
-            at, far = jumps.popleft()
-            elapsed = at - self.first_pts
-            text = (
-                f"{self.name}: its clock jumps ahead by {far:.0f} s after second {elapsed:.1f}, "
-                "the gap is left out"
-            )
-            self._warnings.append(Event("warning", text, self.name, elapsed))
+        if not jumps or self._jump_told:
+            return
+        self._jump_told, (at, far) = True, jumps[0]
+        elapsed = at - self.first_pts
+        text = (
+            f"{self.name}: its clock jumps ahead by {far:.0f} s after second {elapsed:.1f}, "
+            "such gaps are left out"
+        )
+        self._warnings.append(Event("warning", text, self.name, elapsed))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from tests.synthetic import jpeg
 COVER = Disposition.attached_pic
 
 
-def add_video(container, size: tuple[int, int], disposition: Disposition) -> object:
+def add_video(container: Any, size: tuple[int, int], disposition: Disposition) -> Any:
     """A track of the size (height, width)."""
     track = container.add_stream("h264", rate=25)
     track.height, track.width, track.pix_fmt = *size, "yuv420p"
@@ -30,8 +31,8 @@ def write_videos(path: Path, *tracks: tuple[tuple[int, int], int]) -> None:
         for (size, _), track in zip(tracks, added, strict=True):
             for _ in range(3):
                 image = av.VideoFrame.from_ndarray(np.zeros((*size, 3), np.uint8), format="bgr24")
-                container.mux(track.encode(image))  # type: ignore[attr-defined]
-            container.mux(track.encode(None))  # type: ignore[attr-defined]
+                container.mux(track.encode(image))
+            container.mux(track.encode(None))
 
 
 def write_music(path: Path, codec: str, dispositions: tuple[int, ...] = (0,), cover: bool = True,
@@ -42,7 +43,7 @@ def write_music(path: Path, codec: str, dispositions: tuple[int, ...] = (0,), co
             picture = container.add_stream("mjpeg")
             picture.height, picture.width, picture.pix_fmt = 32, 48, "yuvj420p"
             picture.disposition = COVER
-        sounds = [container.add_stream(codec, rate=44_100) for _ in dispositions]
+        sounds: list[Any] = [container.add_stream(codec, rate=44_100) for _ in dispositions]
         shown = add_video(container, (24, 16), Disposition(0)) if video else None
         for sound, flags in zip(sounds, dispositions, strict=True):
             sound.disposition = Disposition(flags)
@@ -61,8 +62,8 @@ def write_music(path: Path, codec: str, dispositions: tuple[int, ...] = (0,), co
             container.mux(sound.encode(None))
         if shown is not None:
             image = av.VideoFrame.from_ndarray(np.zeros((24, 16, 3), np.uint8), format="bgr24")
-            container.mux(shown.encode(image))  # type: ignore[attr-defined]
-            container.mux(shown.encode(None))  # type: ignore[attr-defined]
+            container.mux(shown.encode(image))
+            container.mux(shown.encode(None))
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_jump_of_the_clock_by_hours_is_left_out_and_told(clip, tmp_path, suffi
     assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
     assert event.kind == "warning"
     assert event.text.startswith(f"{path}: its clock jumps ahead by 18000 s after second 0.")
-    assert event.text.endswith(", the gap is left out")
+    assert event.text.endswith(", such gaps are left out")
 
 
 def test_a_pause_of_minutes_is_kept(clip, tmp_path):
