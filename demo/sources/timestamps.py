@@ -14,7 +14,6 @@ MPEG_JUMP_SECONDS = 10.0  # the same where ISO 13818-1 allows 0.7 s at most; FFm
 MPEG_FORMATS = {"mpegts", "mpeg", "hls"}
 PAUSE_FRAMES = 10  # at least: a time-lapse has hours between its frames
 ASCENT_SECONDS = 0.001  # between two frames at least
-MAX_REORDER = 32  # frames that a decoder holds back, at most
 ASSUMED_FPS = 25.0  # of a file that states no frame rate
 MIN_RATE_CHANGE = 1.5  # between the two rates that a file states, for the average to be wrong
 
@@ -146,6 +145,7 @@ class PresentationTimes:
         states presentation times."""
         self._length, self._decoding_times = length, decoding_times
         self._pending: list[int] = []  # heap: times of packets whose frames are not yet out, ticks
+        self._began = False  # with a key frame
         self._held: int | None = None  # frames that the decoder holds back besides reordering
         self._delays: set[int] = set()  # ticks between decoding and presentation of packets
         self._anchor, self._since = 0.0, -1  # latest stated time; frames since then
@@ -155,9 +155,10 @@ class PresentationTimes:
         stamp = packet.dts if self._decoding_times else packet.pts
         if stamp is None or not packet.size:
             return
+        if packet.is_keyframe and not self._began:
+            self._began = True
+            self._pending.clear()  # packets before the first key frame give no frames
         heappush(self._pending, stamp)
-        if len(self._pending) > MAX_REORDER:
-            heappop(self._pending)
         if packet.pts is not None and packet.dts is not None and len(self._delays) < 2:
             self._delays.add(packet.pts - packet.dts)
 

@@ -79,7 +79,7 @@ def shown(packets: list[tuple], frames: list[int | None], decoding_times: bool =
     """The times of frames (pts) that a decoder gives with a delay of two packets."""
     times, out, given = PresentationTimes(1.0, decoding_times), [], iter(frames)
     for index, (pts, dts) in enumerate(packets):
-        times.feed(SimpleNamespace(pts=pts, dts=dts, size=9))
+        times.feed(SimpleNamespace(pts=pts, dts=dts, size=9, is_keyframe=index == 0))
         if index >= 2:
             out.append(times.of(decoded(next(given)), 2, 0))
     rest = list(given)
@@ -102,6 +102,13 @@ def test_times_ascend_where_the_container_gives_decoding_times_for_presentation_
     assert shown(packets, [0, 2, 3, 1, 4]) == [0, 1, 2, 3, 4]
     packets = [(k + 2, k) for k in range(5)]
     assert shown(packets, [2, 4, 5, 3, 6], decoding_times=True) == [0, 1, 2, 3, 4]
+
+
+def test_packets_before_the_first_key_frame_have_no_part_in_the_times():
+    times = PresentationTimes(1.0, decoding_times=True)
+    for k in range(8):
+        times.feed(SimpleNamespace(pts=k, dts=k, size=9, is_keyframe=k == 4))
+    assert [times.of(decoded(k), 0, 3 - k) for k in range(4)] == [4, 5, 6, 7]
 
 
 def test_frames_without_times_follow_each_other():
