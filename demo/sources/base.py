@@ -78,8 +78,8 @@ class Source(Protocol):
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
         """Yield frames as they come, and start reading if `start` was not called.
 
-        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info", "warning",
-        "lost", "back", "failed") where they happen. Ends after the last frame, or when the source is
-        closed. Raises UserError if a file holds no frame at all.
+        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info",
+        "warning", "lost", "back", "failed") where they happen. Ends after the last frame, or when
+        the source is closed. Raises UserError if a file holds no frame at all.
         """
         ...
