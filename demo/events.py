@@ -9,7 +9,7 @@ Kind = Literal[
     "warning",  # something is left out or degraded, and the run continues
     "lost",  # a live source stopped delivering frames and is being reopened
     "back",  # it delivers again
-    "failed",  # a source ended before its end; the run's exit code is 2
+    "failed",  # a source ended before its end, or is damaged; the run's exit code is 2
 ]
 
 

@@ -12,22 +12,23 @@ import av
 from av.error import FFmpegError
 
 from demo.events import Event, Notify, ignore
-from demo.sources.timestamps import ContinuousTimestamps
+from demo.sinks import aac
+from demo.sources.timestamps import FileClock
+from demo.sources.tracks import Tracks, select_tracks
 
 COPIED_CODECS = {  # by container: what players expect beside H.264; other codecs become AAC
     "mp4": {"aac", "mp3", "ac3", "opus"},
     "mov": {"aac", "mp3", "ac3"},
     "matroska": {"aac", "mp3", "ac3", "opus"},
 }
-AAC_RATE = 48_000  # Hz, where AAC does not support the rate of the source
-AAC_FRAME_SAMPLES = 1024
 MIN_MP3_RATE = 16_000  # Hz, in mp4: FFmpeg refuses slower MP3 there; it becomes AAC
+MAX_JITTER = 0.05  # seconds: containers round times, and count them in the first rate of the sound
 
 
 def audio_of(
     path: Path | str, first_pts: Callable[[], float], notify: Notify = ignore
 ) -> "AudioTrack | None":
-    """The first audio track of a file; None if the path is not a file with sound that can be read.
+    """The sound of a video file; None if the path is not a file with sound that can be read.
 
     `first_pts` gives the time of the first frame on the file's clock, in seconds; it is called only
     after that frame was read. If the sound ends early, `notify` gets a warning at `close`.
@@ -36,9 +37,9 @@ def audio_of(
         return None
     with suppress(FFmpegError, OSError):
         container = av.open(f"file:{path}", metadata_errors="replace")
-        stream = next(iter(container.streams.audio), None)
-        if stream is not None and stream.codec_context is not None:
-            return AudioTrack(str(path), container, stream, first_pts, notify)
+        tracks = select_tracks(container)
+        if tracks is not None and tracks.audio is not None:
+            return AudioTrack(str(path), container, tracks, first_pts, notify)
         container.close()
     return None
 
@@ -54,12 +55,13 @@ class AudioTrack:
         self,
         name: str,
         container: Any,
-        stream: Any,
+        tracks: Tracks,
         first_pts: Callable[[], float],
         notify: Notify,
     ) -> None:
-        """Take over an open PyAV container and its audio stream; see `audio_of`."""
-        self._name, self._input, self._source = name, container, stream
+        """Take over an open PyAV container and its tracks; see `audio_of`."""
+        self._name, self._input, self._tracks = name, container, tracks
+        self._source: Any = tracks.audio
         self._first_pts, self._notify = first_pts, notify
         self._reason = ""  # why the sound ends early
         self._packets: Iterator[Any] = iter(())
@@ -77,9 +79,9 @@ class AudioTrack:
         else:
             rate = self._source.rate
             rates = av.Codec("aac", "w").audio_rates or []
-            self._stream = container.add_stream("aac", rate=rate if rate in rates else AAC_RATE)
+            self._stream = container.add_stream("aac", rate=rate if rate in rates else aac.RATE)
             self._stream.layout = "mono" if self._source.channels == 1 else "stereo"
-            self._packets = self._encoded_packets()
+            self._packets = aac.encoded(self._stream, self._frames(self._restamped()))
 
     def advance(self, seconds: float) -> None:
         """Write the sound up to this time of the recording. Raises FFmpegError if the recording
@@ -124,47 +126,53 @@ class AudioTrack:
             self._reason = error.strerror or str(error)
             return None
 
-    def _copied_packets(self) -> Iterator[Any]:
-        """The packets as they are, with the recording's time."""
-        continuous = ContinuousTimestamps()
-        for packet in self._input.demux(self._source):
-            if packet.pts is not None:
-                duration = float((packet.duration or 0) * packet.time_base)
-                seconds = continuous(float(packet.pts * packet.time_base), duration)
-                packet.pts = round((seconds - self._first_pts()) / packet.time_base)
-                packet.dts = packet.pts
-                packet.stream = self._stream
+    def _restamped(self) -> Iterator[Any]:
+        """The packets of the sound on the clock that the frames have."""
+        clock = FileClock.of(self._input, self._tracks.video)
+        for packet in self._input.demux(self._tracks.video, self._source):
+            clock.restamp(packet)
+            if packet.stream.index == self._source.index:
                 yield packet
 
-    def _encoded_packets(self) -> Iterator[Any]:
-        """The sound as AAC packets, with the recording's time."""
-        stream, whole = self._stream, self._resampler()  # whole frames of the encoder's size
-        for part in chain(self._resampled(), [None]):
-            for frame in whole.resample(part):
-                yield from stream.encode(frame)
-        yield from stream.encode(None)
+    def _copied_packets(self) -> Iterator[Any]:
+        """The packets as they are, with the recording's time. From where AAC changes its rate or
+        channels, it is encoded with those of its beginning: players do not expect a change."""
+        packets, first = self._restamped(), None
+        for packet in packets:
+            if packet.pts is None:
+                continue
+            parameters = self._aac_parameters(packet)
+            first = first or parameters
+            if first and parameters and parameters != first:
+                yield from self._continued(chain([packet], packets), first)
+                return
+            packet.pts -= round(self._first_pts() / packet.time_base)
+            packet.dts = packet.pts
+            packet.stream = self._stream
+            yield packet
 
-    def _resampled(self) -> Iterator[Any]:
-        """Audio frames with the recording's time, layout and rate, also where a broadcast changes
-        its own; the last frame before a change is shorter than the encoder takes."""
-        continuous, end, kind, resampler = ContinuousTimestamps(), 0.0, None, self._resampler()
-        for frame in self._input.decode(self._source):
-            if kind not in (None, _format_of(frame)):
-                yield from resampler.resample(None)
-                resampler = self._resampler()
-            kind, duration = _format_of(frame), frame.samples / frame.sample_rate
-            pts = end if frame.time is None else frame.time  # WMA: the last frame has no time
-            end = pts + duration
+    def _aac_parameters(self, packet: Any) -> aac.Parameters | None:
+        if self._source.codec.canonical_name != "aac":
+            return None
+        return aac.parameters_of(packet, self._source.codec_context.extradata)
+
+    def _continued(self, packets: Iterator[Any], first: aac.Parameters) -> Iterator[Any]:
+        """The packets encoded as AAC of the parameters that the track began with."""
+        for packet in aac.encoded(aac.encoder_like(first), self._frames(packets)):
+            whole = aac.with_header(packet, first)
+            whole.pts = whole.dts = round(packet.pts * packet.time_base / self._source.time_base)
+            whole.time_base, whole.stream = self._source.time_base, self._stream
+            yield whole
+
+    def _frames(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Decoded sound with the recording's time."""
+        end: float | None = None  # of the latest frame, in seconds
+        for frame in chain.from_iterable(packet.decode() for packet in packets):
+            pts = frame.time  # None for the last frame of WMA
+            if end is not None and (pts is None or abs(pts - end) < MAX_JITTER):
+                pts = end
+            pts = pts or 0.0
+            end = pts + frame.samples / frame.sample_rate
             frame.time_base = Fraction(1, frame.sample_rate)
-            frame.pts = round((continuous(pts, duration) - self._first_pts()) * frame.sample_rate)
-            yield from resampler.resample(frame)
-        yield from resampler.resample(None)
-
-    def _resampler(self) -> Any:
-        layout, rate = self._stream.layout, self._stream.rate
-        return av.AudioResampler("fltp", layout, rate, AAC_FRAME_SAMPLES)
-
-
-def _format_of(frame: Any) -> tuple[str, str, int]:
-    """Sample format, layout and rate: a resampler takes no change of them."""
-    return frame.format.name, frame.layout.name, frame.sample_rate
+            frame.pts = round((pts - self._first_pts()) * frame.sample_rate)
+            yield frame

@@ -8,7 +8,7 @@ from pathlib import Path
 from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
-from demo.sources.base import POLL_SECONDS, Source
+from demo.sources.base import POLL_SECONDS, Source, mark_last
 from demo.sources.decoding import MAX_VIDEO_PIXELS
 from demo.sources.photo_colours import to_srgb
 from demo.sources.photo_files import flattened, open_checked
@@ -57,6 +57,9 @@ class AnimationSource(Source):
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
         """Yield every frame, and a NoFrame whenever decoding takes longer than `patience`
         seconds."""
+        return mark_last(self._watch(patience))
+
+    def _watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
         self.start()
         index, seconds = -1, 0.0
         while not self._reader.ended:

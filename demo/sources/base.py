@@ -1,6 +1,7 @@
 """What every source of frames offers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -78,8 +79,25 @@ class Source(Protocol):
     def watch(self, patience: float = POLL_SECONDS) -> Iterator[Frame | NoFrame | Event]:
         """Yield frames as they come, and start reading if `start` was not called.
 
-        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info", "lost",
-        "back", "failed") where they happen. Ends after the last frame, or when the source is
-        closed. Raises UserError if a file holds no frame at all.
+        Yields a NoFrame whenever no frame came for `patience` seconds, and events ("info",
+        "warning", "lost", "back", "failed") where they happen. Ends after the last frame, or when
+        the source is closed. Raises UserError if a file holds no frame at all.
         """
         ...
+
+
+def mark_last(seen: Iterator[Frame | NoFrame | Event]) -> Iterator[Frame | NoFrame | Event]:
+    """What a file's `watch` yields, with `Frame.last` set: each frame waits for the next one."""
+    held: Frame | None = None
+    for each in seen:
+        if held and (
+            isinstance(each, Frame) or (isinstance(each, Event) and each.kind == "failed")
+        ):
+            yield held if isinstance(each, Frame) else replace(held, last=True)
+            held = None
+        if isinstance(each, Frame):
+            held = each
+        else:
+            yield each
+    if held:
+        yield replace(held, last=True)

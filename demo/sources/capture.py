@@ -10,20 +10,19 @@ from typing import Protocol
 import av
 import cv2
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 
 from demo.errors import UserError
 from demo.sources.decoding import (
     NETWORK_SECONDS,
     NOT_DECODABLE,
-    frame_rate,
     open_video,
     pixel_aspect,
     to_bgr,
 )
 from demo.sources.http import Body, request
 from demo.sources.redact import redact
+from demo.sources.timestamps import frame_rate
 
 TRANSPORT = {  # options of FFmpeg
     "rtsp_flags": "prefer_tcp",  # with UDP, a lost packet breaks a frame
@@ -123,10 +122,10 @@ class Stream:
                 on_error.callback(body.close)
             options = TRANSPORT | dict(way.options)
             limits = timeouts.open, timeouts.read
-            opened = open_video(body or address, name, limits, options, way.format)
+            self.opened = open_video(body or address, name, limits, options, way.format)
             on_error.pop_all()
-        self.opened: tuple[InputContainer, av.VideoStream] = opened
-        self._body, (self._container, stream) = body, opened
+        self._body, (self._container, tracks) = body, self.opened
+        stream = tracks.video
         self._aspect = pixel_aspect(stream.sample_aspect_ratio)
         stream.thread_type = "SLICE"  # frame threads would delay each frame by several
         self.fps = frame_rate(stream)
@@ -153,7 +152,7 @@ class Stream:
     @property
     def finite(self) -> bool:
         """Whether there is a video with an end at an address of http, and not a live stream."""
-        container, stream = self.opened
+        container, stream = self.opened[0], self.opened[1].video
         kind, duration = container.format.name, container.duration
         if kind in LIVE_FORMATS or kind.endswith("_pipe") or not stream.width:
             return False

@@ -12,7 +12,9 @@ from av.error import ExitError
 
 from demo.errors import UserError
 from demo.sources.colour import to_bgr24
+from demo.sources.geometry import AS_STORED, turn_of, upright
 from demo.sources.http import Body
+from demo.sources.tracks import Tracks, select_tracks
 
 NETWORK_SECONDS = 10.0  # how long a server may take to answer
 MAX_VIDEO_PIXELS = 36_000_000  # per frame: 8K has 35 million
@@ -33,12 +35,12 @@ def open_video(
     timeout: float | tuple[float, float] | None,
     options: dict[str, str],
     container_format: str | None = None,
-) -> tuple[InputContainer, av.VideoStream]:
-    """Open `url` and select its first video track that can be decoded.
+) -> tuple[InputContainer, Tracks]:
+    """Open `url` and select its picture and its sound.
 
     `timeout` is PyAV's: seconds, or seconds to open and to read. Raises UserError if a frame has
-    more than MAX_VIDEO_PIXELS (later ones fail to decode), StopIteration if there is no such track,
-    and whatever PyAV raises.
+    more than MAX_VIDEO_PIXELS (later ones fail to decode), StopIteration if there is no video, and
+    whatever PyAV raises.
     """
     container = av.open(
         url,
@@ -50,7 +52,10 @@ def open_video(
     )
     with ExitStack() as on_error:
         on_error.callback(container.close)
-        stream = next(s for s in container.streams.video if s.codec_context)
+        tracks = select_tracks(container)
+        if tracks is None:
+            raise StopIteration
+        stream = tracks.video
         if stream.width * stream.height > MAX_VIDEO_PIXELS:
             raise UserError(
                 f"{name} has {stream.width}x{stream.height} pixels per frame, more than "
@@ -58,21 +63,14 @@ def open_video(
             )
         stream.codec_context.options = PIXEL_LIMIT
         on_error.pop_all()
-    return container, stream
-
-
-def frame_rate(stream: av.VideoStream) -> float | None:
-    """Frames per second as the container states; None if it does not."""
-    rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else None
+    return container, tracks
 
 
 def to_bgr(decoded: av.VideoFrame, aspect: float) -> np.ndarray:
     """Image (H, W, 3) uint8 BGR of a decoded frame: upright, at its `output_size`."""
     width, height = output_size(decoded.width, decoded.height, aspect)
     image = to_bgr24(decoded, width, height, DECODER_THREADS)
-    quarter_turns = round((decoded.rotation or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+    return upright(image, turn_of(decoded) or AS_STORED)
 
 
 def output_size(width: int, height: int, aspect: float = 1.0) -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """Videos: every frame of a file, in order."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import av
 from av.container import InputContainer
@@ -12,36 +12,33 @@ from av.error import FFmpegError
 from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
-from demo.sources.base import POLL_SECONDS, Source
+from demo.sources.base import POLL_SECONDS, Source, mark_last
 from demo.sources.colour import colour_notice
+from demo.sources.completeness import StatedLength
 from demo.sources.decoding import (
     DECODER_THREADS,
     NETWORK_SECONDS,
     NOT_DECODABLE,
-    frame_rate,
     open_video,
     output_size,
     pixel_aspect,
     reason,
     to_bgr,
 )
+from demo.sources.geometry import turn_of
 from demo.sources.reader import FrameReader, TimedImage
 from demo.sources.redact import redact
-from demo.sources.timestamps import ContinuousTimestamps
-
-COMPLETE_SHARE = (
-    0.98  # of the frames or the duration that the file states; with less, it ends early
-)
-LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as the others
-ASSUMED_FPS = 25.0  # of a file that states no frame rate
+from demo.sources.timestamps import frame_rate
+from demo.sources.track import VideoTrack
+from demo.sources.tracks import Tracks
 
 
 class VideoSource(Source):
     """A video file or a video at an http address: every frame in order, decoded ahead by a thread.
 
     `watch` yields the event "info" before the first frame if frames are scaled or tone-mapped while
-    decoding, "warning" if their colours are not understood, and "failed" after the last frame if
-    the video ends early.
+    decoding, "warning" where the picture, its colours or the clock of the file is not understood,
+    and "failed" after the last frame if the video ends early or is damaged.
 
     `first_pts` is the timestamp of the first frame on the file's own clock, in seconds. The reader
     thread sets it once, before `watch` yields that frame. From then on it does not change, and any
@@ -57,7 +54,7 @@ class VideoSource(Source):
         self,
         address: str,
         timeout: float = NETWORK_SECONDS,
-        opened: tuple[InputContainer, av.VideoStream] | None = None,
+        opened: tuple[InputContainer, Tracks] | None = None,
     ) -> None:
         """Open a path or an http address, or take it as it was `opened`. Raises UserError if there
         is no video.
@@ -68,10 +65,11 @@ class VideoSource(Source):
         self.name = redact(address) if remote else address
         self.path = None if remote else Path(address)
         self.first_pts = 0.0
-        self._audio_end = 0.0  # seconds on the file's clock: end of the latest audio packet
-        self._closed = False
-        self._timeout = timeout
-        self._container, self._stream = opened or self._open(address, remote)
+        self._closed, self._timeout = False, timeout
+        self._warnings: deque[Event] = deque()  # of the reader thread
+        self._jump_told = False
+        self._container, tracks = opened or self._open(address, remote)
+        self._stream = tracks.video
         self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
         size = self._stream.width, self._stream.height
         output = output_size(*size, self._aspect)
@@ -80,7 +78,9 @@ class VideoSource(Source):
         self._stream.thread_type = "SLICE" if self._downscaled else "AUTO"
         self._stream.codec_context.thread_count = DECODER_THREADS
         self.fps = frame_rate(self._stream)
-        self.count = self._stated_frames()
+        self._stated = StatedLength(self._container, self._stream, self.fps)
+        self.count = self._stated.frames()
+        self._track = VideoTrack(self._container, tracks, self.fps, self._stated)
         self._reader = FrameReader(self._decode, capacity=1 if self._downscaled else 2)
 
     def start(self) -> None:
@@ -102,6 +102,9 @@ class VideoSource(Source):
 
         Raises UserError if no frame can be decoded.
         """
+        return mark_last(self._watch(patience))
+
+    def _watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
         self.start()
         index, seconds, failure = -1, 0.0, ""
         while not self._reader.ended:
@@ -113,6 +116,8 @@ class VideoSource(Source):
             if item is not None:
                 index, seconds = index + 1, item[1]
                 frame = Frame(item[0], index, seconds, self.name)
+                while self._warnings:
+                    yield self._warnings.popleft()
                 if index == 0:
                     yield from self._changes(frame)
                 yield frame
@@ -122,19 +127,21 @@ class VideoSource(Source):
             return
         if index < 0:
             raise UserError(f"{self.name} {NOT_DECODABLE}")
-        if not failure and self._is_short(index + 1, seconds):
-            failure = f", second {seconds:.1f}: the file is truncated or damaged"
-        if failure:
-            text = f"{self.name} ends early after frame {index}{failure}"
+        if text := self._failure(index, seconds, failure):
             yield Event("failed", text, self.name, seconds)
 
-    def _open(self, address: str, remote: bool) -> tuple[InputContainer, av.VideoStream]:
+    def _open(self, address: str, remote: bool) -> tuple[InputContainer, Tracks]:
         url = address if remote else f"file:{address}"  # else FFmpeg takes a colon for a protocol
         try:
             return open_video(url, self.name, self._timeout if remote else None, {})
         except InterruptedError:  # raised by Ctrl-C, for example while a pipe is empty
             raise KeyboardInterrupt from None
-        except (FFmpegError, StopIteration, OSError) as error:
+        except StopIteration:
+            raise UserError(
+                f"cannot read {self.name}: there is no video in it that can be decoded "
+                "(covers of music are none)"
+            ) from None
+        except (FFmpegError, OSError) as error:
             raise UserError(
                 f"cannot read {self.name} as a video or photo ({reason(error, self._timeout)}): "
                 "is the file complete?"
@@ -151,54 +158,51 @@ class VideoSource(Source):
             kind, text = notice
             yield Event(kind, f"{self.name}: {text}", self.name, frame.time)
 
-    def _stated_frames(self) -> int | None:
-        if self._stream.frames:
-            return int(self._stream.frames)
-        duration = self._container.duration
-        return round(duration / av.time_base * self.fps) if duration and self.fps else None
+    def _failure(self, index: int, seconds: float, failure: str) -> str:
+        """What is missing after the frame `index`, the last one; empty if nothing is.
 
-    def _is_short(self, frames: int, seconds: float) -> bool:
-        """Whether the file states more frames and a longer duration than there were.
-
-        The number of frames alone is not enough: an editor may have hidden frames that still count.
+        `failure`: why reading ended, empty at the end of the file.
         """
-        if self._stream.frames and frames >= COMPLETE_SHARE * self._stream.frames - 1:
-            return False
-        last_frame = max(LAST_FRAME_SECONDS, 1 / (self.fps or ASSUMED_FPS))
-        return seconds + last_frame < COMPLETE_SHARE * self._stated_seconds()
-
-    def _stated_seconds(self) -> float:
-        """Duration of the video track as the file states it, in seconds.
-
-        If the file only states the duration of all tracks together: that one, or 0 if the audio
-        lasted as long.
-        """
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        try:  # in Matroska: from the start of the file to the end of this track
-            hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self.first_pts
-        except (KeyError, ValueError):
-            whole = (self._container.duration or 0) / av.time_base
-            start = (self._container.start_time or 0) / av.time_base
-            return whole if self._audio_end - start < COMPLETE_SHARE * whole else 0.0
+        reached = seconds + self._track.clock.skipped
+        if not failure and self._stated.is_short(index + 1, reached, self.first_pts):
+            failure = f", second {seconds:.1f}: the file is truncated or damaged"
+        if failure:
+            return f"{self.name} ends early after frame {index}{failure}"
+        if count := self._track.undecodable:
+            packets = "1 packet" if count == 1 else f"{count} packets"
+            return f"{self.name} is damaged: {packets} cannot be decoded"
+        return ""
 
     def _decode(self, stopped: threading.Event) -> Iterator[TimedImage]:
         """Yield images and their seconds since the first one. Runs in the reader thread."""
-        clock, length = ContinuousTimestamps(), 1 / (self.fps or ASSUMED_FPS)
-        for index, decoded in enumerate(self._decoded_frames()):
-            stated = decoded.time if decoded.time is not None else index * length
-            seconds = clock(stated, length)
-            self.first_pts = self.first_pts if index else seconds
-            yield to_bgr(decoded, self._aspect), seconds - self.first_pts
+        understood, first = True, True
+        for decoded, seconds in self._track:
+            self.first_pts, first = (seconds if first else self.first_pts), False
+            elapsed = seconds - self.first_pts
+            understood = understood and self._is_understood(decoded, elapsed)
+            self._note_jump()
+            yield to_bgr(decoded, self._aspect), elapsed
 
-    def _decoded_frames(self) -> Iterator[av.VideoFrame]:
-        """Yield the decoded frames, and note on the way where the audio ends."""
-        audio = self._container.streams.audio
-        packets: Iterator[Any] = self._container.demux(self._stream, *audio)
-        for packet in packets:
-            if packet.stream.index == self._stream.index:
-                yield from packet.decode()
-            elif packet.pts is not None:
-                end = packet.pts + (packet.duration or 0)
-                self._audio_end = max(self._audio_end, float(end * packet.time_base))
+    def _is_understood(self, decoded: av.VideoFrame, elapsed: float) -> bool:
+        """Whether it is clear how the frame is made upright; if not, a warning is noted."""
+        if turn_of(decoded) is not None:
+            return True
+        text = (
+            f"{self.name}: its display matrix is no quarter turn or mirror image, "
+            "frames are shown as stored"
+        )
+        self._warnings.append(Event("warning", text, self.name, elapsed))
+        return False
+
+    def _note_jump(self) -> None:
+        """Warn of the first jump of the file's clock: a camera may make hundreds."""
+        jumps = self._track.clock.jumps
+        if not jumps or self._jump_told:
+            return
+        self._jump_told, (at, far) = True, jumps[0]
+        elapsed = at - self.first_pts
+        text = (
+            f"{self.name}: its clock jumps ahead by {far:.0f} s after second {elapsed:.1f}, "
+            "such gaps are left out"
+        )
+        self._warnings.append(Event("warning", text, self.name, elapsed))

@@ -17,10 +17,12 @@ from demo.frames import Frame
 from demo.sinks.audio import AudioTrack, audio_of
 from demo.sinks.video import VideoFile, VideoRecorder
 from demo.sources.open import open_source
+from demo.sources.tracks import Tracks
 from demo.sources.video import VideoSource
 from tests.sources.fakes import frames_and_events
 
 FPS, SECONDS, MOMENT = 25, 3, 2.0
+NO_TRACKS: Any = Tracks(None, None)  # type: ignore[arg-type]
 
 
 def write_beep(
@@ -250,7 +252,7 @@ class FakeInput:
 def track() -> tuple[AudioTrack, FakeInput]:
     """An audio track that was never attached, and its file."""
     source = FakeInput()
-    return AudioTrack("a.mp4", source, None, lambda: 0.0, ignore), source
+    return AudioTrack("a.mp4", source, NO_TRACKS, lambda: 0.0, ignore), source
 
 
 @pytest.mark.parametrize("started", [True, False])
@@ -287,7 +289,7 @@ def test_a_file_whose_reader_hangs_is_left_open():
             respond.wait()
 
     source = FakeInput()
-    audio = Hanging("a.mp4", source, None, lambda: 0.0, ignore)
+    audio = Hanging("a.mp4", source, NO_TRACKS, lambda: 0.0, ignore)
     thread = threading.Thread(target=audio.advance, args=(1.0,))
     thread.start()
     reading.wait()
@@ -331,6 +333,51 @@ def test_sound_that_changes_channels_or_rate_midway_goes_on_in_time(tmp_path, co
     ]
     assert starts == pytest.approx([k * SECONDS + MOMENT for k in range(len(kinds))], abs=0.05)
     assert beep(out)[2] == pytest.approx(len(kinds) * SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_aac_that_changes_channels_and_rate_midway_keeps_those_of_its_beginning(tmp_path, suffix):
+    joined, out = b"", tmp_path / f"out{suffix}"
+    for layout, rate in (("stereo", 48_000), ("mono", 44_100), ("stereo", 48_000)):
+        write_beep(tmp_path / "a.ts", "aac", rate, layout=layout)
+        joined += (tmp_path / "a.ts").read_bytes()
+    (tmp_path / "joined.ts").write_bytes(joined)
+    record(tmp_path / "joined.ts", out)
+    with av.open(str(out)) as container:
+        track: Any = container.streams.audio[0]
+        assert (track.codec.canonical_name, track.rate, track.channels) == ("aac", 48_000, 2)
+        parts: list[Any] = list(container.decode(track))
+    assert {(part.layout.name, part.sample_rate) for part in parts} == {("stereo", 48_000)}
+    waves = [(part.time, np.abs(part.to_ndarray()).max()) for part in parts]
+    starts = [time for (_, before), (time, loudest) in pairwise(waves) if before < 0.05 <= loudest]
+    assert starts == pytest.approx([k * SECONDS + MOMENT for k in range(3)], abs=0.05)
+    steps = np.diff([time for time, _ in waves])
+    assert np.median(steps) == pytest.approx(1024 / 48_000, abs=1e-3)
+    assert (abs(steps - 1024 / 48_000) > 2e-3).sum() <= 4
+    assert beep(out)[2] == pytest.approx(3 * SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+def test_sound_and_picture_go_on_together_where_the_clock_of_a_file_jumps_ahead(tmp_path, suffix):
+    write_beep(tmp_path / f"a{suffix}", "aac", 48_000)
+    jumped = tmp_path / f"jumped{suffix}"
+    with av.open(str(tmp_path / f"a{suffix}")) as source, av.open(str(jumped), "w") as written:
+        tracks = {s.index: written.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.pts is None or packet.dts is None:
+                continue
+            assert packet.time_base is not None
+            if packet.pts * packet.time_base >= 3.0 - (suffix == ".mkv"):
+                packet.pts += round(5 * 3600 / packet.time_base)
+                packet.dts += round(5 * 3600 / packet.time_base)
+            packet.stream = tracks[packet.stream.index]
+            written.mux(packet)
+    record(jumped, tmp_path / "out.mp4")
+    when, count = flash(tmp_path / "out.mp4")
+    assert (when, count) == (pytest.approx(MOMENT, abs=0.01), SECONDS * FPS)
+    _, loud, end = beep(tmp_path / "out.mp4")
+    assert loud == pytest.approx(when, abs=0.05)
+    assert end == pytest.approx(SECONDS, abs=0.1)
 
 
 def test_a_title_in_another_code_is_no_mistake(tmp_path):

@@ -98,6 +98,70 @@ def test_time_goes_on_where_the_clock_of_a_file_starts_anew(clip, tmp_path):
     assert times == pytest.approx([k / 25 for k in range(40)], abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mkv"])
+def test_times_ascend_in_containers_without_presentation_times(clip, two_people, tmp_path, suffix):
+    def decoding_time_only(packet: av.Packet, index: int) -> None:
+        packet.pts = packet.dts = round(index / 25 / packet.time_base)
+
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".avi":
+        write_clip(path, [two_people(k) for k in range(20)])
+    else:
+        copied(clip, path, decoding_time_only)
+    with av.open(str(path)) as container:
+        kinds = {frame.pict_type for frame in container.decode(video=0)}
+    assert av.video.frame.PictureType.B in kinds
+    with open_source(str(path)) as source:
+        assert source.fps == pytest.approx(25, abs=0.1)
+        frames, events = frames_and_events(source)
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
+    assert not events
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_a_jump_of_the_clock_by_hours_is_left_out_and_told(clip, tmp_path, suffix):
+    def jumping(packet: av.Packet, index: int) -> None:
+        if index >= 10:
+            assert packet.pts is not None
+            assert packet.dts is not None
+            packet.pts += round(5 * 3600 / packet.time_base)
+            packet.dts += round(5 * 3600 / packet.time_base)
+
+    path = copied(clip, tmp_path / f"a{suffix}", jumping)
+    with open_source(str(path)) as source:
+        assert source.fps == pytest.approx(25, abs=0.1)
+        frames, (event,) = frames_and_events(source)
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
+    assert event.kind == "warning"
+    assert event.text.startswith(f"{path}: its clock jumps ahead by 18000 s after second 0.")
+    assert event.text.endswith(", such gaps are left out")
+
+
+def test_a_pause_of_minutes_is_kept(clip, tmp_path):
+    def pausing(packet: av.Packet, index: int) -> None:
+        if index >= 10:  # a key frame
+            assert packet.pts is not None
+            assert packet.dts is not None
+            packet.pts += round(600 / packet.time_base)
+            packet.dts += round(600 / packet.time_base)
+
+    path = copied(clip, tmp_path / "a.mkv", pausing)
+    with open_source(str(path)) as source:
+        frames, events = frames_and_events(source)
+    assert frames[-1].time == pytest.approx(600 + 19 / 25, abs=1e-3)
+    assert not events
+
+
+def test_times_that_a_damaged_file_repeats_still_ascend(clip, tmp_path):
+    def repeating(packet: av.Packet, index: int) -> None:
+        packet.pts = packet.dts = round(min(index, 3) / 25 / packet.time_base)
+
+    with open_source(str(copied(clip, tmp_path / "a.mkv", repeating))) as source:
+        times = [round(frame.time, 4) for frame in source]
+    assert len(times) == 20
+    assert times == sorted(set(times))
+
+
 def test_pixels_that_are_not_square_become_so(tmp_path):
     wide = tmp_path / "wide.mp4"
     with av.open(str(wide), "w") as container:
@@ -132,8 +196,11 @@ def turned_clip(path: Path, image: np.ndarray, turn: tuple[int, int, int, int]) 
         ((0, 1, -1, 0), (96, 48, 3), (0, -1)),
         ((-1, 0, 0, -1), (48, 96, 3), (-1, -1)),
         ((0, -1, 1, 0), (96, 48, 3), (-1, 0)),
+        ((-1, 0, 0, 1), (48, 96, 3), (0, -1)),
+        ((1, 0, 0, -1), (48, 96, 3), (-1, 0)),
+        ((0, -1, -1, 0), (96, 48, 3), (-1, -1)),
     ],
-    ids=["a quarter to the right", "a half", "a quarter to the left"],
+    ids=["right", "half", "left", "mirrored", "upside down", "left and upside down"],
 )
 def test_the_video_of_a_phone_is_upright(tmp_path, turn, shape, corner):
     image = np.zeros((48, 96, 3), np.uint8)
@@ -143,6 +210,21 @@ def test_the_video_of_a_phone_is_upright(tmp_path, turn, shape, corner):
     assert frame.image.shape == shape
     corners = {(y, x) for y in (0, -1) for x in (0, -1) if frame.image[y, x].mean() > 128}
     assert corners == {corner}
+
+
+def test_an_invalid_display_matrix_counts_as_none_and_is_told_once(tmp_path):
+    image = np.zeros((48, 96, 3), np.uint8)
+    image[:16, :32] = 255
+    path = turned_clip(tmp_path / "a.mp4", image, (0, 0, 0, 0))
+    with open_source(str(path)) as source:
+        (frame,), (event,) = frames_and_events(source)
+    assert frame.image.shape == image.shape
+    assert np.abs(frame.image.astype(int) - image).mean() < 5
+    assert (event.kind, event.text) == (
+        "warning",
+        f"{path}: its display matrix is no quarter turn or mirror image, "
+        "frames are shown as stored",
+    )
 
 
 @pytest.mark.parametrize(
