@@ -90,7 +90,7 @@ def _guarded(chosen: Options) -> int:
             "without screen: pip uninstall opencv-python; pip install opencv-python-headless"
         )
         return 2
-    from demo.sources.redact import redact
+    from demo.sources.net.redact import redact
     from models.errors import AgeStreamError
 
     try:

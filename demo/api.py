@@ -16,7 +16,7 @@ from demo.events import Event, Notify
 from demo.faces.photo import PhotoPipeline
 from demo.frames import Faces, Frame
 from demo.options import Options
-from demo.sources.photo_files import read_photo
+from demo.sources.photo.files import read_photo
 
 DEFAULTS = Options()
 

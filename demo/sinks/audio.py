@@ -13,8 +13,8 @@ from av.error import FFmpegError
 
 from demo.events import Event, Notify, ignore
 from demo.sinks import aac
-from demo.sources.timestamps import FileClock
-from demo.sources.tracks import Tracks, select_tracks
+from demo.sources.decode.timestamps import FileClock
+from demo.sources.decode.tracks import Tracks, select_tracks
 
 COPIED_CODECS = {  # by container: what players expect beside H.264; other codecs become AAC
     "mp4": {"aac", "mp3", "ac3", "opus"},

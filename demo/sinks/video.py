@@ -23,7 +23,7 @@ from demo.images import letterbox
 from demo.sinks.audio import AudioTrack
 from demo.sinks.paths import check_file
 from demo.sinks.writer import BackgroundWriter
-from demo.sources.colour import standard_matrix
+from demo.sources.decode.colour import standard_matrix
 
 DEFAULT_FPS = 25.0
 MIN_FPS = Fraction(1, 3600)  # a frame of more than 2**31 ticks crashes FFmpeg's mp4 writer

@@ -13,16 +13,16 @@ import numpy as np
 from av.error import FFmpegError, InvalidDataError
 
 from demo.errors import UserError
-from demo.sources.decoding import (
+from demo.sources.decode.frames import (
     NETWORK_SECONDS,
     NOT_DECODABLE,
     open_video,
     pixel_aspect,
     to_bgr,
 )
-from demo.sources.http import Body, request
-from demo.sources.redact import redact
-from demo.sources.timestamps import frame_rate
+from demo.sources.decode.timestamps import frame_rate
+from demo.sources.net.http import Body, request
+from demo.sources.net.redact import redact
 
 TRANSPORT = {  # options of FFmpeg
     "rtsp_flags": "prefer_tcp",  # with UDP, a lost packet breaks a frame

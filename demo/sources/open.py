@@ -7,15 +7,15 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from demo.errors import UserError
-from demo.sources.animation import AnimationSource
 from demo.sources.base import Source
 from demo.sources.capture import DEFAULT_TIMEOUTS, Camera, LiveTimeouts
 from demo.sources.connection import connect_in_thread
 from demo.sources.live import LiveSource
-from demo.sources.network import Remote
-from demo.sources.photo_files import is_animated, is_photo
-from demo.sources.photos import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES, PhotoSource, photos_in
-from demo.sources.redact import redact
+from demo.sources.net.address import Remote
+from demo.sources.net.redact import redact
+from demo.sources.photo.animation import AnimationSource
+from demo.sources.photo.files import is_animated, is_photo
+from demo.sources.photo.source import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES, PhotoSource, photos_in
 from demo.sources.video import VideoSource
 
 VIDEO_SOURCE_SUFFIXES = {

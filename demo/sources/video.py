@@ -13,9 +13,9 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source, mark_last
-from demo.sources.colour import colour_notice
-from demo.sources.completeness import StatedLength
-from demo.sources.decoding import (
+from demo.sources.decode.colour import colour_notice
+from demo.sources.decode.completeness import StatedLength
+from demo.sources.decode.frames import (
     DECODER_THREADS,
     NETWORK_SECONDS,
     NOT_DECODABLE,
@@ -25,12 +25,12 @@ from demo.sources.decoding import (
     reason,
     to_bgr,
 )
-from demo.sources.geometry import turn_of
+from demo.sources.decode.geometry import turn_of
+from demo.sources.decode.timestamps import frame_rate
+from demo.sources.decode.track import VideoTrack
+from demo.sources.decode.tracks import Tracks
+from demo.sources.net.redact import redact
 from demo.sources.reader import FrameReader, TimedImage
-from demo.sources.redact import redact
-from demo.sources.timestamps import frame_rate
-from demo.sources.track import VideoTrack
-from demo.sources.tracks import Tracks
 
 
 class VideoSource(Source):

@@ -16,8 +16,8 @@ from demo.events import Event, ignore
 from demo.frames import Frame
 from demo.sinks.audio import AudioTrack, audio_of
 from demo.sinks.video import VideoFile, VideoRecorder
+from demo.sources.decode.tracks import Tracks
 from demo.sources.open import open_source
-from demo.sources.tracks import Tracks
 from demo.sources.video import VideoSource
 from tests.sources.fakes import frames_and_events
 

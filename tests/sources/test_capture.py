@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from demo.errors import UserError
-from demo.sources import capture, decoding
+from demo.sources import capture
 from demo.sources.capture import LiveTimeouts
+from demo.sources.decode import frames as decoding
 from demo.sources.open import open_source
 from tests.sources.fakes import is_frame, is_notice, number, numbered, until
 

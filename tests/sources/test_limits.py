@@ -16,8 +16,9 @@ from PIL import Image
 
 from demo.errors import UserError
 from demo.frames import Frame
-from demo.sources import decoding, photo_files
+from demo.sources.decode import frames as decoding
 from demo.sources.open import open_source
+from demo.sources.photo import files as photo_files
 
 ROOT = Path(__file__).resolve().parents[2]
 GIGABYTE = 1024  # MB

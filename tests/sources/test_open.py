@@ -10,10 +10,10 @@ import cv2
 import pytest
 
 from demo.errors import UserError
-from demo.sources import network
 from demo.sources import open as opening
+from demo.sources.net import address as network
 from demo.sources.open import open_source
-from demo.sources.photos import PhotoSource
+from demo.sources.photo.source import PhotoSource
 from demo.sources.video import VideoSource
 from tests.sources.fakes import in_background
 

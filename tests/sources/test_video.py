@@ -13,8 +13,9 @@ import pytest
 
 from demo.errors import UserError
 from demo.frames import NoFrame
-from demo.sources import decoding, video
+from demo.sources import video
 from demo.sources.capture import LiveTimeouts
+from demo.sources.decode import frames as decoding
 from demo.sources.open import open_source
 from tests.sources.fakes import frames_and_events, is_event, is_frame, served
 from tests.synthetic import write_clip

@@ -9,7 +9,7 @@ import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from demo.frames import Frame
-from demo.sources.colour import standard_matrix, to_bgr24
+from demo.sources.decode.colour import standard_matrix, to_bgr24
 from demo.sources.open import open_source
 from tests.sources.fakes import frames_and_events
 

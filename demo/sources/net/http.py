@@ -4,7 +4,7 @@ import time
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import unquote
 
-from demo.sources.login import split_login
+from demo.sources.net.login import split_login
 
 HTTP_ERRORS = (OSError, HTTPException, ValueError)  # raised while a server is asked
 HEAD_BYTES = 65536  # of a body: enough to know what it is

@@ -16,11 +16,11 @@ from av.error import (
 
 from demo.errors import UserError
 from demo.sources.capture import DEFAULT_WAY, LiveTimeouts, Stream, UndecodableError, Way
-from demo.sources.decoding import reason
-from demo.sources.http import HTTP_ERRORS, Body, has_late_index, head_of, request
-from demo.sources.login import is_cut, signs_that_cut, split_login
-from demo.sources.multipart import START, JpegParts
-from demo.sources.redact import redact
+from demo.sources.decode.frames import reason
+from demo.sources.net.http import HTTP_ERRORS, Body, has_late_index, head_of, request
+from demo.sources.net.login import is_cut, signs_that_cut, split_login
+from demo.sources.net.multipart import START, JpegParts
+from demo.sources.net.redact import redact
 
 OPENING_ERRORS = (FFmpegError, StopIteration, UndecodableError, *HTTP_ERRORS)
 STATUS_ERRORS = (HTTPClientError, HTTPError)  # the server refused

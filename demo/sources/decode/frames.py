@@ -11,10 +11,10 @@ from av.container import InputContainer
 from av.error import ExitError
 
 from demo.errors import UserError
-from demo.sources.colour import to_bgr24
-from demo.sources.geometry import AS_STORED, turn_of, upright
-from demo.sources.http import Body
-from demo.sources.tracks import Tracks, select_tracks
+from demo.sources.decode.colour import to_bgr24
+from demo.sources.decode.geometry import AS_STORED, turn_of, upright
+from demo.sources.decode.tracks import Tracks, select_tracks
+from demo.sources.net.http import Body
 
 NETWORK_SECONDS = 10.0  # how long a server may take to answer
 MAX_VIDEO_PIXELS = 36_000_000  # per frame: 8K has 35 million

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from demo.sources.timestamps import FileClock, PresentationTimes, frame_rate
+from demo.sources.decode.timestamps import FileClock, PresentationTimes, frame_rate
 
 FRAME = 0.04  # seconds
 VIDEO, SOUND = 0, 1

@@ -9,9 +9,9 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source, mark_last
-from demo.sources.decoding import MAX_VIDEO_PIXELS
-from demo.sources.photo_colours import to_srgb
-from demo.sources.photo_files import flattened, open_checked
+from demo.sources.decode.frames import MAX_VIDEO_PIXELS
+from demo.sources.photo.colours import to_srgb
+from demo.sources.photo.files import flattened, open_checked
 from demo.sources.reader import FrameReader, TimedImage
 
 SHORTEST_MS, ASSUMED_MS = 10, 100  # a frame that states no more lasts 100 ms, as in browsers

@@ -10,7 +10,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 
 from demo.events import Kind
-from demo.sources.tonemap import HLG_PEAK, PQ_PEAK, PRIMARIES, WHITE, colours_of, to_srgb
+from demo.sources.decode.tonemap import HLG_PEAK, PQ_PEAK, PRIMARIES, WHITE, colours_of, to_srgb
 
 HD_WIDTH, HD_HEIGHT = 1280, 720  # from one of them on, video that states no matrix has BT.709's
 SCALER_MATRICES = {1, 4, 5, 6, 7, 9}  # AVCOL_SPC_* that FFmpeg's scaler converts

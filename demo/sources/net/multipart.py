@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
 
-from demo.sources.http import Body
+from demo.sources.net.http import Body
 
 START = b"\xff\xd8\xff"
 END_PATTERN = re.compile(rb"\xff\xd9|(?=\xff\xd8\xff)")  # some cameras leave out the end

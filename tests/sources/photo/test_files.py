@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from demo.errors import UserError
-from demo.sources.photo_files import is_animated, read_photo
+from demo.sources.photo.files import is_animated, read_photo
 
 HIDDEN, SHOWN = (200, 100, 50), (10, 120, 240)  # RGB
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.sources.decoding import to_bgr
-from demo.sources.geometry import AS_STORED, Turn, turn_of_matrix, upright
+from demo.sources.decode.frames import to_bgr
+from demo.sources.decode.geometry import AS_STORED, Turn, turn_of_matrix, upright
 
 PICTURE = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)  # 0 1 2 above 3 4 5
 

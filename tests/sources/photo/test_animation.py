@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from demo.errors import UserError
-from demo.sources import animation
 from demo.sources.open import open_source
-from demo.sources.photos import PhotoSource
+from demo.sources.photo import animation
+from demo.sources.photo.source import PhotoSource
 from tests.sources.fakes import frames_and_events
 
 DURATIONS = [100, 200, 300, 40]  # ms

@@ -7,7 +7,7 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source
-from demo.sources.photo_files import is_animated, read_photo
+from demo.sources.photo.files import is_animated, read_photo
 
 PHOTO_SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".avif", ".tif", ".tiff")

@@ -8,8 +8,8 @@ from av.stream import Disposition
 
 import stream
 from demo.errors import UserError
+from demo.sources.decode.tracks import select_tracks
 from demo.sources.open import open_source
-from demo.sources.tracks import select_tracks
 from tests.sources.fakes import frames_and_events
 from tests.synthetic import jpeg
 

@@ -14,7 +14,7 @@ import stream
 from demo.errors import UserError
 from demo.sources.capture import LiveTimeouts
 from demo.sources.live import LiveSource
-from demo.sources.network import Remote
+from demo.sources.net.address import Remote
 from demo.sources.open import open_source
 from demo.sources.video import VideoSource
 from tests.sources.fakes import (

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from demo.sources.capture import LiveTimeouts
-from demo.sources.multipart import cut_picture
+from demo.sources.net.multipart import cut_picture
 from demo.sources.open import open_source
 from tests.sources.fakes import is_frame, is_notice, number, numbered, until
 from tests.sources.servers import parts_camera

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from demo.sources.photo_colours import ToSrgb, convert_strips, to_srgb
+from demo.sources.photo.colours import ToSrgb, convert_strips, to_srgb
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

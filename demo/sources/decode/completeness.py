@@ -5,7 +5,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from demo.sources.timestamps import ASSUMED_FPS
+from demo.sources.decode.timestamps import ASSUMED_FPS
 
 COMPLETE_SHARE = (
     0.98  # of the frames or the duration that the file states; with less, it ends early

@@ -7,14 +7,14 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from demo.sources.completeness import StatedLength
-from demo.sources.timestamps import (
+from demo.sources.decode.completeness import StatedLength
+from demo.sources.decode.timestamps import (
     ASCENT_SECONDS,
     ASSUMED_FPS,
     FileClock,
     PresentationTimes,
 )
-from demo.sources.tracks import Tracks
+from demo.sources.decode.tracks import Tracks
 
 DECODING_TIMES_ONLY = {"avi"}  # formats that state no presentation times
 

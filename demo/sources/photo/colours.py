@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-from demo.sources.tonemap import HLG_PEAK, PRIMARIES, colours_of
-from demo.sources.tonemap import to_srgb as light_to_srgb
+from demo.sources.decode.tonemap import HLG_PEAK, PRIMARIES, colours_of
+from demo.sources.decode.tonemap import to_srgb as light_to_srgb
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

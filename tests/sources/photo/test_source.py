@@ -8,8 +8,8 @@ from PIL import Image
 
 from demo.errors import UserError
 from demo.sources.open import open_source
-from demo.sources.photo_files import is_photo, read_photo
-from demo.sources.photos import PhotoSource
+from demo.sources.photo.files import is_photo, read_photo
+from demo.sources.photo.source import PhotoSource
 from tests.sources.fakes import frames_and_events
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from demo.sources.redact import redact
+from demo.sources.net.redact import redact
 
 
 @pytest.mark.parametrize(

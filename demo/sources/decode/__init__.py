@@ -1,0 +1,1 @@
+"""Decoded video: tracks, times, upright frames, colours."""

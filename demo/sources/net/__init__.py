@@ -1,0 +1,1 @@
+"""Addresses: how each is opened, and what is never shown of them."""
