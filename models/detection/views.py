@@ -21,23 +21,27 @@ class View:
     size: tuple[int, int]  # width and height of the original, pixels
 
     @classmethod
+    def bordered(cls, image: np.ndarray, side: int | None = None) -> Self:
+        """An image (H, W, 3) with a gray border, shrunk first if its shorter side exceeds `side`
+        pixels."""
+        return cls._bordered(*_shrunk(image, side))
+
+    @classmethod
     def enhanced(cls, image: np.ndarray, side: int | None = None) -> Self:
-        """An image (H, W, 3) after contrast-limited histogram equalization (CLAHE, Zuiderveld 1994)
-        and with a gray border. It is shrunk first if its shorter side exceeds `side` pixels."""
-        height, width = image.shape[:2]
-        zoom = min((side or min(height, width)) / min(height, width), 1.0)
-        shape = [max(round(zoom * length), 1) for length in (width, height)]
-        if zoom < 1:
-            image = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
-        edge = int(EDGE * min(shape))
+        """The same after contrast-limited histogram equalization (CLAHE, Zuiderveld 1994)."""
+        image, zooms = _shrunk(image, side)
         luma = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
         luma[..., 0] = cv2.createCLAHE(CLAHE_CLIP, (CLAHE_TILES, CLAHE_TILES)).apply(luma[..., 0])
-        equalized = cv2.cvtColor(luma, cv2.COLOR_YCrCb2BGR)
+        return cls._bordered(cv2.cvtColor(luma, cv2.COLOR_YCrCb2BGR), zooms)
+
+    @classmethod
+    def _bordered(cls, image: np.ndarray, zooms: np.ndarray) -> Self:
+        edge = int(EDGE * min(image.shape[:2]))
         bordered = cv2.copyMakeBorder(
-            equalized, *(edge,) * 4, cv2.BORDER_CONSTANT, value=(GRAY_PIXEL,) * 3
+            image, *(edge,) * 4, cv2.BORDER_CONSTANT, value=(GRAY_PIXEL,) * 3
         )
-        zooms = np.divide(shape, (width, height))
-        return cls(bordered, np.column_stack([np.diag(zooms), (edge, edge)]), (width, height))
+        size = np.rint(image.shape[1::-1] / zooms).astype(int).tolist()
+        return cls(bordered, np.column_stack([np.diag(zooms), (edge, edge)]), (size[0], size[1]))
 
     @property
     def zoom(self) -> float:
@@ -73,3 +77,12 @@ class View:
         spread = np.abs(inverse) / np.abs(inverse).sum(axis=0)
         halves = (corners[:, 1] - corners[:, 0]) / 2 @ spread / self.zoom
         return np.hstack([centres - halves, centres + halves]), (points - shift) @ inverse
+
+
+def _shrunk(image: np.ndarray, side: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The image with a shorter side of at most `side` pixels, and its zooms along x and y (2,)."""
+    sides = np.array(image.shape[1::-1])
+    if side is None or min(sides) <= side:
+        return image, np.ones(2)
+    shape = np.maximum(np.rint(sides * (side / min(sides))), 1).astype(int)
+    return cv2.resize(image, shape.tolist(), interpolation=cv2.INTER_AREA), shape / sides
