@@ -29,19 +29,24 @@ def search_photo(
     detector: Detector, image: np.ndarray, thorough: bool = False
 ) -> tuple[Detections, np.ndarray]:
     """The faces of a photo (H, W, 3) uint8 BGR, and the boxes (M, 4) of all candidates of all
-    looks. `thorough`: take all looks, also at a photo whose faces were found at once."""
+    looks. `thorough`: take all looks at every photo, which gives the same faces, but more
+    candidates."""
     found = detector.detect(image)
     sure = found.scores >= PHOTO_SCORE
     faces, candidates = detector.refine_once(image, found[sure]), [found.boxes]
-    if thorough or not len(faces) or not sure.all():
-        seen = [detector.detect_in(View.enhanced(image, SIDE))]
-        if thorough or not (len(faces) or (seen[0].scores >= CLEAR_SCORE).any()):
+    doubtful = not len(faces) or not sure.all()
+    if doubtful or thorough:
+        seen = detector.detect_in(View.enhanced(image, SIDE))
+        candidates.append(seen.boxes)
+        unclear = not len(faces) and not (seen.scores >= CLEAR_SCORE).any()
+        if unclear or thorough:
             turned = _turned_faces(detector, image)
             candidates.append(turned.boxes)
-            seen.append(_confirmed(detector, image, turned))
-        faces = _joined(faces, Detections.concatenate(seen))
-        candidates += [each.boxes for each in seen]
-    return faces, np.concatenate(candidates)
+        if unclear:
+            seen = Detections.concatenate([seen, _confirmed(detector, image, turned)])
+        if doubtful:
+            faces = _joined(faces, seen)
+    return faces, np.concatenate([*candidates, faces.boxes])
 
 
 def _turned_faces(detector: Detector, image: np.ndarray) -> Detections:

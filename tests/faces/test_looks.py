@@ -143,9 +143,9 @@ def test_a_face_that_is_clear_only_when_turned_is_not_also_found_upright() -> No
     assert faces.scores.tolist() == [np.float32(0.99)]
 
 
-def test_covering_takes_all_looks_and_keeps_all_candidates() -> None:
-    detector = Scripted([(10, 0.98)], [(90, 0.85)], [(30, 0.9)])
+def test_covering_takes_all_looks_for_their_candidates_but_finds_the_same_faces() -> None:
+    detector = Scripted([(10, 0.98)], [(90, 0.99)], [(30, 0.9)])
     faces, candidates = search_photo(detector, np.zeros((200, 300, 3), np.uint8), thorough=True)
     assert detector.count == 9
     assert faces.scores.tolist() == [np.float32(0.98)]
-    assert candidates[:, 0].tolist() == [10, 30, 90]
+    assert candidates[:, 0].tolist() == [10, 90, 30, 10]
