@@ -43,10 +43,12 @@ def search_photo(
             turned = _turned_faces(detector, image)
             candidates.append(turned.boxes)
         if unclear:
-            seen = Detections.concatenate([seen, _confirmed(detector, image, turned)])
+            confirmed = _confirmed(detector, image, turned)
+            candidates.append(confirmed.boxes)
+            seen = Detections.concatenate([seen, confirmed])
         if doubtful:
             faces = _joined(faces, seen)
-    return faces, np.concatenate([*candidates, faces.boxes])
+    return faces, np.concatenate(candidates)
 
 
 def _turned_faces(detector: Detector, image: np.ndarray) -> Detections:
@@ -61,9 +63,10 @@ def _confirmed(detector: Detector, image: np.ndarray, turned: Detections) -> Det
     turned = _sure(turned)
     matrices = chip_transforms(turned.points, CHIP)
     turns = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    steps = np.rint(turns[np.isfinite(turns)] / TURN_STEP) % (360 / TURN_STEP)
     view, seen = View.bordered(image, SIDE), [turned[:0]]
-    for turn in np.unique(TURN_STEP * np.rint(turns / TURN_STEP)):
-        again = detector.detect_in(view.turned(turn))
+    for step in np.unique(steps):
+        again = detector.detect_in(view.turned(step * TURN_STEP))
         overlap = iou(again.boxes, turned.boxes).max(axis=1, initial=0)
         seen.append(again[np.flatnonzero(overlap > CONFIRMED_IOU)])
     return Detections.concatenate(seen)

@@ -9,6 +9,7 @@ import numpy as np
 
 GRAY_PIXEL = 127  # outside the image: becomes 0 in the networks
 EDGE = 0.3  # of the shorter side: gray border
+LONGEST = 4  # times the shorter side allowed: longer side of a shrunk copy of a panorama
 CLAHE_CLIP, CLAHE_TILES = 3.0, 4  # contrast limit, tiles per side
 
 
@@ -80,9 +81,11 @@ class View:
 
 
 def _shrunk(image: np.ndarray, side: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The image with a shorter side of at most `side` pixels, and its zooms along x and y (2,)."""
+    """The image with a shorter side of at most `side` and a longer one of at most LONGEST times
+    `side` pixels, and its zooms along x and y (2,)."""
     sides = np.array(image.shape[1::-1])
-    if side is None or min(sides) <= side:
+    zoom = 1.0 if side is None else min(side / min(sides), LONGEST * side / max(sides))
+    if zoom >= 1:
         return image, np.ones(2)
-    shape = np.maximum(np.rint(sides * (side / min(sides))), 1).astype(int)
+    shape = np.maximum(np.rint(zoom * sides), 1).astype(int)
     return cv2.resize(image, shape.tolist(), interpolation=cv2.INTER_AREA), shape / sides

@@ -73,6 +73,13 @@ def test_noise_holds_no_face_in_any_look(mtcnn: Mtcnn, cell: int) -> None:
     assert len(search_photo(mtcnn, photo)[0]) == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 900), (30, 20), (300, 9000)])
+def test_a_blank_photo_of_any_shape_has_no_face(mtcnn: Mtcnn, shape: tuple[int, int]) -> None:
+    faces, candidates = search_photo(mtcnn, np.full((*shape, 3), 128, np.uint8), thorough=True)
+    assert len(faces) == 0
+    assert candidates.shape == (0, 4)
+
+
 class Scripted:
     """A detector whose looks find the faces of a script: [(left edge, score), ...] for each."""
 
@@ -148,4 +155,4 @@ def test_covering_takes_all_looks_for_their_candidates_but_finds_the_same_faces(
     faces, candidates = search_photo(detector, np.zeros((200, 300, 3), np.uint8), thorough=True)
     assert detector.count == 9
     assert faces.scores.tolist() == [np.float32(0.98)]
-    assert candidates[:, 0].tolist() == [10, 90, 30, 10]
+    assert candidates[:, 0].tolist() == [10, 90, 30]

@@ -25,6 +25,18 @@ def test_a_large_image_is_shrunk_to_the_side() -> None:
     assert points.tolist() == [[[200, 200]] * 5]
 
 
+def test_a_panorama_is_shrunk_by_its_longer_side() -> None:
+    view = View.enhanced(np.zeros((500, 19_200, 3), np.uint8), 480)
+    assert view.image.shape == (50 + 2 * 15, 1920 + 2 * 15, 3)
+    assert view.turned(45).image.shape[0] < 1500
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 900), (3, 3)])
+def test_tiny_images_have_views_too(shape: tuple[int, int]) -> None:
+    view = View.enhanced(np.zeros((*shape, 3), np.uint8), 480)
+    assert min(view.turned(45).image.shape[:2]) >= 1
+
+
 @pytest.mark.parametrize("degrees", [0, 30, 45, -60, 90, -90, 135, 180])
 def test_a_spot_of_a_turned_view_comes_back_to_its_place(degrees: float) -> None:
     image = np.full((400, 700, 3), 60, np.uint8)
