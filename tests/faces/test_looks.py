@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from demo.bench.photos import photo_of
+from demo.faces.detectors import DETECTORS
 from demo.faces.looks import PHOTO_SCORE, search_photo
 from models.detection.mtcnn import Detections, Mtcnn
 from models.detection.views import View
@@ -35,6 +36,10 @@ def place(points: np.ndarray, picture: np.ndarray, photo: np.ndarray, degrees: f
     return np.sqrt(new.prod() / shape.prod()) * (points - sides / 2) @ turn.T + new / 2
 
 
+def distance(eyes: np.ndarray) -> float:
+    return float(np.hypot(*(eyes[1] - eyes[0])))
+
+
 @pytest.mark.parametrize("megapixels", [1, 4, 12])
 @pytest.mark.parametrize("degrees", [0, 30])
 def test_a_head_that_fills_a_photo_is_found_whatever_its_pixels_and_grain(
@@ -47,9 +52,7 @@ def test_a_head_that_fills_a_photo_is_found_whatever_its_pixels_and_grain(
     assert len(faces) == 1
     assert faces.scores[0] >= PHOTO_SCORE
     eyes = place(EYES, head, photo, degrees)
-    assert faces.points[0, :2] == pytest.approx(
-        eyes, abs=0.15 * float(np.hypot(*(eyes[1] - eyes[0])))
-    )
+    assert faces.points[0, :2] == pytest.approx(eyes, abs=0.15 * distance(eyes))
     assert iou(faces.boxes, candidates).max() > 0.7
 
 
@@ -61,9 +64,18 @@ def test_a_head_that_is_not_upright_is_found_with_its_points(
     faces, _ = search_photo(mtcnn, photo)
     assert len(faces) == 1
     eyes = place(EYES, head, photo, degrees)
-    assert faces.points[0, :2] == pytest.approx(
-        eyes, abs=0.15 * float(np.hypot(*(eyes[1] - eyes[0])))
-    )
+    assert faces.points[0, :2] == pytest.approx(eyes, abs=0.15 * distance(eyes))
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_every_detector_takes_all_looks(name: str, head: np.ndarray) -> None:
+    if name == "dlib":
+        pytest.importorskip("dlib")
+    photo = photo_of(head, 0.25, 90, np.random.default_rng(0))
+    faces, _ = search_photo(DETECTORS[name](None, False), photo)
+    assert len(faces) == 1
+    eyes = place(EYES, head, photo, 90)
+    assert faces.points[0, :2] == pytest.approx(eyes, abs=0.15 * distance(eyes))
 
 
 @pytest.mark.parametrize("cell", [1, 8, 60])
