@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
-from models.detection.mtcnn import Detections, Mtcnn
+from models.detection.mtcnn import Detections, Mtcnn, seen
+from models.detection.views import View
 
 DLIB_PART = 1 / 17  # of the shorter side of the frame: smallest face
 DLIB_WINDOW = 80.0  # pixels, the side of dlib's HOG window
@@ -20,6 +21,10 @@ class Detector(Protocol):
 
     def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
         """All faces of an image, best score first; `coarse` may leave out the smallest."""
+        ...
+
+    def detect_in(self, view: View) -> Detections:
+        """All faces of a view of an image, refined there, in pixels of the image."""
         ...
 
     def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
@@ -66,6 +71,10 @@ class DlibHog:
         half *= DLIB_BOX_SCALE
         refined = self._mtcnn.refine(image, np.hstack([centres - half, centres + half]))
         return refined[np.argsort(-refined.scores, kind="stable")]
+
+    def detect_in(self, view: View) -> Detections:
+        """Faces of a view as `detect` finds them, refined there once more."""
+        return seen(view, self.refine_once(view.image, self.detect(view.image)))
 
 
 DETECTORS: dict[str, Callable[[float | None, bool], Detector]] = {"mtcnn": Mtcnn, "dlib": DlibHog}

@@ -6,14 +6,13 @@ import numpy as np
 
 from demo.faces.anonymize import Anonymizer
 from demo.faces.detectors import Detector
+from demo.faces.looks import search_photo
 from demo.frames import Analysis, Faces, Frame
 from demo.timing import Stopwatch
 from models.crops.align import crop_faces
 from models.crops.spec import InputSpec
 from models.inference.calibration import age_range
 from models.inference.estimator import Estimator
-
-PHOTO_SCORE = 0.95  # least score of a face in a photo, as in the SSR-Net authors' demo
 
 
 class PhotoPipeline:
@@ -38,9 +37,8 @@ class PhotoPipeline:
         """The photo with its faces, ages and genders. With `anonymize`, the returned frame is a
         copy with covered heads."""
         with self._stopwatch.stage("detect"):
-            candidates = self._detector.detect(frame.image)
-            sure = candidates[candidates.scores >= PHOTO_SCORE]
-            found = self._detector.refine_once(frame.image, sure)
+            thorough = self._anonymizer is not None
+            found, candidates = search_photo(self._detector, frame.image, thorough)
         faces = Faces.detected(found.boxes, found.scores, found.points)
         with self._stopwatch.stage("estimate"):
             crops = crop_faces(frame.image, faces.boxes, faces.points, self._spec)
@@ -50,7 +48,7 @@ class PhotoPipeline:
         faces = replace(
             faces, ids=ids, ages=ages, male_probs=male_probs, age_low=low, age_high=high
         )
-        analysis = Analysis(frame, faces, candidates.boxes)
+        analysis = Analysis(frame, faces, candidates)
         if self._anonymizer:
             with self._stopwatch.stage("cover"):
                 analysis = self._anonymizer.cover(analysis)

@@ -14,6 +14,7 @@ import numpy as np
 
 from models.detection.boxes import grow, nms, square
 from models.detection.pyramid import CELL, STRIDE, atlases, cells_along
+from models.detection.views import GRAY_PIXEL, View
 from models.inference.devices import open_detector_network
 from models.manifest import load_manifest
 
@@ -21,8 +22,6 @@ P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # as in the package
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
 DEFAULT_MIN_FACE = 20.0  # pixels
 MIN_FACE_SHARE = 1 / 34  # of the image's shorter side
-EDGE = 0.3  # of the shorter side: gray border of the second search
-CLAHE_CLIP, CLAHE_TILES = 3.0, 4  # contrast limit, tiles per side
 MAX_CELLS = 1500  # per P-Net call, enough for a crowd: NMS makes a matrix of that size
 MAX_PROPOSALS = 2000  # per image, for the same reason: ten for each of 200 faces
 REGION = 2.4  # box sides: size of the region in which `detect_around` searches
@@ -30,7 +29,6 @@ REGION_SIZES = (26, 38)  # pixels of the resized region: finds faces of 1.1 and 
 REMAP_SIDE = 32_766  # pixels: limit of cv2.remap for both images
 REMAP_BOXES = 512  # per call, for that reason
 GRAY = (127.5, 127.5, 127.5)  # outside the image: becomes 0 in the networks
-GRAY_PIXEL = 127  # the same as uint8
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,14 @@ class Mtcnn:
         contrast.
         """
         found = self._cascade(image, self._propose(image, coarse))
-        return found if len(found) or self._video else self._detect_enhanced(image)
+        if len(found) or self._video:
+            return found
+        view = View.enhanced(image)
+        return seen(view, self._search(view))
+
+    def detect_in(self, view: View) -> Detections:
+        """Faces in a view of an image, refined there once more; in pixels of the image."""
+        return seen(view, self.refine_once(view.image, self._search(view)))
 
     def detect_around(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Faces near boxes (N, 4) xyxy where a face was expected, of about that size: the whole
@@ -126,26 +131,19 @@ class Mtcnn:
             np.where(accepted[:, None, None], refined.points, found.points),
         )
 
-    def _detect_enhanced(self, image: np.ndarray) -> Detections:
-        """Faces in the image after contrast-limited histogram equalization (CLAHE, Zuiderveld 1994)
-        and with a gray border."""
-        edge = int(EDGE * min(image.shape[:2]))
-        luma = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
-        luma[..., 0] = cv2.createCLAHE(CLAHE_CLIP, (CLAHE_TILES, CLAHE_TILES)).apply(luma[..., 0])
-        equalized = cv2.cvtColor(luma, cv2.COLOR_YCrCb2BGR)
-        bordered = cv2.copyMakeBorder(
-            equalized, *(edge,) * 4, cv2.BORDER_CONSTANT, value=(GRAY_PIXEL,) * 3
-        )
-        found = self._cascade(bordered, self._propose(bordered, coarse=False))
-        found = _clipped(image, found.boxes - edge, found.scores, found.points - edge)
-        return found[np.flatnonzero((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1))]
+    def _search(self, view: View) -> Detections:
+        """Faces in a view, in its own pixels."""
+        return self._cascade(view.image, self._propose(view.image, False, view.zoom))
 
-    def _propose(self, image: np.ndarray, coarse: bool) -> np.ndarray:
-        """P-Net's boxes (N, 4) on all pyramid levels, or on all except the largest if `coarse`."""
+    def _propose(self, image: np.ndarray, coarse: bool, zoom: float = 1.0) -> np.ndarray:
+        """P-Net's boxes (N, 4) on all pyramid levels, or on all except the largest if `coarse`.
+        `zoom`: of the image, to which `min_face` does not refer."""
         boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
         height, width = image.shape[:2]
         level = image
-        min_face = self.min_face or max(DEFAULT_MIN_FACE, min(height, width) * MIN_FACE_SHARE)
+        min_face = max(DEFAULT_MIN_FACE, min(height, width) * MIN_FACE_SHARE)
+        if self.min_face:
+            min_face = max(self.min_face * zoom, CELL)
         for atlas in atlases(height, width, min_face)[int(coarse) :]:
             packed = np.full((1, atlas.height, atlas.width, 3), GRAY_PIXEL, np.uint8)
             for (x, y), shape in zip(atlas.corners.tolist(), atlas.sizes.tolist(), strict=True):
@@ -237,6 +235,14 @@ def _best(boxes: list[np.ndarray], scores: list[np.ndarray]) -> np.ndarray:
     all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
     best = np.argsort(-all_scores, kind="stable")[:MAX_PROPOSALS]
     return np.asarray(all_boxes[best][nms(all_boxes[best], all_scores[best], 0.7)])
+
+
+def seen(view: View, found: Detections) -> Detections:
+    """Faces that were found in a view, in pixels of the original image, without those outside."""
+    boxes, points = view.back(found.boxes, found.points)
+    boxes = np.clip(boxes, 0, np.tile(view.size, 2)).astype(np.float32)
+    inside = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+    return Detections(boxes, found.scores, points.astype(np.float32))[inside]
 
 
 def _clipped(
