@@ -3,7 +3,7 @@
 O-Net's score of a face depends on the few pixels that it samples: 0.93 for one copy of a photo, 1.0
 for another. In a large photo these pixels lie so far apart that grain decides. So the second look
 is taken at a small copy with more contrast and a border. Faces that are not upright are looked for
-last, only in a photo without clear ones, and have to be found twice.
+last, only in a photo without clear ones. A face that only one look suggests has to be found again.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ CLEAR_SCORE = 0.98  # from which the face is upright: a lying one gets up to tha
 SIDE, TURNED_SIDE = 480, 340  # pixels, shorter sides of the copies
 TURNS = (45, -45, 90, -90, 135, -135, 180)  # degrees
 TURN_STEP = 15  # degrees: faces that differ by less are confirmed together
-CONFIRMED_IOU = 0.4  # least overlap of a turned face and the same face found again
+CONFIRMED_IOU = 0.4  # least overlap of a face and the same face found in another look
 SAME_FACE = 0.5  # overlap, as a share of the smaller box, from which two boxes hold one face
 
 
@@ -39,15 +39,16 @@ def search_photo(
         seen = detector.detect_in(View.enhanced(image, SIDE))
         candidates.append(seen.boxes)
         unclear = not len(faces) and not (seen.scores >= CLEAR_SCORE).any()
+        turned = seen[:0]
         if unclear or thorough:
             turned = _turned_faces(detector, image)
             candidates.append(turned.boxes)
-        if unclear:
-            confirmed = _confirmed(detector, image, turned)
-            candidates.append(confirmed.boxes)
-            seen = Detections.concatenate([seen, confirmed])
         if doubtful:
-            faces = _joined(faces, seen)
+            backed = (seen.scores >= CLEAR_SCORE) | _overlapping(seen, found)
+            unbacked = [seen[~backed], turned] if unclear else [seen[~backed]]
+            confirmed = _confirmed(detector, image, Detections.concatenate(unbacked))
+            candidates.append(confirmed.boxes)
+            faces = _joined(faces, Detections.concatenate([seen[backed], confirmed]))
     return faces, np.concatenate(candidates)
 
 
@@ -57,18 +58,23 @@ def _turned_faces(detector: Detector, image: np.ndarray) -> Detections:
     return Detections.concatenate([detector.detect_in(view.turned(turn)) for turn in TURNS])
 
 
-def _confirmed(detector: Detector, image: np.ndarray, turned: Detections) -> Detections:
-    """The sure turned faces that are found again when the photo is turned until they are upright,
-    without more contrast: hardly any false face is."""
-    turned = _sure(turned)
-    matrices = chip_transforms(turned.points, CHIP)
+def _overlapping(seen: Detections, found: Detections) -> np.ndarray:
+    """Mask (N,) of the faces that also have a candidate in another look."""
+    mask: np.ndarray = iou(seen.boxes, found.boxes).max(axis=1, initial=0) > CONFIRMED_IOU
+    return mask
+
+
+def _confirmed(detector: Detector, image: np.ndarray, faces: Detections) -> Detections:
+    """The sure faces that are found again when the photo is turned until they are upright, without
+    more contrast: hardly any false face is."""
+    faces = _sure(faces)
+    matrices = chip_transforms(faces.points, CHIP)
     turns = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
     steps = np.rint(turns[np.isfinite(turns)] / TURN_STEP) % (360 / TURN_STEP)
-    view, seen = View.bordered(image, SIDE), [turned[:0]]
+    view, seen = View.bordered(image, SIDE), [faces[:0]]
     for step in np.unique(steps):
         again = detector.detect_in(view.turned(step * TURN_STEP))
-        overlap = iou(again.boxes, turned.boxes).max(axis=1, initial=0)
-        seen.append(again[np.flatnonzero(overlap > CONFIRMED_IOU)])
+        seen.append(again[_overlapping(again, faces)])
     return Detections.concatenate(seen)
 
 
