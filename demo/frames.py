@@ -69,8 +69,9 @@ class Faces:
         return cls(boxes, scores, points, ids, unknown, unknown, unknown, unknown)
 
 
-# all: for faces of every size; coarse: not for the smallest; known: only known faces were measured
-Search = Literal["all", "coarse", "known"]
+# all: for faces of every size; coarse: not for the smallest; known: only known faces were measured,
+# and perhaps new ones of an earlier frame; predicted: nothing was measured, known faces were moved
+Search = Literal["all", "coarse", "known", "predicted"]
 
 
 @dataclass(frozen=True, eq=False)

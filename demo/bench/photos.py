@@ -49,10 +49,12 @@ class Watch:
         self.first, self.looks = 0, 0  # sure faces, number of looks
         self.first_ms, self.all_ms = 0.0, 0.0
 
-    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+    def detect(
+        self, image: np.ndarray, coarse: bool = False, known: np.ndarray | None = None
+    ) -> Detections:
         """The first look, also at the contrast of a photo without any candidate."""
         start = time.perf_counter()
-        found = self._mtcnn.detect(image, coarse)
+        found = self._mtcnn.detect(image, coarse, known)
         self.first, self.looks = int((found.scores >= PHOTO_SCORE).sum()), 1
         self.first_ms = 1e3 * (time.perf_counter() - start)
         return found

@@ -19,8 +19,11 @@ class Detector(Protocol):
     """Finds faces in BGR images (H, W, 3) uint8, one image per call: frames of several sources
     differ in size, so that a batch would only make all of them wait for the last."""
 
-    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
-        """All faces of an image, best score first; `coarse` may leave out the smallest."""
+    def detect(
+        self, image: np.ndarray, coarse: bool = False, known: np.ndarray | None = None
+    ) -> Detections:
+        """The faces of an image, best score first; `coarse` may leave out the smallest, and those
+        at `known` boxes (N, 4) need not be found."""
         ...
 
     def detect_in(self, view: View) -> Detections:
@@ -58,7 +61,9 @@ class DlibHog:
         self.refine_once = self._mtcnn.refine_once
         self._min_face = min_face
 
-    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+    def detect(
+        self, image: np.ndarray, coarse: bool = False, known: np.ndarray | None = None
+    ) -> Detections:
         """Faces of at least 40 pixels, or of `min_face` if that is more, which is faster."""
         smallest = self._min_face or max(DLIB_WINDOW / 2, min(image.shape[:2]) * DLIB_PART)
         zoom = DLIB_WINDOW / max(smallest, DLIB_WINDOW / 2)

@@ -10,29 +10,22 @@ import numpy as np
 from demo.faces.anonymize import Anonymizer
 from demo.faces.cuts import CutDetector, still_there
 from demo.faces.detectors import Detector
+from demo.faces.finder import LOST_FRAMES, FaceFinder, Found
 from demo.faces.load import LoadController
 from demo.faces.quality import qualities, sharpness
 from demo.faces.reid import MotionReid
 from demo.faces.settings import Settings
 from demo.faces.smoothing import LabelSmoother
-from demo.frames import Analysis, Faces, Frame, Search
+from demo.frames import Analysis, Faces, Frame
 from demo.timing import Stopwatch
 from models.crops.align import crop_faces
 from models.crops.spec import InputSpec
-from models.detection.boxes import nms
-from models.detection.mtcnn import Detections
 from models.inference.estimator import Estimator
 from trackers.sort import Sort
 
-START_SCORE = 0.9  # of a new face; it must be found again before it gets an id
-KEEP_SCORE = 0.8  # of a tracked face: lower, because heads tilt and turn
-SURE_SCORE = 0.97  # a tracked face below this is measured a second time
 LOST_SECONDS = 1.0  # a track survives a gap of this length
 OUTAGE_SECONDS = 10.0  # tracks survive an outage of the source of this length
 OUTAGE_GAPS = 3.0  # or of as many usual frame intervals, for time-lapse videos
-FIRST_FRAMES = 3  # frames at the start of a source that are all searched
-LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is searched in 3 frames, then in every 4th
-SAME_FACE = 0.45  # IoU from which two boxes are one face
 FALLBACK_FPS = 25.0
 
 
@@ -69,12 +62,13 @@ class Pipeline:
     ) -> None:
         """`fps` of the source (None: 25), `spec` of the crops (None: as the network was trained).
         Detector and estimator may serve several pipelines."""
-        self._detector, self._estimator = detector, estimator
+        self._estimator = estimator
         self._spec = spec or estimator.input
         self._settings = settings or Settings()
         self._stopwatch = stopwatch or Stopwatch()
         self._cuts = CutDetector()
         self._tracker = Sort()
+        self._finder = FaceFinder(detector, self._tracker)
         self._reid = MotionReid()
         self._smoother = LabelSmoother(estimator.calibration)
         self._load = LoadController(self._settings.budget_ms)
@@ -86,7 +80,7 @@ class Pipeline:
         self._last_time: float | None = None
         self._shape: np.ndarray | None = None  # (2,) width and height of the frames
         self._frames = 0  # since the start
-        self._unbroken = 0  # frames since the start, the last gap or the last cut
+        self._ids = np.zeros(0, np.int64)  # people of the last frame
         self._shot = 1
 
     def process(self, frame: Frame) -> Analysis:
@@ -97,34 +91,41 @@ class Pipeline:
         self._follow_time(frame.time)
         self._follow_size(frame.image)
         self._follow_cuts(frame.image)
-        self._tracker.predict()
         with watch.stage("detect"):
-            search = self._next_search()
-            found, unsure = self._measure(frame.image, search)
+            found = self._find(frame)
         with watch.stage("track"):
-            ids = self._tracker.update(found.boxes)
-            ids, returned = self._reid.people(ids, found.boxes, frame.time)
-            tracks = self._tracker.tracks
-            faces = replace(Faces.detected(found.boxes, found.scores, found.points), ids=ids)
+            boxes, scores, points = found.faces.boxes, found.faces.scores, found.faces.points
+            ids, returned = self._reid.people(found.tracks, boxes, frame.time)
+            faces = replace(Faces.detected(boxes, scores, points), ids=ids)
+            self._ids = ids
         with watch.stage("estimate"):
             self._smoother.doubt(returned)
             self._add_predictions()
-            self._submit(frame.image, faces[self._to_estimate(ids)])
+            if found.search == "predicted":
+                self._pending = None
+            else:
+                self._submit(frame.image, faces[self._to_estimate(ids)])
             if frame.last:
                 self._add_predictions()
             labels = self._smoother.labels(ids, final=frame.last)
             faces = replace(faces, **labels._asdict())
-        self._smoother.forget(self._reid.forget(tracks.ids.tolist(), frame.time))
-        coasting = tracks.boxes[tracks.time_since_update > 0]
-        candidates = np.vstack([unsure, coasting])
-        analysis = Analysis(replace(frame, shot=self._shot), faces, candidates, search)
+        living = self._tracker.tracks.ids.tolist()
+        self._smoother.forget(self._reid.forget(living, frame.time))
+        frame = replace(frame, shot=self._shot)
+        analysis = Analysis(frame, faces, found.candidates, found.search)
         if self._anonymizer:
             with watch.stage("cover"):
                 analysis = self._anonymizer.cover(analysis)
         self._frames += 1
-        self._unbroken += 1
         self._load.spent((time.perf_counter() - start) * 1e3)
         return analysis
+
+    def _find(self, frame: Frame) -> Found:
+        settings = self._settings
+        interval = settings.detect_every * self._load.interval_factor
+        settled = not settings.every_crop and not frame.last and self._smoother.settled(self._ids)
+        every_frame = self._anonymizer is not None
+        return self._finder.find(frame.image, interval, settled, every_frame)
 
     def _submit(self, image: np.ndarray, faces: Faces) -> None:
         """Let the network estimate these faces while the next frame is searched."""
@@ -153,7 +154,7 @@ class Pipeline:
         if self._last_time is not None:
             gap = seconds - self._last_time
             if gap > LOST_SECONDS:
-                self._unbroken = 0  # search at once, as at the start
+                self._finder.restart()
             usual = gap if self._usual_gap is None else self._usual_gap
             if gap > max(OUTAGE_SECONDS, OUTAGE_GAPS * usual):
                 self._tracker.clear()
@@ -178,45 +179,5 @@ class Pipeline:
         kept = still_there(before, image, self._tracker.tracks.boxes)
         self._tracker.keep(kept)
         self._reid.end_shot(self._tracker.tracks.ids.tolist())
-        self._unbroken = 0
+        self._finder.restart()
         self._shot += 1
-
-    def _next_search(self) -> Search:
-        if self._anonymizer:
-            return "all"
-        interval = self._settings.detect_every * self._load.interval_factor
-        search, rest = divmod(self._unbroken, interval)
-        if self._unbroken >= FIRST_FRAMES and rest:
-            return "known"
-        return "coarse" if search % 2 == 1 and interval > 1 else "all"
-
-    def _measure(self, image: np.ndarray, search: Search) -> tuple[Detections, np.ndarray]:
-        """Faces measured in this frame, and the boxes (M, 4) of everything that may be a face:
-        known faces where they are expected, lost ones around there, and new ones in the whole
-        frame, where this frame is searched."""
-        tracks = self._tracker.tracks
-        gap = tracks.time_since_update
-        due = (gap <= LOST_FRAMES) | (gap % LOST_EVERY == 0)
-        expected = tracks.boxes[due]
-        known, kept = self._measure_known(image, expected)
-        if search == "known":
-            found = self._detector.detect_around(image, expected[~kept])
-            sure = np.ones(len(found), bool)
-        else:
-            found = self._detector.detect(image, coarse=search == "coarse")
-            sure = found.scores >= START_SCORE
-        unsure = np.vstack([known.boxes[kept], found.boxes])
-        together = Detections.concatenate([known[kept], found[sure]])
-        return together[nms(together.boxes, together.scores, SAME_FACE)], unsure
-
-    def _measure_known(
-        self, image: np.ndarray, expected: np.ndarray
-    ) -> tuple[Detections, np.ndarray]:
-        """Detections at the expected boxes (N, 4), and a mask (N,) of those that still are faces.
-        O-Net alone accepts too much, so that a doubtful face is measured twice."""
-        known = self._detector.refine(image, expected)
-        kept = known.scores >= KEEP_SCORE
-        doubtful = np.flatnonzero(kept & (known.scores < SURE_SCORE))
-        again = self._detector.refine(image, known.boxes[doubtful])
-        kept[doubtful] = again.scores >= KEEP_SCORE
-        return known, kept

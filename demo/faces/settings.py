@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Settings:
     """Settings of a `Pipeline`.
 
-    Between two searches of the whole frame, only known faces are measured. Every second search
-    leaves out the smallest faces. With `anonymize`, every frame is searched, whatever
+    Between two searches of the whole frame, only known faces are measured, in every second frame
+    while they move steadily. A thread searches: its new faces appear a few frames later. Every
+    second search leaves out the smallest faces. With `anonymize`, every frame is searched, whatever
     `detect_every` and `budget_ms` are, so that no face is shown before it was found.
     """
 

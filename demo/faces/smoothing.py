@@ -19,6 +19,7 @@ CORRELATED_CROPS = 17.0  # that count as one: within half a second the pose stay
 QUANTILE_90 = 1.645  # standard deviations that hold 90 % of a normal distribution
 SETTLED_CROPS = 20  # from then on, a face is estimated in one of REFRESH_FRAMES frames
 REFRESH_FRAMES = 3
+FIRST_CROPS = 8  # from then on, a face need not be measured in every frame
 DECIDE, FLIP = 0.55, 0.7  # probabilities that decide a gender, and that overturn a decision
 
 
@@ -127,6 +128,10 @@ class LabelSmoother:
             stands_for = min(max(frame - person.frame, 1), REFRESH_FRAMES)
             person.frame = frame
             person.add(age, male, quality * stands_for)
+
+    def settled(self, ids: np.ndarray) -> bool:
+        """Whether all these ids (N,) are confirmed and had FIRST_CROPS crops, good or bad."""
+        return bool((ids >= 1).all() and (self.crops(ids) >= FIRST_CROPS).all())
 
     def crops(self, ids: np.ndarray) -> np.ndarray:
         """Number of crops (N,) that were added for these ids."""

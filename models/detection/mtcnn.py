@@ -17,6 +17,7 @@ from models.detection.pyramid import CELL, STRIDE, atlases, cells_along
 from models.detection.views import GRAY_PIXEL, View
 from models.inference.devices import open_detector_network
 from models.manifest import load_manifest
+from trackers.boxes import iou
 
 P_THRESHOLD, R_THRESHOLD, O_THRESHOLD = 0.6, 0.7, 0.8  # as in the package
 P_THRESHOLD_VIDEO = 0.8  # leaves half of the proposals
@@ -24,6 +25,7 @@ DEFAULT_MIN_FACE = 20.0  # pixels
 MIN_FACE_SHARE = 1 / 34  # of the image's shorter side
 MAX_CELLS = 1500  # per P-Net call, enough for a crowd: NMS makes a matrix of that size
 MAX_PROPOSALS = 2000  # per image, for the same reason: ten for each of 200 faces
+KNOWN_IOU = 0.35  # overlap from which a proposal is for a face that is known
 REGION = 2.4  # box sides: size of the region in which `detect_around` searches
 REGION_SIZES = (26, 38)  # pixels of the resized region: finds faces of 1.1 and 0.76 box sides
 REMAP_SIDE = 32_766  # pixels: limit of cv2.remap for both images
@@ -70,14 +72,19 @@ class Mtcnn:
         self._rnet = open_detector_network(manifest.file("rnet"), video)
         self._onet = open_detector_network(manifest.file("onet"), video)
 
-    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+    def detect(
+        self, image: np.ndarray, coarse: bool = False, known: np.ndarray | None = None
+    ) -> Detections:
         """Faces in a BGR image (H, W, 3) uint8.
 
         `coarse` skips the pyramid's largest level: half of the work, but faces smaller than 1.4
-        times `min_face` are missed. A photo without a face is searched again with enhanced
-        contrast.
+        times `min_face` are missed. Faces at `known` boxes (N, 4) are left out. A photo without a
+        face is searched again with enhanced contrast.
         """
-        found = self._cascade(image, self._propose(image, coarse))
+        proposals = self._propose(image, coarse)
+        if known is not None:
+            proposals = proposals[iou(proposals, known).max(axis=1, initial=0) < KNOWN_IOU]
+        found = self._cascade(image, proposals)
         if len(found) or self._video:
             return found
         view = View.enhanced(image)

@@ -172,7 +172,7 @@ def test_no_pixel_of_any_face_of_the_clip_is_left_uncovered():
 
 def test_photos_cover_what_is_too_unsure_to_be_reported(astronaut):
     class Unsure:
-        def detect(self, image, coarse=False):
+        def detect(self, image, coarse=False, known=None):
             found = Mtcnn(None, False).detect(image)
             return type(found)(found.boxes, found.scores * 0 + 0.85, found.points)
 

@@ -98,7 +98,9 @@ class Scripted:
     def __init__(self, *looks: Sequence[tuple[float, float]]) -> None:
         self.looks, self.count = looks, 0
 
-    def detect(self, image: np.ndarray, coarse: bool = False) -> Detections:
+    def detect(
+        self, image: np.ndarray, coarse: bool = False, known: np.ndarray | None = None
+    ) -> Detections:
         found = self.looks[self.count] if self.count < len(self.looks) else ()
         self.count += 1
         left = np.array([x for x, _ in found], np.float32)[:, None]

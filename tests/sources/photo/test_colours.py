@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from tests.sources.photo.test_files import with_chunk
 
 from demo.sources.photo.files import read_photo
+from tests.sources.photo.test_files import with_chunk
 
 P3 = (0.4866, 0.2290, 0.0), (0.2657, 0.6917, 0.0451), (0.1982, 0.0793, 1.0439)  # XYZ of R, G, B
 ADOBE = (0.5767, 0.2973, 0.0270), (0.1856, 0.6274, 0.0707), (0.1882, 0.0753, 0.9911)
