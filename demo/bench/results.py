@@ -52,7 +52,7 @@ def results(
         "settings": {"detect_every": settings.detect_every, "min_face": options.min_face},
         "model": options.model,
         "machine": machine(),
-        "usable_cores": usable_cores(),
+        "usable_cores": _usable_cores(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
     if "reference" in extras:
@@ -160,7 +160,7 @@ def _against_reference(clip: str, model: str, ours: Pass, quiet: bool) -> dict[s
     }
 
 
-def usable_cores() -> int:
+def _usable_cores() -> int:
     """Cores that this process may use: fewer than the machine has, where it is pinned."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

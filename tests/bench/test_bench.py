@@ -1,6 +1,7 @@
 """The command `python -m demo.bench`, with passes over a short clip."""
 
 import json
+import os
 
 import pytest
 
@@ -24,7 +25,8 @@ def no_processes(monkeypatch):
     return commands
 
 
-def test_the_report_holds_what_was_asked_for(clip, no_processes, capsys):
+def test_the_report_holds_what_was_asked_for(clip, no_processes, monkeypatch, capsys):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)  # pinned
     asked = ["--runs", "1", "--log-only", "--record", "--against", "every-frame"]
     assert bench.main([str(clip), *asked, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -36,7 +38,7 @@ def test_the_report_holds_what_was_asked_for(clip, no_processes, capsys):
     assert list(report["record"]) == ["fps", "part_of_drawing", "ratio_to_mp4v"]
     assert (report["recall"], report["ratio_to_reference"]) == (None, None)
     assert report["settings"] == {"detect_every": 8, "min_face": None}
-    assert report["machine"] == machine()
+    assert (report["machine"], report["usable_cores"]) == (machine(), 1)
     plain, recording = no_processes
     assert "-o" not in plain
     assert recording[: len(plain) + 1] == [*plain, "-o"]
