@@ -1,8 +1,9 @@
 """A clip as the source of a benchmark: as a video and as a camera."""
 
+import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 
 import numpy as np
 
@@ -17,35 +18,56 @@ ON_CPU = Options(device="cpu")  # the same engine on every machine
 
 
 class ClipCamera:
-    """A capture that plays a clip in a loop at CAMERA_FPS, for some seconds from its construction.
+    """A capture that plays a clip in a loop at a fixed rate, for some seconds from its first image.
     Frames are due at fixed times, so that a slow reader gets late frames and loses none."""
 
-    fps = CAMERA_FPS
+    def __init__(self, clip: str, seconds: float, fps: float = CAMERA_FPS) -> None:
+        self.clip, self.seconds, self.fps = clip, seconds, fps
+        self._images = _endless(clip)
+        self._start, self._count = 0.0, 0
 
-    def __init__(self, clip: str, seconds: float) -> None:
-        self._clip, self._images = clip, _images(clip)
-        self._start, self._seconds = time.monotonic(), seconds
-        self._count = 0
+    @property
+    def due(self) -> int:
+        """How many frames it has for a reader that is fast enough."""
+        return math.ceil(round(self.seconds * self.fps, 6))
 
     def read(self) -> np.ndarray | None:
         """Wait for the next image (H, W, 3) uint8 BGR; None when the time is over."""
-        due = self._start + self._count / CAMERA_FPS
+        image = next(self._images, None)
+        if not self._count:
+            self._start = time.monotonic()
+        due = self._start + self._count / self.fps
         time.sleep(max(due - time.monotonic(), 0.0))
         self._count += 1
-        image = next(self._images, None)
-        if image is None:
-            self._images = _images(self._clip)
-            image = next(self._images)
-        return image if time.monotonic() < self._start + self._seconds else None
+        if time.monotonic() < self._start + self.seconds:
+            return image
+        self._images.close()
+        return None
 
     def release(self) -> None:
-        """Nothing to do: the clip is closed with its iterator."""
+        """Nothing to do: the clip is closed when the time is over, or with its iterator."""
 
 
-def _images(clip: str) -> Iterator[np.ndarray]:
-    with video_source(clip) as source:
-        for frame in source:
-            yield frame.image
+def _endless(clip: str) -> Generator[np.ndarray]:
+    """The images of the clip, over and over. Each round is decoding while the one before it plays:
+    a camera does not stop to open a file."""
+    following = video_source(clip)
+    try:
+        while True:
+            with following as source:
+                following = video_source(clip)
+                following.start()
+                for frame in source:
+                    yield frame.image
+    finally:
+        following.close()
+
+
+def clip_rate(clip: str) -> float:
+    """Frames per second of the clip; CAMERA_FPS where it states none. Raises UserError for any
+    other kind of source."""
+    with closing(video_source(clip)) as source:
+        return source.fps or CAMERA_FPS
 
 
 def video_source(clip: str) -> Source:
