@@ -2,7 +2,9 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from demo import build as module
 from demo.arguments import options, parser
@@ -14,6 +16,7 @@ from demo.options import Options
 from demo.sources.video import VideoSource
 from models.errors import AgeStreamError
 from models.inference.estimator import Estimator
+from tests.synthetic import write_clip
 
 
 def chosen(*arguments: object) -> Options:
@@ -103,3 +106,24 @@ def test_options_that_would_show_faces_before_they_are_covered_are_refused(clip,
     complaint = "--detect-every and --budget-ms would show"
     with pytest.raises(AgeStreamError, match=complaint), build_run(options):
         pass
+
+
+def test_the_people_of_a_still_gif_have_labels(tmp_path, two_people):
+    path = tmp_path / "still.gif"
+    Image.fromarray(two_people(0)[..., ::-1]).save(path)
+    with build_run(Options((str(path),), display=False)) as run:
+        run.session.run()
+    people = run.outputs.summary.record()["people"]
+    assert len(people) == 2
+    assert all(person["age"] for person in people)
+    assert all(person["gender"] != "unknown" for person in people)
+
+
+def test_a_covered_video_without_a_face_is_named(tmp_path):
+    path, said = tmp_path / "empty.mkv", []
+    write_clip(path, [np.full((96, 128, 3), 90, np.uint8)] * 3)
+    with build_run(Options((str(path),), display=False, anonymize="mask"), said.append) as run:
+        run.session.run()
+    assert [event.text for event in said if event.kind == "warning"] == [
+        f"--anonymize: no face was found in {path}: nothing is covered there, look at it"
+    ]

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from demo.errors import UserError
-from demo.frames import NoFrame
+from demo.events import Event
+from demo.frames import Frame, NoFrame
 from demo.sources import video
+from demo.sources.base import mark_last
 from demo.sources.capture import LiveTimeouts
 from demo.sources.decode import frames as decoding
 from demo.sources.open import open_source
+from demo.sources.video import VideoSource
 from tests.sources.fakes import frames_and_events, is_event, is_frame, served
 from tests.synthetic import write_clip
 
@@ -368,3 +371,20 @@ def test_an_error_while_reading_ends_the_video_early_and_keeps_nothing_in_memory
         gc.enable()
     assert len(frames) == 1
     assert event.text == f"{clip} ends early after frame 0: Input/output error"
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_only_the_last_frame_of_a_video_is_marked(tmp_path, count):
+    path = tmp_path / "a.mkv"
+    write_clip(path, [np.full((48, 64, 3), 20 * k, np.uint8) for k in range(count)])
+    with VideoSource(str(path)) as source:
+        assert [frame.last for frame in source] == [False] * (count - 1) + [True]
+
+
+def test_what_fails_at_the_end_of_a_video_comes_after_its_last_frame():
+    one, two = (Frame(np.zeros((4, 4, 3), np.uint8), k, k / 25, "a") for k in range(2))
+    failed = Event("failed", "a ends early", "a")
+    seen = list(mark_last(iter([Event("info", "b", "a"), one, NoFrame(0.0), two, failed])))
+    assert [type(each).__name__ for each in seen] == ["Event", "NoFrame", "Frame", "Frame", "Event"]
+    assert [each.last for each in seen if isinstance(each, Frame)] == [False, True]
+    assert seen[-1] is failed
