@@ -1,59 +1,71 @@
-"""The Kalman box of SORT (Bewley et al. 2016, section 3.2) on filterpy.
+"""The Kalman boxes of SORT (Bewley et al. 2016, section 3.2), all tracks as one array.
 
 State (u, v, s, r, u', v', s'): centre u, v in pixels, area s, aspect r = width / height, and the
 change per frame of the first three; the aspect stays constant. The measurement is (u, v, s, r).
 """
 
 import numpy as np
-from filterpy.kalman import KalmanFilter
+
+F = np.eye(7) + np.eye(7, k=4)  # u += u', v += v', s += s'
+H = np.eye(4, 7)
+R = np.diag([1.0, 1.0, 10.0, 10.0])
+P_BIRTH = np.diag([10.0, 10.0, 10.0, 10.0, 1e4, 1e4, 1e4])  # velocities are unknown at birth
+Q = np.diag([1.0, 1.0, 1.0, 1.0, 1e-2, 1e-2, 1e-4])  # for steps of one frame
 
 
-class KalmanBox:
-    """One box (4,) xyxy, in pixels, that moves with constant velocity and changes area linearly."""
+class KalmanBoxes:
+    """Boxes that move with constant velocity and change area linearly, one row each."""
 
-    def __init__(self, box: np.ndarray) -> None:
-        """Start at rest on `box`, whose sides must be positive."""
-        self.filter = constant_velocity_filter()
-        self.filter.x[:4] = measurement(box)
+    def __init__(self) -> None:
+        self.x = np.zeros((0, 7))  # states
+        self.P = np.zeros((0, 7, 7))  # their covariances
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def add(self, boxes: np.ndarray) -> None:
+        """Add rows at rest on boxes (N, 4) xyxy, pixels, whose sides must be positive."""
+        births = np.zeros((len(boxes), 7))
+        births[:, :4] = measurements(boxes)
+        self.x = np.vstack([self.x, births])
+        self.P = np.concatenate([self.P, np.tile(P_BIRTH, (len(boxes), 1, 1))])
+
+    def keep(self, mask: np.ndarray) -> None:
+        """Drop the rows outside of a mask (T,) bool."""
+        self.x, self.P = self.x[mask], self.P[mask]
 
     def predict(self) -> None:
         """Advance by one frame. An area about to vanish stops shrinking instead."""
-        x = self.filter.x
-        if x[2, 0] + x[6, 0] <= 0:
-            x[6, 0] = 0
-        self.filter.predict()
+        self.x[self.x[:, 2] + self.x[:, 6] <= 0, 6] = 0
+        self.x = self.x @ F.T
+        self.P = F @ self.P @ F.T + Q
 
-    def update(self, box: np.ndarray) -> None:
-        """Correct the state with a measured `box`, whose sides must be positive."""
-        self.filter.update(measurement(box))
+    def update(self, rows: np.ndarray, boxes: np.ndarray) -> None:
+        """Correct rows (N,) with measured boxes (N, 4) xyxy, whose sides must be positive."""
+        x, spread = self.x[rows], self.P[rows]
+        gain = spread @ H.T @ np.linalg.inv(H @ spread @ H.T + R)  # (N, 7, 4)
+        x += (gain @ (measurements(boxes) - x @ H.T)[:, :, None])[:, :, 0]
+        rest = np.eye(7) - gain @ H
+        # Joseph's form, which stays positive definite
+        spread = rest @ spread @ rest.transpose(0, 2, 1) + gain @ R @ gain.transpose(0, 2, 1)
+        self.x[rows], self.P[rows] = x, spread
 
     def rescale(self, width: float, height: float) -> None:
         """Continue in frames `width` times as wide and `height` times as high."""
-        factors = [width, height, width * height, width / height, width, height, width * height]
-        self.filter.x *= np.array(factors)[:, None]
+        area = width * height
+        self.x *= np.array([width, height, area, width / height, width, height, area])
 
     @property
-    def box(self) -> np.ndarray:
-        """Return the state as (4,) float64 xyxy, pixels."""
-        u, v, s, r = self.filter.x[:4, 0]
-        width = np.sqrt(s * r)
-        height = s / width
-        return np.array([u - width / 2, v - height / 2, u + width / 2, v + height / 2])
+    def boxes(self) -> np.ndarray:
+        """The states as boxes (T, 4) float64 xyxy, pixels."""
+        centres, area, aspect = self.x[:, :2], self.x[:, 2], self.x[:, 3]
+        width = np.sqrt(area * aspect)
+        half = np.column_stack([width, area / width]) / 2
+        return np.hstack([centres - half, centres + half])
 
 
-def constant_velocity_filter() -> KalmanFilter:
-    """Return the filter at state zero, with SORT's noise values, which are for one-frame steps."""
-    kalman = KalmanFilter(dim_x=7, dim_z=4)
-    kalman.F = np.eye(7) + np.eye(7, k=4)  # u += u', v += v', s += s'
-    kalman.H = np.eye(4, 7)
-    kalman.R = np.diag([1.0, 1.0, 10.0, 10.0])
-    kalman.P = np.diag([10.0, 10.0, 10.0, 10.0, 1e4, 1e4, 1e4])  # velocities are unknown at birth
-    kalman.Q = np.diag([1.0, 1.0, 1.0, 1.0, 1e-2, 1e-2, 1e-4])
-    return kalman
-
-
-def measurement(box: np.ndarray) -> np.ndarray:
-    """Return (u, v, s, r) as a column (4, 1) float64 for a box (4,) xyxy."""
-    x1, y1, x2, y2 = np.asarray(box, dtype=np.float64)
-    width, height = x2 - x1, y2 - y1
-    return np.array([[(x1 + x2) / 2], [(y1 + y2) / 2], [width * height], [width / height]])
+def measurements(boxes: np.ndarray) -> np.ndarray:
+    """Rows (u, v, s, r) (N, 4) float64 for boxes (N, 4) xyxy."""
+    corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
+    width, height = (corners[:, 1] - corners[:, 0]).T
+    return np.column_stack([corners.mean(axis=1), width * height, width / height])

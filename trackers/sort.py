@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from trackers.boxes import area, iou
-from trackers.kalman import KalmanBox
+from trackers.kalman import KalmanBoxes
 
 NO_ID = -1  # a box whose track is not confirmed, or that has none
 
@@ -19,15 +19,6 @@ class Tracks:
     boxes: np.ndarray  # (T, 4) float32, xyxy, pixels: measured and smoothed, or predicted
     time_since_update: np.ndarray  # (T,) int64, frames; 0 = measured in this frame
     reported: np.ndarray  # (T,) bool, in the paper's output of this frame
-
-
-@dataclass(slots=True)
-class _Track:
-    kalman: KalmanBox
-    id: int = NO_ID
-    streak: int = 0  # consecutive measured frames that found it again, without its first
-    time_since_update: int = 0
-    reported: bool = False
 
 
 class Sort:
@@ -52,17 +43,20 @@ class Sort:
         self.max_age = max_age  # frames
         self.min_hits = min_hits  # measured frames
         self.iou_threshold = iou_threshold
-        self._tracks: list[_Track] = []
+        self._kalman = KalmanBoxes()
+        self._ids = np.zeros(0, np.int64)  # (T,) one row per track, oldest first
+        self._streaks = np.zeros(0, np.int64)  # measured frames in a row that found it again
+        self._gaps = np.zeros(0, np.int64)  # frames since the last measurement
+        self._reported = np.zeros(0, bool)
         self._measured_frames = 0
         self._last_id = 0
 
     def predict(self) -> None:
         """Advance every track by one frame, after deleting those older than `max_age`."""
-        self._drop_old()
-        for track in self._tracks:
-            track.kalman.predict()
-            track.time_since_update += 1
-            track.reported = False
+        self.keep(self._gaps <= self.max_age)
+        self._kalman.predict()
+        self._gaps += 1
+        self._reported[:] = False
 
     def update(self, boxes: np.ndarray) -> np.ndarray:
         """Match the boxes (N, 4) xyxy measured in this frame with the tracks; return their ids.
@@ -72,70 +66,64 @@ class Sort:
         """
         boxes = _checked(boxes)
         self._measured_frames += 1
-        rows, columns = associate(boxes, self._boxes(), self.iou_threshold)
-        found = {int(row): self._tracks[column] for row, column in zip(rows, columns, strict=True)}
-        ids = np.full(len(boxes), NO_ID, dtype=np.int64)
-        for row in np.flatnonzero(area(boxes) > 0):
-            track = found.get(int(row))
-            if track is None:
-                track = self._start(boxes[row])
-            else:
-                track.kalman.update(boxes[row])
-                track.streak += 1
-                track.time_since_update = 0
-            self._report(track)
-            ids[row] = track.id
-        for track in self._tracks:
-            if track.time_since_update > 0:
-                track.streak = 0
-        self._drop_old()
+        rows, tracks = associate(boxes, self._kalman.boxes, self.iou_threshold)
+        solid = area(boxes) > 0
+        track_of = np.full(len(boxes), -1)
+        track_of[rows] = tracks
+        found = solid & (track_of >= 0)
+        self._kalman.update(track_of[found], boxes[found])
+        self._streaks[track_of[found]] += 1
+        self._gaps[track_of[found]] = 0
+        self._streaks[self._gaps > 0] = 0
+        new = solid & (track_of < 0)
+        track_of[new] = len(self._kalman) + np.arange(new.sum())
+        self._start(boxes[new])
+        ids = np.full(len(boxes), NO_ID, np.int64)
+        for row in np.flatnonzero(solid):
+            ids[row] = self._report(int(track_of[row]))
+        self.keep(self._gaps <= self.max_age)
         return ids
 
     def clear(self) -> None:
         """Delete every track; later ids continue the count."""
-        self._tracks = []
+        self.keep(np.zeros(len(self._kalman), bool))
 
     def keep(self, mask: np.ndarray) -> None:
         """Delete the tracks outside of a mask (T,) bool over the rows of `tracks`; later ids
         continue the count."""
-        self._tracks = [track for track, kept in zip(self._tracks, mask, strict=True) if kept]
+        if mask.all():
+            return
+        self._kalman.keep(mask)
+        self._ids, self._streaks = self._ids[mask], self._streaks[mask]
+        self._gaps, self._reported = self._gaps[mask], self._reported[mask]
 
     def rescale(self, factor: np.ndarray) -> None:
         """Continue in frames of another size, `factor` (2,) times as wide and high."""
-        for track in self._tracks:
-            track.kalman.rescale(*factor)
+        self._kalman.rescale(*factor)
 
     @property
     def tracks(self) -> Tracks:
         """All tracks of this frame, also unconfirmed ones and those that are only predicted."""
-        return Tracks(
-            ids=np.array([track.id for track in self._tracks], dtype=np.int64),
-            boxes=self._boxes().astype(np.float32),
-            time_since_update=np.array(
-                [track.time_since_update for track in self._tracks], dtype=np.int64
-            ),
-            reported=np.array([track.reported for track in self._tracks], dtype=bool),
-        )
+        boxes = self._kalman.boxes.astype(np.float32)
+        return Tracks(self._ids.copy(), boxes, self._gaps.copy(), self._reported.copy())
 
-    def _boxes(self) -> np.ndarray:
-        """Return the states as boxes (T, 4) float64 xyxy."""
-        return np.array([track.kalman.box for track in self._tracks]).reshape(-1, 4)
+    def _start(self, boxes: np.ndarray) -> None:
+        """Add tracks on boxes (N, 4)."""
+        none = np.zeros(len(boxes), np.int64)
+        self._kalman.add(boxes)
+        self._ids = np.concatenate([self._ids, none + NO_ID])
+        self._streaks, self._gaps = (np.concatenate([c, none]) for c in (self._streaks, self._gaps))
+        self._reported = np.concatenate([self._reported, none.astype(bool)])
 
-    def _start(self, box: np.ndarray) -> _Track:
-        track = _Track(KalmanBox(box))
-        self._tracks.append(track)
-        return track
-
-    def _report(self, track: _Track) -> None:
-        """Report a track measured in this frame if it qualifies; the first report gives the id."""
+    def _report(self, track: int) -> int:
+        """Report a track measured in this frame if it qualifies; the first report gives the id.
+        Returns its id."""
         warm_up = self._measured_frames <= self.min_hits
-        track.reported = warm_up or track.streak >= self.min_hits
-        if track.reported and track.id == NO_ID:
+        self._reported[track] = warm_up or self._streaks[track] >= self.min_hits
+        if self._reported[track] and self._ids[track] == NO_ID:
             self._last_id += 1
-            track.id = self._last_id
-
-    def _drop_old(self) -> None:
-        self._tracks = [track for track in self._tracks if track.time_since_update <= self.max_age]
+            self._ids[track] = self._last_id
+        return int(self._ids[track])
 
 
 def associate(

@@ -24,7 +24,6 @@ NEEDED = {  # module -> distributions that may provide it
     "av": ("av",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
     "scipy": ("scipy",),
-    "filterpy": ("filterpy",),
     "tqdm": ("tqdm",),
     "PIL": ("pillow",),
 }

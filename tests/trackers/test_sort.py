@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filterpy.kalman import KalmanFilter
 
-from trackers import evaluate
+from trackers import evaluate, kalman
 from trackers.boxes import iou
-from trackers.kalman import KalmanBox, constant_velocity_filter
+from trackers.kalman import KalmanBoxes, measurements
 from trackers.sort import Sort
 
 MOT15 = Path(__file__).parents[2] / "shared" / "mot15"
@@ -57,7 +58,6 @@ def test_a_box_without_area_overlaps_nothing() -> None:
 
 
 def test_kalman_matrices_are_those_of_the_paper() -> None:
-    kalman = constant_velocity_filter()
     assert kalman.F.tolist() == [
         [1, 0, 0, 0, 1, 0, 0],
         [0, 1, 0, 0, 0, 1, 0],
@@ -74,25 +74,61 @@ def test_kalman_matrices_are_those_of_the_paper() -> None:
         [0, 0, 0, 1, 0, 0, 0],
     ]
     assert np.array_equal(kalman.R, np.diag([1, 1, 10, 10]))
-    assert np.array_equal(kalman.P, np.diag([10, 10, 10, 10, 10000, 10000, 10000]))
+    assert np.array_equal(kalman.P_BIRTH, np.diag([10, 10, 10, 10, 10000, 10000, 10000]))
     assert np.array_equal(kalman.Q, np.diag([1, 1, 1, 1, 0.01, 0.01, 0.0001]))
 
 
+def test_all_boxes_together_move_as_with_a_filter_of_filterpy_each() -> None:
+    rng, ours, theirs = np.random.default_rng(0), KalmanBoxes(), []
+    corners = rng.uniform(0, 200, (6, 2))
+    boxes = np.hstack([corners, corners + rng.uniform(20, 80, (6, 2))])
+    ours.add(boxes)
+    for each in measurements(boxes):
+        reference = KalmanFilter(dim_x=7, dim_z=4)
+        reference.F, reference.H, reference.R = kalman.F, kalman.H, kalman.R
+        reference.P, reference.Q = kalman.P_BIRTH, kalman.Q
+        reference.x[:4] = each[:, None]
+        theirs.append(reference)
+    for _ in range(30):
+        ours.predict()
+        boxes = boxes + rng.normal(2, 3, (6, 1))
+        rows = np.flatnonzero(rng.random(6) < 0.7)
+        ours.update(rows, boxes[rows])
+        for row, reference in enumerate(theirs):
+            reference.predict()
+            if row in rows:
+                reference.update(measurements(boxes[row : row + 1]).T)
+        np.testing.assert_allclose(ours.x, [each.x[:, 0] for each in theirs], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(ours.P, [each.P for each in theirs], rtol=1e-9, atol=1e-9)
+
+
+def one(*box: float) -> KalmanBoxes:
+    """A single box."""
+    boxes = KalmanBoxes()
+    boxes.add(np.array([box], float))
+    return boxes
+
+
+def correct(boxes: KalmanBoxes, *box: float) -> None:
+    """Measure the single box."""
+    boxes.update(np.array([0]), np.array([box], float))
+
+
 def test_a_new_kalman_box_rests_on_its_measurement() -> None:
-    kalman = KalmanBox(np.array([10, 20, 50, 100]))
-    assert kalman.filter.x.ravel().tolist() == [30, 60, 40 * 80, 0.5, 0, 0, 0]
-    kalman.predict()
-    np.testing.assert_allclose(kalman.box, [10, 20, 50, 100])
+    box = one(10, 20, 50, 100)
+    assert box.x.tolist() == [[30, 60, 40 * 80, 0.5, 0, 0, 0]]
+    box.predict()
+    np.testing.assert_allclose(box.boxes, [[10, 20, 50, 100]])
 
 
 def test_the_second_measurement_sets_the_velocity_by_hand_computed_gains() -> None:
     # Before it, var u = 10 + 10000 + Q 1, cov(u, u') = 10000, and R = 1: the gains are
     # 10011 / 10012 for u and 10000 / 10012 for u', so the next u is 20011 / 10012 steps away.
-    kalman = KalmanBox(np.array([-20, -40, 20, 40]))
-    kalman.predict()
-    kalman.update(np.array([-15, -40, 25, 40]))
-    kalman.predict()
-    assert (kalman.box[0] + kalman.box[2]) / 2 == pytest.approx(5 * 20011 / 10012, rel=1e-12)
+    box = one(-20, -40, 20, 40)
+    box.predict()
+    correct(box, -15, -40, 25, 40)
+    box.predict()
+    assert box.boxes[0, [0, 2]].mean() == pytest.approx(5 * 20011 / 10012, rel=1e-12)
 
 
 def errors_at_constant_velocity(velocity: float, frames: int) -> list[float]:
@@ -110,12 +146,12 @@ def errors_at_constant_velocity(velocity: float, frames: int) -> list[float]:
 
 def test_a_box_at_constant_velocity_is_predicted_accurately() -> None:
     at = [np.array([5.0 * t, 3.0 * t, 5.0 * t + 40, 3.0 * t + 80]) for t in range(40)]
-    kalman = KalmanBox(at[0])
+    moving = one(*at[0])
     errors = []
     for box in at[1:]:
-        kalman.predict()
-        errors.append(np.abs(kalman.box - box).max())
-        kalman.update(box)
+        moving.predict()
+        errors.append(np.abs(moving.boxes[0] - box).max())
+        correct(moving, *box)
     np.testing.assert_allclose(errors, np.abs(errors_at_constant_velocity(5, 39)), atol=1e-10)
     assert errors[0] == 5
     assert max(errors[1:]) == pytest.approx(5 * (2 - 20011 / 10012))
@@ -123,17 +159,17 @@ def test_a_box_at_constant_velocity_is_predicted_accurately() -> None:
 
 
 def test_a_shrinking_box_that_coasts_keeps_a_positive_area() -> None:
-    kalman = KalmanBox(np.array([0, 0, 100, 100]))
+    box = one(0, 0, 100, 100)
     for side in (90, 70, 40):
-        kalman.predict()
-        kalman.update(np.array([0, 0, side, side]))
-    assert kalman.filter.x[6, 0] < 0
+        box.predict()
+        correct(box, 0, 0, side, side)
+    assert box.x[0, 6] < 0
     for _ in range(50):
-        kalman.predict()
-        x1, y1, x2, y2 = kalman.box
+        box.predict()
+        x1, y1, x2, y2 = box.boxes[0]
         assert x2 > x1
         assert y2 > y1
-    assert kalman.filter.x[6, 0] == 0
+    assert box.x[0, 6] == 0
 
 
 # SORT: ids
