@@ -10,7 +10,8 @@ import pytest
 from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame
-from demo.sinks.video import VideoFile, VideoRecorder, fit
+from demo.sinks.video import VideoRecorder
+from demo.sinks.videofile import VideoFile, fit
 from demo.sources.open import open_source
 from tests.synthetic import write_clip
 

@@ -1,0 +1,34 @@
+"""Whether the encoder of a live recording keeps up."""
+
+from fractions import Fraction
+
+WINDOW_SECONDS = 0.5  # of pictures, from one decision to the next
+BUSY, CALM = 0.6, 0.2  # of the time of a picture, for its encoding: too slow, fast enough for more
+CALM_WINDOWS = 20  # one after the other, before a step back
+
+
+class Pace:
+    """Chooses the step of an encoder by the time that pictures take: a higher one where the
+    encoder is nearly too slow, a lower one after ten seconds with much room."""
+
+    def __init__(self, rate: Fraction, steps: int) -> None:
+        """`rate`: pictures per second; `steps`: how many there are, each faster than the last."""
+        self._rate, self._last = rate, steps - 1
+        self._window = max(4, round(WINDOW_SECONDS * rate))  # pictures
+        self._seconds: list[float] = []
+        self._calm = 0  # windows
+        self.step = self.highest = 0  # now, and ever
+
+    def note(self, seconds: float) -> None:
+        """Take the time that the encoder needed for a picture; `step` may change."""
+        self._seconds.append(seconds)
+        if len(self._seconds) < self._window:
+            return
+        load = sum(self._seconds) / len(self._seconds) * self._rate
+        self._seconds.clear()
+        self._calm = self._calm + 1 if load < CALM else 0
+        if load > BUSY:
+            self.step = min(self.step + 1, self._last)
+        elif self._calm == CALM_WINDOWS:
+            self.step, self._calm = max(self.step - 1, 0), 0
+        self.highest = max(self.step, self.highest)
