@@ -73,7 +73,7 @@ def configure(codec: Any, setting: Setting, picture: Picture) -> None:
     codec.colorspace, codec.color_primaries, codec.color_trc = COLOURS[picture.matrix]
     codec.options = setting.options
     if setting.bits is not None:
-        pixels = picture.width * picture.height * max(10, picture.rate)  # a second
+        pixels = picture.width * picture.height * max(Fraction(10), picture.rate)  # a second
         codec.bit_rate = round(setting.bits * pixels)
 
 

@@ -13,7 +13,7 @@ from demo.sinks.videofile import VIDEO_SUFFIXES, VideoFile
 from demo.sinks.writer import BackgroundWriter
 
 DEFAULT_FPS = 25.0
-QUEUE_PICTURES = 4  # that wait for the encoder
+QUEUE_PICTURES = 2  # that wait for the encoder
 DEFAULT_ENCODING = Encoding()
 REDUCED = "the recording has a lower quality in parts: at the chosen one the encoder was too slow"
 
