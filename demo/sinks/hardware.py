@@ -55,8 +55,8 @@ def choose(encoding: Encoding, picture: Picture) -> tuple[Setting, ...]:
 
 
 def works(setting: Setting, picture: Picture) -> bool:
-    """Whether an encoder opens here, is fast enough, makes key frames where it is asked to, and
-    keeps the picture."""
+    """Whether an encoder opens here, is fast enough, keeps the order of frames, makes key frames on
+    demand, and keeps the picture."""
     with suppress(FFmpegError, OSError, ValueError):
         return _is_faithful(opened(setting, picture), picture)
     return False
@@ -74,8 +74,9 @@ def _is_faithful(encoder: Any, picture: Picture) -> bool:
     for frame in [*frames[1:], None]:
         packets += encoder.encode(frame)
     seconds = (time.perf_counter() - start) / (TRIAL_FRAMES - 1)
-    keys = [packet.is_keyframe for packet in packets]
-    if len(keys) != TRIAL_FRAMES or not (keys[0] and keys[TRIAL_KEYFRAME]):
+    if [packet.pts for packet in packets] != [frame.pts for frame in frames]:  # B-frames
+        return False
+    if not (packets[0].is_keyframe and packets[TRIAL_KEYFRAME].is_keyframe):
         return False
     return seconds * picture.rate <= LOAD and _error(encoder, packets, frames) <= MAX_ERROR
 

@@ -3,20 +3,22 @@
 from fractions import Fraction
 
 WINDOW_SECONDS = 0.5  # of pictures, from one decision to the next
-BUSY, CALM = 0.6, 0.2  # of the time of a picture, for its encoding: too slow, fast enough for more
+BUSY, CALM = 0.6, 0.4  # of the time of a picture, for its encoding: too much; room for more
 CALM_WINDOWS = 20  # one after the other, before a step back
 
 
 class Pace:
     """Chooses the step of an encoder by the time that pictures take: a higher one where the
-    encoder is nearly too slow, a lower one after ten seconds with much room."""
+    encoder is nearly too slow, a lower one after ten seconds with room for it. The first half
+    second does not count: everything starts then."""
 
     def __init__(self, rate: Fraction, steps: int) -> None:
         """`rate`: pictures per second; `steps`: how many there are, each faster than the last."""
         self._rate, self._last = rate, steps - 1
         self._window = max(4, round(WINDOW_SECONDS * rate))  # pictures
         self._seconds: list[float] = []
-        self._calm = 0  # windows
+        self._started = False  # the first window is over
+        self._calm = 0  # windows with room for a lower step, one after the other
         self.step = self.highest = 0  # now, and ever
 
     def note(self, seconds: float) -> None:
@@ -26,6 +28,9 @@ class Pace:
             return
         load = sum(self._seconds) / len(self._seconds) * self._rate
         self._seconds.clear()
+        if not self._started:
+            self._started = True
+            return
         self._calm = self._calm + 1 if load < CALM else 0
         if load > BUSY:
             self.step = min(self.step + 1, self._last)
