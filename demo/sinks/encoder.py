@@ -58,7 +58,7 @@ def x264(preset: str, qp: int, more: str = "") -> Setting:
 
 STEPS = {  # of x264 by quality: each takes less time than the one before
     "small": (x264("veryfast", 26), x264("superfast", 27), x264("ultrafast", 28)),
-    "normal": (x264("superfast", 22), x264("ultrafast", 24, "subme=1"), x264("ultrafast", 28)),
+    "normal": (x264("superfast", 21), x264("ultrafast", 23, "subme=1"), x264("ultrafast", 28)),
     "high": (x264("superfast", 18), x264("ultrafast", 20, "subme=1"), x264("ultrafast", 26)),
 }
 
