@@ -11,14 +11,15 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 TIME_BASE = Fraction(1, 90_000)  # seconds: the tick of a recording
 PIXELS = "nv12"  # what x264 works on, and what hardware takes
-MAX_THREADS = 4  # of an encoder: each holds two frames
+MAX_THREADS = 4  # of an encoder
 COLOURS = {  # AVCOL_SPC_* of the file, its primaries and its transfer, by the matrix
     Colorspace.ITU601: (6, ColorPrimaries.SMPTE170M, ColorTrc.SMPTE170M),
     Colorspace.ITU709: (1, ColorPrimaries.BT709, ColorTrc.BT709),
 }
-# No frame waits for later ones. The header of the stream is the same in all steps of a quality, so
-# that the encoder of another step can go on with it.
-COMMON = "sliced-threads=0:stitchable=1:ref=1:weightp=0:8x8dct=1:scenecut=0"
+# Threads share a frame: as fast as a frame for each thread, without the memory and the delay of
+# those. The header of the stream is the same in all steps of a quality, so that the encoder of
+# another step can go on with it.
+COMMON = "sliced-threads=1:stitchable=1:ref=1:weightp=0:8x8dct=1:scenecut=0"
 
 
 @dataclass(frozen=True)
