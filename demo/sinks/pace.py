@@ -13,24 +13,30 @@ class Pace:
     second does not count: everything starts then."""
 
     def __init__(self, rate: Fraction, steps: int) -> None:
-        """`rate`: pictures per second; `steps`: how many there are, each faster than the last."""
-        self._rate, self._last = rate, steps - 1
+        """`rate`: pictures per second, of one source; `steps`: how many there are, each faster than
+        the last."""
+        self._rate, self._last = float(rate), steps - 1
         self._window = max(4, round(WINDOW_SECONDS * rate))  # pictures
         self._seconds: list[float] = []
-        self._started = False  # the first window is over
+        self._start: float | None = None  # of the window, by the pictures' time; None: the first
         self._calm = 0  # windows with room for a lower step, one after the other
         self.step = self.highest = 0  # now, and ever
 
-    def note(self, seconds: float) -> None:
-        """Take the time that the encoder needed for a picture; `step` may change."""
+    def note(self, moment: float, seconds: float) -> None:
+        """Take the time of a picture, and the time that its encoding took; `step` may change."""
         self._seconds.append(seconds)
         if len(self._seconds) < self._window:
             return
-        load = sum(self._seconds) / len(self._seconds) * self._rate
+        if self._start is not None:
+            self._decide(moment - self._start)
         self._seconds.clear()
-        if not self._started:
-            self._started = True
-            return
+        self._start = moment
+
+    def _decide(self, span: float) -> None:
+        """Choose the step after a window of `span` seconds."""
+        count = len(self._seconds)
+        rate = max(self._rate, count / max(span, 1e-3))  # several sources give more pictures
+        load = sum(self._seconds) / count * rate
         self._calm = self._calm + 1 if load < CALM else 0
         if load > BUSY:
             self.step = min(self.step + 1, self._last)

@@ -73,7 +73,7 @@ class VideoFile:
         if self._audio is not None:
             self._audio.advance(float(frame.pts * TIME_BASE + 1 / self._rate))
         if self._encoding.live:
-            self._pace.note(time.perf_counter() - start)
+            self._pace.note(picture.time, time.perf_counter() - start)
             self._keep_pace()
 
     def close(self, complete: bool) -> None:

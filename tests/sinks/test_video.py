@@ -199,7 +199,7 @@ def test_colours_are_encoded_by_the_standard_that_the_recording_states(
 class Faster(Pace):
     """Goes to the next step with every sixth picture, as on a machine that is too slow."""
 
-    def note(self, seconds: float) -> None:
+    def note(self, moment: float, seconds: float) -> None:
         self._seconds.append(seconds)
         self.step = self.highest = min(len(self._seconds) // 6, self._last)
 
