@@ -69,6 +69,19 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "one photo also a file",
     )
     group.add_argument(
+        "--quality",
+        choices=["small", "normal", "high"],
+        default=Options.quality,
+        help="of a recorded video: small makes small files, high keeps fine detail (%(default)s)",
+    )
+    group.add_argument(
+        "--encoder",
+        choices=["auto", "x264", "nvenc", "qsv", "amf", "videotoolbox", "mf", "v4l2m2m"],
+        default=Options.encoder,
+        help="of a recorded video: x264 or an encoder of the hardware (auto: of the hardware if a "
+        "trial shows that it works, else x264)",
+    )
+    group.add_argument(
         "--log",
         type=Path,
         metavar="FILE",

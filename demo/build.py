@@ -23,6 +23,7 @@ from demo.options import Options
 from demo.session import FramePipeline, Session
 from demo.sinks.audio import audio_of
 from demo.sinks.base import Sink
+from demo.sinks.encoder import Encoding
 from demo.sinks.log import Log
 from demo.sinks.photos import PhotoRecorder
 from demo.sinks.summary import Summary
@@ -263,7 +264,9 @@ def _recorder(
     if audio:
         stack.callback(audio.close)
     fps = max((source.fps for source in sources if source.fps), default=None)
-    return VideoRecorder(options.output, fps, audio, notify)
+    live = any(source.live for source in sources)
+    encoding = Encoding(options.encoder, options.quality, live)
+    return VideoRecorder(options.output, fps, audio, notify, encoding)
 
 
 def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:

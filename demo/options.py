@@ -18,6 +18,8 @@ class Options:
     # outputs
     output: Path | None = None  # recording: a video file, or a folder for photos
     output_folder: bool = False  # `output` is a folder, whatever its name looks like
+    encoder: str = "auto"  # of a video: "x264", or one of the hardware, as "nvenc"
+    quality: str = "normal"  # of a video: "small" for small files, or "high"
     log: Path | None = None  # results of every frame: .jsonl or .csv
     summary: Path | None = None  # the session in one file: .json or .html
     display: bool = False  # open a window, where there is a display

@@ -29,6 +29,9 @@ def test_the_command_line_gives_options(tmp_path):
         sources=("a.mp4", "1"), output=tmp_path / "b.mp4", detect_every=4, display=True
     )
     assert given == expected
+    assert chosen("--quality", "small", "--encoder", "nvenc") == Options(
+        quality="small", encoder="nvenc", display=True
+    )
     assert chosen("--no-display") == Options()
 
 
@@ -49,6 +52,16 @@ def test_a_run_is_built_run_and_reported(clip, tmp_path):
     assert run.written == [log, summary]
     assert len(log.read_text().splitlines()) == 5
     assert events[0].text.startswith("ssrnet-joint on cpu with onnxruntime: ")
+
+
+@pytest.mark.parametrize("choice", [{"encoder": "theora"}, {"quality": "best"}])
+def test_an_encoder_or_quality_that_does_not_exist_is_refused(clip, tmp_path, choice):
+    given = Options(sources=(str(clip),), output=tmp_path / "a.mp4", **choice)
+    with (
+        pytest.raises(UserError, match=r"--(encoder|quality) (theora|best): choose "),
+        build_run(given),
+    ):
+        pass
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import av
 import pytest
 
 import stream
-from demo.sinks.video import KEYFRAME_SECONDS
+from demo.sinks.videofile import KEYFRAME_SECONDS
 from models.commands import INTERRUPTED
 from tests.synthetic import write_clip
 

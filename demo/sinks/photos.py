@@ -8,7 +8,7 @@ from demo.errors import UserError
 from demo.frames import Frame
 from demo.images import save_image
 from demo.sinks.paths import check_file
-from demo.sinks.video import VIDEO_SUFFIXES
+from demo.sinks.videofile import VIDEO_SUFFIXES
 from demo.sources.photo.source import PHOTO_SUFFIXES
 from models.files import writable_folder
 

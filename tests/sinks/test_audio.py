@@ -15,7 +15,8 @@ from demo.errors import UserError
 from demo.events import Event, ignore
 from demo.frames import Frame
 from demo.sinks.audio import AudioTrack, audio_of
-from demo.sinks.video import VideoFile, VideoRecorder
+from demo.sinks.video import VideoRecorder
+from demo.sinks.videofile import VideoFile
 from demo.sources.decode.tracks import Tracks
 from demo.sources.open import open_source
 from demo.sources.video import VideoSource

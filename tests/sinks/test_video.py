@@ -10,7 +10,11 @@ import pytest
 from demo.errors import UserError
 from demo.events import Event
 from demo.frames import Frame
-from demo.sinks.video import VideoFile, VideoRecorder, fit
+from demo.sinks import videofile as module
+from demo.sinks.encoder import STEPS, Encoding
+from demo.sinks.pace import Pace
+from demo.sinks.video import QUEUE_PICTURES, VideoRecorder
+from demo.sinks.videofile import VideoFile, fit
 from demo.sources.open import open_source
 from tests.synthetic import write_clip
 
@@ -192,6 +196,51 @@ def test_colours_are_encoded_by_the_standard_that_the_recording_states(
         assert np.abs(np.array(got, float) - yuv_of(colour, *weights)).max() <= 1
 
 
+class Faster(Pace):
+    """Goes to the next step with every sixth picture, as on a machine that is too slow."""
+
+    def note(self, moment: float, seconds: float) -> None:
+        self._seconds.append(seconds)
+        self.step = self.highest = min(len(self._seconds) // 6, self._last)
+
+
+def moving(index: int) -> Frame:
+    """A bright square on a dark ground, further right in each picture."""
+    image = np.full((96, 320, 3), 40, np.uint8)
+    image[20:70, 10 * index : 10 * index + 50] = 220
+    return replace(picture(index), image=image)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("quality", list(STEPS))
+def test_a_live_recording_goes_on_with_a_faster_encoder_where_one_is_too_slow(
+    tmp_path, monkeypatch, suffix, quality
+):
+    path, events = tmp_path / f"live{suffix}", []
+    monkeypatch.setattr(module, "Pace", Faster)
+    encoding = Encoding("x264", quality, live=True)
+    with VideoRecorder(path, 10.0, None, events.append, encoding) as recorder:
+        for k in range(25):
+            recorder.write(moving(k))
+    with av.open(str(path)) as container:
+        decoded = list(container.decode(video=0))
+    assert [frame.time for frame in decoded] == pytest.approx([k / 10 for k in range(25)], abs=2e-3)
+    assert [k for k, frame in enumerate(decoded) if frame.key_frame] == [0, 6, 12, 22]
+    for k, frame in enumerate(decoded):
+        assert np.abs(frame.to_ndarray(format="bgr24").astype(int) - moving(k).image).mean() < 3
+    text = "the recording has a lower quality in parts: at the chosen one the encoder was too slow"
+    assert events == [Event("info", text)]
+
+
+def test_a_recording_of_a_file_keeps_its_quality(tmp_path, monkeypatch):
+    events: list[Event] = []
+    monkeypatch.setattr(module, "Pace", Faster)
+    with VideoRecorder(tmp_path / "a.mp4", 10.0, None, events.append) as recorder:
+        for k in range(25):
+            recorder.write(moving(k))
+    assert not events
+
+
 def test_a_recording_that_was_never_closed_is_playable(tmp_path):
     path = tmp_path / "killed.mp4"
     recorder = VideoRecorder(path, 10.0)
@@ -249,7 +298,7 @@ def test_a_full_disk_is_one_clear_line(tmp_path, name):
             recorder.write(picture(k))
 
 
-@pytest.mark.parametrize("frames", [1, 5], ids=["room in the queue", "queue full"])
+@pytest.mark.parametrize("frames", [1, 1 + QUEUE_PICTURES], ids=["room in the queue", "queue full"])
 def test_a_disk_that_never_responds_is_an_error_when_the_recording_is_closed(
     tmp_path, monkeypatch, frames
 ):
