@@ -18,6 +18,7 @@ from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Frame
 from demo.session import Session
+from demo.sinks.encoder import Encoding
 from demo.sinks.video import VideoRecorder
 from demo.sources.live import LiveSource
 from models.machine import machine
@@ -58,7 +59,9 @@ def measure_latency(
     pipeline = Pipeline(*networks, source.fps, settings)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "annotated.mp4"
-        recorders = [VideoRecorder(path, source.fps)] if record else []
+        recorders = (
+            [VideoRecorder(path, source.fps, encoding=Encoding(live=True))] if record else []
+        )
         clock = Clock()
         result = Session([(source, pipeline)], pictures=[meter, *recorders]).run()
         lap = clock.lap(result.frames)
