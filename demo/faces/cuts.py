@@ -1,6 +1,8 @@
 """Cuts in edited video: from one frame to the next, another picture."""
 
+from collections import deque
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,6 +26,8 @@ FEW_BLOCKS = 6  # with fewer blocks, chance explains too many of them
 FACE = 32  # pixels, side of the face crop that is looked for after a cut
 FACE_MOVE = 0.25  # of the sides of the box: how far the same face may have moved
 SAME_FACE = 0.9  # correlation; crops of two people at the same place reach 0.85
+OTHER_FACE = 0.6  # correlation; from frame to frame, crops of one person stay above 0.66
+BLENDED_FRAMES = 2  # at most, that mix two shots between them
 
 
 class _View:
@@ -60,8 +64,16 @@ class _View:
         return float(cv2.absdiff(self.small, other.small).mean()) < ALMOST
 
 
+class Change(NamedTuple):
+    """What changed from the last frame to this one."""
+
+    before: np.ndarray | None  # (H, W, 3), the last frame with structure; None: hardly anything
+    cut: bool = False  # the whole picture changed: a new shot begins
+    blank: bool = False  # this frame shows almost no structure
+
+
 class CutDetector:
-    """Finds the first frame of each new shot of one video or camera.
+    """Compares every frame of one video or camera with the ones before it.
 
     The gray levels of blocks are compared by correlation, so that changes of brightness do not
     matter. A frame that shows almost no structure decides nothing; the next one is then compared
@@ -69,30 +81,44 @@ class CutDetector:
     """
 
     def __init__(self) -> None:
-        self._last: _View | None = None
+        self._views: deque[_View] = deque(maxlen=BLENDED_FRAMES + 1)  # of this shot, newest last
 
-    def frame_before_cut(self, image: np.ndarray) -> np.ndarray | None:
-        """Take the next frame (H, W, 3) uint8 BGR. The last frame of the shot before, if this one
-        begins a new shot, else None."""
-        view, last = _View(image), self._last
+    def compare(self, image: np.ndarray) -> Change:
+        """Take the next frame (H, W, 3) uint8 BGR."""
+        view = _View(image)
+        last = self._views[-1] if self._views else None
         almost = last is not None and view.is_almost(last)
         if not almost and view.comparable.sum() < MIN_BLOCKS:
-            return None
-        self._last = view
-        return None if last is None or almost or _same_shot(last, view) else last.image
+            return Change(None, blank=True)
+        change = Change(None)
+        if last is not None and not almost:
+            change = Change(last.image, self._is_cut(view))
+        if change.cut:
+            self._views.clear()
+        self._views.append(view)
+        return change
+
+    def _is_cut(self, view: _View) -> bool:
+        """Whether the picture is another one than the last. If it is half the same, the last one
+        may have been a blend of two shots: then an older one decides."""
+        share = _share_alike(self._views[-1], view)
+        if share < SAME_SHOT or share >= SURE_SHARE:
+            return share < SAME_SHOT
+        return _share_alike(self._views[0], view) < SAME_SHOT
 
 
-def still_there(before: np.ndarray, after: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Mask (N,) of the face boxes (N, 4) xyxy, pixels, of one image whose pixels are found again
-    near the same place of another image (H, W, 3) uint8 BGR of the same size."""
+def likeness(before: np.ndarray, after: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Correlations (N,), -1 .. 1, of the pixels in face boxes (N, 4) xyxy, pixels, of one image
+    with those near the same places of another image (H, W, 3) uint8 BGR; nan where a crop is
+    overexposed. 0 if the images differ in size."""
     if before.shape != after.shape:
-        return np.zeros(len(boxes), bool)
+        return np.zeros(len(boxes))
     margin = round(FACE * FACE_MOVE)
-    found = np.zeros(len(boxes), bool)
+    found = np.full(len(boxes), np.nan)
     for row, box in enumerate(boxes):
-        face = _crop(before, box, FACE, 0)
-        around = _crop(after, box, FACE, margin)
-        found[row] = cv2.matchTemplate(around, face, cv2.TM_CCOEFF_NORMED).max() >= SAME_FACE
+        face, around = _crop(before, box, FACE, 0), _crop(after, box, FACE, margin)
+        if max((face >= SATURATED).mean(), (around >= SATURATED).mean()) < MAX_CLIPPED:
+            found[row] = cv2.matchTemplate(around, face, cv2.TM_CCOEFF_NORMED).max()
     return found
 
 
@@ -136,10 +162,12 @@ def _inside_bars(small: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _same_shot(old: _View, new: _View) -> bool:
+def _share_alike(old: _View, new: _View) -> float:
+    """Share of the comparable blocks of `new` that `old` explains, in place or moved."""
     if old.small.shape != new.small.shape:
-        return False
-    return _share_in_place(old, new) >= SURE_SHARE or _share_moved(old, new) >= SAME_SHOT
+        old = _View(cv2.resize(old.image, new.image.shape[1::-1]))
+    in_place = _share_in_place(old, new)
+    return in_place if in_place >= SURE_SHARE else max(in_place, _share_moved(old, new))
 
 
 def _share_in_place(old: _View, new: _View) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from demo.faces.anonymize import Anonymizer
-from demo.faces.cuts import CutDetector, still_there
+from demo.faces.cuts import OTHER_FACE, SAME_FACE, CutDetector, likeness
 from demo.faces.detectors import Detector
 from demo.faces.finder import LOST_FRAMES, FaceFinder, Found
 from demo.faces.load import LoadController
@@ -82,6 +82,7 @@ class Pipeline:
         self._frames = 0  # since the start
         self._ids = np.zeros(0, np.int64)  # people of the last frame
         self._shot = 1
+        self._blank = False  # the last frame shows almost no structure
 
     def process(self, frame: Frame) -> Analysis:
         """The frame, with the number of its shot, and its faces; ages and genders are nan until
@@ -123,7 +124,8 @@ class Pipeline:
     def _find(self, frame: Frame) -> Found:
         settings = self._settings
         interval = settings.detect_every * self._load.interval_factor
-        settled = not settings.every_crop and not frame.last and self._smoother.settled(self._ids)
+        steady = not settings.every_crop and not frame.last and not self._blank
+        settled = steady and self._smoother.settled(self._ids)
         every_frame = self._anonymizer is not None
         return self._finder.find(frame.image, interval, settled, every_frame)
 
@@ -172,12 +174,18 @@ class Pipeline:
         self._shape = shape
 
     def _follow_cuts(self, image: np.ndarray) -> None:
-        """After a cut, keep only the tracks whose face is plainly still there, and start anew."""
-        before = self._cuts.frame_before_cut(image)
+        """After a cut, keep only the tracks whose face is plainly still there, and start anew. A
+        face that another one replaces from frame to frame is a cut, too: in the same set, only
+        people change."""
+        before, cut, self._blank = self._cuts.compare(image)
         if before is None:
             return
-        kept = still_there(before, image, self._tracker.tracks.boxes)
-        self._tracker.keep(kept)
+        tracks = self._tracker.tracks
+        like = likeness(before, image, tracks.boxes)
+        replaced = (like < OTHER_FACE) & (tracks.time_since_update <= 1) & (tracks.ids >= 1)
+        if not cut and not replaced.any():
+            return
+        self._tracker.keep(like >= SAME_FACE if cut else ~replaced)
         self._reid.end_shot(self._tracker.tracks.ids.tolist())
         self._finder.restart()
         self._shot += 1

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demo.faces.cuts import CutDetector, still_there
+from demo.faces.cuts import OTHER_FACE, SAME_FACE, Change, CutDetector, likeness
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Frame
@@ -26,7 +26,7 @@ def scene(seed: int, height: int = 270, width: int = 480) -> np.ndarray:
 def cuts(images: list[np.ndarray]) -> list[int]:
     """The frames that begin a new shot."""
     detector = CutDetector()
-    return [k for k, image in enumerate(images) if detector.frame_before_cut(image) is not None]
+    return [k for k, image in enumerate(images) if detector.compare(image).cut]
 
 
 def panned(step: int, count: int = 6) -> list[np.ndarray]:
@@ -48,8 +48,9 @@ def test_another_picture_is_a_cut_and_the_frames_of_a_shot_are_none(seed):
 def test_the_frame_before_the_cut_is_returned():
     detector = CutDetector()
     first = scene(1)
-    assert detector.frame_before_cut(first) is None
-    assert detector.frame_before_cut(scene(2)) is first
+    assert detector.compare(first) == Change(None)
+    assert detector.compare(scene(2)) == Change(first, cut=True)
+    assert detector.compare(np.zeros_like(first)) == Change(None, blank=True)
 
 
 @pytest.mark.parametrize("step", [10, 50, 150])
@@ -65,6 +66,15 @@ def test_zoom_and_roll_of_a_hand_held_camera_are_no_cut():
 def test_a_flash_and_a_light_switched_off_are_no_cut(gain, offset):
     other = np.clip(scene(1) * gain + offset, 0, 255).astype(np.uint8)
     assert cuts([scene(1), other, other, scene(1)]) == []
+
+
+@pytest.mark.parametrize("blended", [1, 2])
+def test_a_cut_with_blended_frames_is_seen_at_them_or_right_after(blended):
+    shares = np.linspace(0, 1, blended + 2)[1:-1]
+    mixed = [cv2.addWeighted(scene(1), 1 - s, scene(2), s, 0) for s in shares]
+    seen = cuts([scene(1)] * 4 + mixed + [scene(2)] * 4)
+    assert seen
+    assert set(seen) <= set(range(4, 5 + blended))
 
 
 def test_a_dissolve_is_no_cut():
@@ -91,16 +101,17 @@ def test_a_still_picture_without_structure_and_a_new_size_decide_nothing_wrong()
     gray = np.full((270, 480, 3), 90, np.uint8)
     assert cuts([gray, gray]) == []
     assert cuts([scene(1), cv2.resize(scene(1), (240, 136))]) == []
+    assert cuts([scene(1), cv2.resize(scene(1), (320, 270))]) == []
     assert cuts([scene(1), np.zeros((1, 1, 3), np.uint8), scene(1)]) == []
 
 
 def test_a_face_that_moved_a_little_is_still_there_and_another_one_is_not(astronaut):
     face = np.array([[170, 60, 280, 190]], np.float64)  # around the head
     moved = np.roll(astronaut, (8, -10), (0, 1))
-    assert still_there(astronaut, moved, face).tolist() == [True]
-    assert still_there(astronaut, astronaut[:, ::-1], face).tolist() == [False]
-    assert still_there(astronaut, scene(1, 512, 512), face).tolist() == [False]
-    assert still_there(astronaut, astronaut[:256], face).tolist() == [False]
+    assert likeness(astronaut, moved, face)[0] >= SAME_FACE
+    for other in (astronaut[:, ::-1], scene(1, 512, 512), astronaut[:256]):
+        assert likeness(astronaut, other, face)[0] < OTHER_FACE
+    assert np.isnan(likeness(astronaut, np.full_like(astronaut, 255), face)[0])
 
 
 def shot(portrait: np.ndarray, seed: int) -> np.ndarray:
@@ -152,9 +163,17 @@ def test_the_clips_have_no_cut_and_random_cuts_between_them_are_all_seen(shared)
     }
     assert not any(cuts(images) for images in clips.values())
     for one, other in permutations(clips, 2):
-        if one[:6] == other[:6]:  # the same person in the same room
+        if one[:6] == other[:6]:  # in the same room
             continue
         size = clips[one][0].shape[1::-1]
         start, end = rng.integers(5, [len(clips[one]), len(clips[other]) - 5])
         after = [cv2.resize(image, size) for image in clips[other][end - 5 : end + 5]]
         assert cuts(clips[one][start - 5 : start] + after) == [5], (one, start, other, end)
+
+
+def test_another_person_in_the_same_set_has_another_id(portraits):
+    one, other = portraits
+    seen = ids_and_shots([shot(one, 1)] * 8 + [shot(other, 1)] * 8)
+    assert seen[:8] == [([1], 1)] * 8
+    assert seen[-1] == ([2], 2)
+    assert 1 not in {id for ids, _ in seen[8:] for id in ids}
