@@ -109,10 +109,10 @@ class CutDetector:
 
 def likeness(before: np.ndarray, after: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Correlations (N,), -1 .. 1, of the pixels in face boxes (N, 4) xyxy, pixels, of one image
-    with those near the same places of another image (H, W, 3) uint8 BGR; nan where a crop is
-    overexposed. 0 if the images differ in size."""
+    with those near the same places of the next image (H, W, 3) uint8 BGR; nan where a crop is
+    overexposed. The boxes refer to the size of `after`."""
     if before.shape != after.shape:
-        return np.zeros(len(boxes))
+        before = cv2.resize(before, after.shape[1::-1])
     margin = round(FACE * FACE_MOVE)
     found = np.full(len(boxes), np.nan)
     for row, box in enumerate(boxes):

@@ -20,7 +20,7 @@ from demo.sources.video import VideoSource
 
 VIDEO_SOURCE_SUFFIXES = {
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
-    *(".3gp", ".ogv", ".mts", ".m2ts"),
+    *(".3gp", ".ogv", ".mts", ".m2ts", ".mjpeg", ".mjpg"),
 }
 FILE_PATTERN = re.compile(r"file:(?://(?:localhost(?=/))?|(?=/))(.*)", re.IGNORECASE | re.DOTALL)
 DRIVE_PATTERN = re.compile(r"/[a-z]:/", re.IGNORECASE)  # begins the path of a file URL on Windows

@@ -388,3 +388,40 @@ def test_what_fails_at_the_end_of_a_video_comes_after_its_last_frame():
     assert [type(each).__name__ for each in seen] == ["Event", "NoFrame", "Frame", "Frame", "Event"]
     assert [each.last for each in seen if isinstance(each, Frame)] == [False, True]
     assert seen[-1] is failed
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("h264", "h264"), ("mjpeg", "mjpeg")])
+def test_two_frames_without_a_container_are_a_video(tmp_path, codec, suffix):
+    path = tmp_path / f"raw.{suffix}"
+    with av.open(str(path), "w", format=suffix) as container:
+        stream = container.add_stream(
+            codec, rate=25, options={"bf": "3"} if codec == "h264" else {}
+        )
+        stream.width, stream.height = 64, 48
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for shade in (40, 200):
+            image = np.full((48, 64, 3), shade, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode(None))
+    with open_source(str(path)) as source:
+        frames, events = frames_and_events(source)
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.04], abs=1e-3)
+    assert not events
+
+
+def test_a_live_capture_that_begins_late_on_its_clock_is_complete(tmp_path):
+    path = tmp_path / "late.flv"
+    with av.open(str(path), "w", options={"flvflags": "no_duration_filesize"}) as container:
+        stream = container.add_stream("h264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for k in range(50):
+            image = np.full((48, 64, 3), 4 * k, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.time_base, frame.pts = Fraction(1, 25), k + 25 * 8000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_source(str(path)) as source:
+        frames, events = frames_and_events(source)
+    assert len(frames) == 50
+    assert not events

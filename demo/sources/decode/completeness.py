@@ -10,6 +10,7 @@ from demo.sources.decode.timestamps import ASSUMED_FPS
 COMPLETE_SHARE = (
     0.98  # of the frames or the duration that the file states; with less, it ends early
 )
+END_FORMATS = {"flv", "asf", "nut"}
 LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as the others
 
 
@@ -55,12 +56,18 @@ class StatedLength:
         If the file only states the duration of all tracks together: that one, or 0 if the audio
         lasted as long.
         """
+        start = (self._container.start_time or 0) / av.time_base
         if self._video.duration and self._video.time_base:
-            return float(self._video.duration * self._video.time_base)
+            return self._length(float(self._video.duration * self._video.time_base), start)
         try:  # in Matroska: from the start of the file to the end of this track
             hours, minutes, seconds = self._video.metadata["DURATION"].split(":")
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - first_pts
         except (KeyError, ValueError):
-            whole = (self._container.duration or 0) / av.time_base
-            start = (self._container.start_time or 0) / av.time_base
+            whole = self._length((self._container.duration or 0) / av.time_base, start)
             return whole if self._audio_end - start < COMPLETE_SHARE * whole else 0.0
+
+    def _length(self, stated: float, start: float) -> float:
+        """Seconds of a stated duration: FLV, ASF and NUT give the end on their clock in its place,
+        where they begin late."""
+        late = self._container.format.name in END_FORMATS and 0 < start < stated
+        return stated - start if late else stated

@@ -174,7 +174,7 @@ class PresentationTimes:
         `following`: frames that the decoder gave together with this one, after it.
         """
         if self._held is None:
-            self._held = len(self._pending) - 1 - following - depth
+            self._held = max(len(self._pending) - 1 - following - depth, 0)
         stated = self._stated(decoded, depth, following)
         self._since += 1
         if stated is not None:
