@@ -63,6 +63,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-o",
         "--output",
+        type=_name,
         metavar="FILE",
         help="record the annotated video (.mp4 .mkv .mov) at the rate and size of the source, with "
         "the sound of a video file; for photos a folder (NAME/ where NAME looks like a file), for "
@@ -174,6 +175,12 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         default=Options.device,
         help="where the network runs (auto: a GPU if ONNX Runtime can use one, else the CPU)",
     )
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: give a file, or a folder for photos")
+    return text
 
 
 def options(parsed: argparse.Namespace) -> Options:

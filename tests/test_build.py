@@ -140,3 +140,9 @@ def test_a_covered_video_without_a_face_is_named(tmp_path):
     assert [event.text for event in said if event.kind == "warning"] == [
         f"--anonymize: no face was found in {path}: nothing is covered there, look at it"
     ]
+
+
+def test_an_empty_name_of_an_output_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        chosen("-s", "a.mp4", "-o", "")
+    assert "it is empty" in capsys.readouterr().err

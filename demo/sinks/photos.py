@@ -58,7 +58,7 @@ class PhotoRecorder:
 
 def _refuse_file(target: Path, single: bool) -> None:
     """Raise UserError if the name is that of a file, of a kind that is not written here."""
-    suffix = target.suffix.lower()
+    suffix = Path(target.name.rstrip(" .")).suffix.lower()
     if suffix in VIDEO_SUFFIXES | PHOTO_SUFFIXES:
         raise UserError(f"photos are recorded into a folder: -o {target.with_suffix('')}")
     if FILE_SUFFIX.fullmatch(suffix):

@@ -26,15 +26,18 @@ SAME = 3  # of 255: colours that differ by no more are the same
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
 PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
 
+GRAY_MODES = {"1", "L", "LA", "La"}
 HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG
 
 
 def to_srgb(picture: "ImageFile", path: Path) -> ToSrgb | None:
     """The conversion of a picture's pixels to sRGB, None if there is nothing to convert. It takes
-    RGB, or CMYK if that is the picture's mode. A damaged profile counts as none."""
+    RGB, or CMYK if that is the picture's mode. A profile that is damaged or of other colours than
+    the picture counts as none."""
     stated, profile = _code_points(picture, path), picture.info.get("icc_profile")
     if profile and not (stated and picture.format == "PNG"):  # they overrule it
-        return by_profile(profile, picture.mode == "CMYK")
+        gray = picture.mode in GRAY_MODES or picture.mode.startswith("I")
+        return by_profile(profile, "L" if gray else "CMYK" if picture.mode == "CMYK" else "RGB")
     return by_code_points(*stated) if stated else None
 
 
@@ -46,14 +49,13 @@ def convert_strips(image: np.ndarray, convert: Callable[[np.ndarray, int], np.nd
 
 
 @lru_cache(maxsize=8)
-def by_profile(profile: bytes, cmyk: bool) -> ToSrgb | None:
-    """The conversion by an ICC profile of RGB, gray or CMYK."""
+def by_profile(profile: bytes, mode: str) -> ToSrgb | None:
+    """The conversion by an ICC profile of a picture in RGB, gray ("L") or CMYK."""
     from PIL import Image, ImageCms
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = MODES[source.profile.xcolor_space.strip()]
-        if (mode == "CMYK") != cmyk:
+        if MODES[source.profile.xcolor_space.strip()] != mode:
             return None
         target = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, target, mode, "RGB")
@@ -65,7 +67,7 @@ def by_profile(profile: bytes, cmyk: bool) -> ToSrgb | None:
         image = Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
         return np.asarray(ImageCms.applyTransform(image, transform))
 
-    return convert if cmyk else _if_needed(convert)
+    return convert if mode == "CMYK" else _if_needed(convert)
 
 
 @lru_cache(maxsize=8)

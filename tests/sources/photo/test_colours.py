@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from demo.sources.photo.colours import by_profile
 from demo.sources.photo.files import read_photo
 from tests.sources.photo.test_files import with_chunk
 
@@ -157,3 +158,9 @@ def test_hdr_is_tone_mapped_so_that_the_range_of_a_face_looks_as_in_srgb(tmp_pat
     mapped = read_photo(tmp_path / "a.avif")[..., ::-1]
     assert np.abs(mapped - expected).mean() < 5
     assert np.abs(255 * hlg - expected).mean() > 12
+
+
+def test_a_profile_of_other_colours_than_the_picture_counts_as_none():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for mode in ("L", "CMYK"):
+        assert by_profile(srgb, mode) is None
