@@ -181,8 +181,11 @@ class Pipeline:
         if before is None:
             return
         tracks = self._tracker.tracks
-        like = likeness(before, image, tracks.boxes)
-        replaced = (like < OTHER_FACE) & (tracks.time_since_update <= 1) & (tracks.ids >= 1)
+        asked = (tracks.ids >= 1) & (cut | (tracks.time_since_update <= 1))
+        like = np.full(len(asked), np.nan)
+        enough = SAME_FACE if cut else OTHER_FACE
+        like[asked] = likeness(before, image, tracks.boxes[asked], enough)
+        replaced = like < OTHER_FACE
         if not cut and not replaced.any():
             return
         self._tracker.keep(like >= SAME_FACE if cut else ~replaced)

@@ -108,10 +108,10 @@ def test_a_still_picture_without_structure_and_a_new_size_decide_nothing_wrong()
 def test_a_face_that_moved_a_little_is_still_there_and_another_one_is_not(astronaut):
     face = np.array([[170, 60, 280, 190]], np.float64)  # around the head
     moved = np.roll(astronaut, (8, -10), (0, 1))
-    assert likeness(astronaut, moved, face)[0] >= SAME_FACE
+    assert likeness(astronaut, moved, face, 1.0)[0] >= SAME_FACE
     for other in (astronaut[:, ::-1], scene(1, 512, 512), astronaut[:256]):
-        assert likeness(astronaut, other, face)[0] < OTHER_FACE
-    assert np.isnan(likeness(astronaut, np.full_like(astronaut, 255), face)[0])
+        assert likeness(astronaut, other, face, 1.0)[0] < OTHER_FACE
+    assert np.isnan(likeness(astronaut, np.full_like(astronaut, 255), face, 1.0)[0])
 
 
 def shot(portrait: np.ndarray, seed: int) -> np.ndarray:
