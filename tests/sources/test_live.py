@@ -404,7 +404,7 @@ def test_one_of_several_sources_that_fails_does_not_stop_the_others(
         assert [entry["frame"] for entry in seen] == list(range(len(seen)))
         assert {face["id"] for face in seen[-1]["faces"]} == {1, 2}
     with av.open(str(video)) as container:
-        tiles = list(container.decode(video=0))[-1].to_ndarray(format="bgr24")
+        tiles = list(container.decode(video=0))[-1].to_ndarray(format="bgr24").astype(int)
     assert tiles.shape == (540, 1920, 3)
     assert tiles[300, 960 - 100] == pytest.approx([90] * 3, abs=8)
     assert tiles[300, 1920 - 100] == pytest.approx([45] * 3, abs=8)  # dark, under a notice
