@@ -1,6 +1,7 @@
 """A clip as the source of a benchmark: as a video and as a camera."""
 
 import math
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -41,7 +42,8 @@ class ClipCamera:
         self._count += 1
         if time.monotonic() < self._start + self.seconds:
             return image
-        self._images.close()
+        # closing waits for the decoders, and a camera that ends tells so at once
+        threading.Thread(target=self._images.close, name="closer", daemon=True).start()
         return None
 
     def release(self) -> None:

@@ -41,6 +41,9 @@ def test_a_camera_closes_its_clip_when_the_time_is_over(clip):
     before, camera = readers(), ClipCamera(str(clip), 0.1)
     while camera.read() is not None:
         pass
+    for thread in threading.enumerate():
+        if thread.name == "closer":
+            thread.join()
     assert readers() <= before
     assert camera.read() is None  # a connection that is opened again gets nothing
 
