@@ -34,9 +34,8 @@ BLENDED_FRAMES = 2  # at most, that mix two shots between them
 class _View:
     """A small picture of a frame, and the statistics of its blocks, made when they are needed."""
 
-    def __init__(self, image: np.ndarray) -> None:
-        self.image = image  # the frame, (H, W, 3) uint8
-        self.small = _shrunk(image)  # (rows * BLOCK, columns * BLOCK) uint8 gray
+    def __init__(self, small: np.ndarray) -> None:
+        self.small = small  # (rows * BLOCK, columns * BLOCK) uint8 gray
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -83,20 +82,20 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._views: deque[_View] = deque(maxlen=BLENDED_FRAMES + 1)  # of this shot, newest last
+        self._image: np.ndarray | None = None  # (H, W, 3), the frame of the newest view
 
     def compare(self, image: np.ndarray) -> Change:
         """Take the next frame (H, W, 3) uint8 BGR."""
-        view = _View(image)
-        last = self._views[-1] if self._views else None
-        almost = last is not None and view.is_almost(last)
+        view, change = _View(_shrunk(image)), Change(None)
+        almost = bool(self._views) and view.is_almost(self._views[-1])
         if not almost and view.comparable.sum() < MIN_BLOCKS:
             return Change(None, blank=True)
-        change = Change(None)
-        if last is not None and not almost:
-            change = Change(last.image, self._is_cut(view))
+        if self._views and not almost:
+            change = Change(self._image, self._is_cut(view))
         if change.cut:
             self._views.clear()
         self._views.append(view)
+        self._image = image
         return change
 
     def _is_cut(self, view: _View) -> bool:
@@ -182,7 +181,7 @@ def _inside_bars(small: np.ndarray) -> np.ndarray:
 def _share_alike(old: _View, new: _View) -> float:
     """Share of the comparable blocks of `new` that `old` explains, in place or moved."""
     if old.small.shape != new.small.shape:
-        old = _View(cv2.resize(old.image, new.image.shape[1::-1]))
+        old = _View(cv2.resize(old.small, new.small.shape[::-1], interpolation=cv2.INTER_AREA))
     in_place = _share_in_place(old, new)
     return in_place if in_place >= SURE_SHARE else max(in_place, _share_moved(old, new))
 
