@@ -19,7 +19,7 @@ SURE_SCORE = 0.97  # a tracked face below this is measured a second time
 LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is searched in 3 frames, then in every 4th
 SAME_FACE = 0.45  # IoU from which two boxes are one face
 FIRST_FRAMES = 3  # frames at the start of a shot that are all searched
-SEARCH_FRAMES = 3  # at most, from the frame that is searched to the frame that gets its new faces
+SEARCH_FRAMES = 3  # from the frame that is searched to the frame that gets its new faces
 STEADY = 0.7  # IoU of predicted and measured boxes from which the next frame may be predicted
 
 
@@ -79,13 +79,13 @@ class FaceFinder:
         at_once = every_frame or interval <= SEARCH_FRAMES or self._frame < FIRST_FRAMES
         search: Search = "all" if every_frame else self._search(interval)
         if search != "known" and not at_once:
-            self._start_search(image, search, interval)
-        if at_once:
-            found = self._measure(image, search)
-        elif self._predictable(settled):
+            self._start_search(image, search)
+            search = "known"
+        predictable = settled and self._steady and self._frame % 2 == 1
+        if predictable and not at_once and not self._search_is_due:
             found = self._predicted(image)
         else:
-            found = self._measure(image, "known")
+            found = self._measure(image, search)
         tracks = self._tracker.tracks
         self._boxes = dict(zip(tracks.ids.tolist(), tracks.boxes, strict=True))
         self._last = found
@@ -99,16 +99,15 @@ class FaceFinder:
             return "known"
         return "coarse" if search % 2 == 1 and interval > 1 else "all"
 
-    def _start_search(self, image: np.ndarray, search: Search, interval: int) -> None:
+    def _start_search(self, image: np.ndarray, search: Search) -> None:
         known = self._tracker.tracks.boxes
         found = self._thread.submit(self._detector.detect, image, search == "coarse", known)
         self._running = _Running(found, known, self._frame + SEARCH_FRAMES)
 
-    def _predictable(self, settled: bool) -> bool:
-        """Whether the faces of this frame may be predicted: every second one, if the frame before
-        was as predicted and no search is due."""
-        due = self._running is not None and self._running.due <= self._frame
-        return settled and self._steady and self._frame % 2 == 1 and not due
+    @property
+    def _search_is_due(self) -> bool:
+        """Whether this frame takes the new faces of a search."""
+        return self._running is not None and self._running.due <= self._frame
 
     def _predicted(self, image: np.ndarray) -> Found:
         """The faces of the last frame, moved as their tracks are predicted to."""
@@ -138,7 +137,10 @@ class FaceFinder:
         parts, unsure = [known[kept]], [known.boxes[kept]]
         if search == "known":
             found = self._detector.detect_around(image, expected[~kept])
-            parts += [found, self._new_faces(image)]
+            parts.append(found)
+            if self._running and self._search_is_due:
+                parts.append(self._new_faces(image, self._running))
+                self._running = None
         else:
             found = self._detector.detect(image, coarse=search == "coarse")
             parts.append(found[found.scores >= START_SCORE])
@@ -164,12 +166,8 @@ class FaceFinder:
         kept[doubtful] = again.scores >= KEEP_SCORE
         return known, kept
 
-    def _new_faces(self, image: np.ndarray) -> Detections:
-        """The new faces of the search that is due, where they are in this frame."""
-        running = self._running
-        if running is None or running.due > self._frame:
-            return self._detector.detect_around(image, np.zeros((0, 4)))
-        self._running = None
+    def _new_faces(self, image: np.ndarray, running: _Running) -> Detections:
+        """The new faces of a search, where they are in this frame."""
         found = running.found.result()
         new = iou(found.boxes, running.known).max(axis=1, initial=0) < SAME_FACE
         here = self._detector.detect_around(image, found.boxes[new & (found.scores >= START_SCORE)])

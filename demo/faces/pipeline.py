@@ -171,6 +171,7 @@ class Pipeline:
         if self._shape is not None and (shape != self._shape).any():
             self._tracker.rescale(shape / self._shape)
             self._reid.rescale(shape / self._shape)
+            self._finder.restart()  # what it keeps refers to the old size
         self._shape = shape
 
     def _follow_cuts(self, image: np.ndarray) -> None:
