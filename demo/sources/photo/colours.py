@@ -8,12 +8,14 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorTrc
+from av.video.reformatter import ColorPrimaries
 
+from demo.sources.decode.colour import HDR
 from demo.sources.decode.tonemap import HLG_PEAK, PRIMARIES, colours_of
 from demo.sources.decode.tonemap import to_srgb as light_to_srgb
 
@@ -25,9 +27,7 @@ STRIP_PIXELS = 1_000_000  # converted at a time, so that a large photo is not in
 SAME = 3  # of 255: colours that differ by no more are the same
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
 PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
-
 GRAY_MODES = {"1", "L", "LA", "La"}
-HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG
 
 
 def to_srgb(picture: "ImageFile", path: Path) -> ToSrgb | None:
@@ -94,10 +94,13 @@ def _if_needed(convert: ToSrgb) -> ToSrgb | None:
 def _code_points(picture: "ImageFile", path: Path) -> tuple[int, int] | None:
     """Primaries and transfer as a PNG or AVIF states them."""
     reader = {"PNG": _png_code_points, "AVIF": _avif_code_points}.get(picture.format or "")
-    return reader(path.read_bytes()) if reader else None
+    if reader is None:
+        return None
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return reader(content)  # the headers: the pixels are not read
 
 
-def _png_code_points(content: bytes) -> tuple[int, int] | None:
+def _png_code_points(content: mmap) -> tuple[int, int] | None:
     """Those of the chunk cICP, before the pixels."""
     place = 8
     while place + 8 <= len(content):
@@ -110,7 +113,7 @@ def _png_code_points(content: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _avif_code_points(content: bytes) -> tuple[int, int] | None:
+def _avif_code_points(content: mmap) -> tuple[int, int] | None:
     """Those of the first colour box with code points, in meta/iprp/ipco."""
     for meta in _boxes(content, b"meta"):
         for properties in _boxes(meta[4:], b"iprp"):
@@ -122,7 +125,7 @@ def _avif_code_points(content: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _boxes(content: bytes, wanted: bytes) -> Iterator[bytes]:
+def _boxes(content: bytes | mmap, wanted: bytes) -> Iterator[bytes]:
     """The contents of the boxes of a kind (ISO 14496-12)."""
     place = 0
     while place + 8 <= len(content):

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from demo.errors import UserError
+from demo.sources.decode.geometry import AS_STORED, Turn, upright
 from demo.sources.photo.colours import ToSrgb, convert_strips, to_srgb
 
 if TYPE_CHECKING:
@@ -23,9 +24,14 @@ MAX_PHOTO_BYTES = 250_000_000  # a file of 40 million pixels with 16 bits per ch
 OPAQUE = 255  # alpha
 GROUND = 255  # under transparent parts: white, as browsers and most viewers show them
 ORIENTATION = 0x0112  # tag of EXIF
-TURNS = {  # orientation -> quarter turns to the left, after mirroring left to right
-    **{2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True)},
-    **{6: (3, False), 7: (3, True), 8: (1, False)},
+TURNS = {  # by orientation
+    2: Turn(mirrored=True),
+    3: Turn(mirrored=True, flipped=True),
+    4: Turn(flipped=True),
+    5: Turn(transposed=True),
+    6: Turn(transposed=True, mirrored=True),
+    7: Turn(transposed=True, mirrored=True, flipped=True),
+    8: Turn(transposed=True, flipped=True),
 }
 
 _PILLOW_LIMIT = Lock()
@@ -98,7 +104,7 @@ def open_header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFil
 def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
     """The current frame of a Pillow picture as an image (H, W, 3) uint8 BGR, on white where it is
     transparent, upright; `convert` makes its colours sRGB."""
-    orientation = _orientation(picture)
+    turn = _turn(picture)
     picture.filename = ""  # otherwise Pillow 13 maps the file, and misreads a TIFF that it turns
     picture.load()  # turns a TIFF
 
@@ -114,7 +120,7 @@ def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
 
     image = np.empty((picture.height, picture.width, 3), np.uint8)
     convert_strips(image, lambda strip, top: pixels(top, top + len(strip))[..., ::-1])
-    return image if picture.format == "TIFF" else _turned(image, orientation)
+    return image if picture.format == "TIFF" else upright(image, turn)
 
 
 def _decoded(path: Path, picture: "ImageFile") -> np.ndarray | None:
@@ -130,7 +136,7 @@ def _decoded(path: Path, picture: "ImageFile") -> np.ndarray | None:
     if image is not None and convert:
         convert_strips(image, lambda strip, _: _swapped(convert(_swapped(strip))))
     if image is not None and picture.format == "AVIF":
-        return _turned(image, _orientation(picture))
+        return upright(image, _turn(picture))
     return image
 
 
@@ -151,21 +157,14 @@ def _hides_pixels(path: Path, header: "ImageFile") -> bool:
         return bool(alpha.min() < OPAQUE)
 
 
-def _orientation(picture: Any) -> int:
-    """The orientation by EXIF, 1 to 8; of an AVIF by irot and imir. 1 if it is damaged."""
+def _turn(picture: Any) -> Turn:
+    """How a picture is made upright by EXIF; an AVIF by irot and imir."""
     try:
         for name in ("xmp", "XML:com.adobe.xmp"):  # viewers turn no picture by it
             picture.info.pop(name, None)
-        return int(picture.getexif().get(ORIENTATION, 1))
+        return TURNS.get(int(picture.getexif().get(ORIENTATION, 1)), AS_STORED)
     except Exception:  # as above
-        return 1
-
-
-def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
-    turns, mirrored = TURNS.get(orientation, (0, False))
-    if not turns and not mirrored:
-        return image
-    return np.ascontiguousarray(np.rot90(image[:, ::-1] if mirrored else image, turns))
+        return AS_STORED
 
 
 @contextmanager
