@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from demo.frames import Frame, NoFrame
+
 JOIN_SECONDS = 2.0  # how long `stop` waits for the thread
 FULL_SECONDS = 0.1  # how often a thread whose queue is full checks whether it should stop
 
@@ -69,6 +71,19 @@ class FrameReader:
             finally:
                 self._error = None  # its traceback refers to self: a cycle
         return item
+
+    def frames(self, name: str, patience: float) -> Iterator[Frame | NoFrame]:
+        """Yield the frames of a file of this name, and a NoFrame whenever none came for `patience`
+        seconds. Raises as `take` does."""
+        index, seconds = 0, 0.0
+        while not self.ended:
+            item = self.take(patience)
+            if item is not None:
+                seconds = item[1]
+                yield Frame(item[0], index, seconds, name)
+                index += 1
+            elif not self.ended:
+                yield NoFrame(seconds)
 
     def _run(self) -> None:
         try:

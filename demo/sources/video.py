@@ -56,10 +56,10 @@ class VideoSource(Source):
         timeout: float = NETWORK_SECONDS,
         opened: tuple[InputContainer, Tracks] | None = None,
     ) -> None:
-        """Open a path or an http address, or take it as it was `opened`. Raises UserError if there
-        is no video.
+        """Open a path, or take an address as it was `opened`. Raises UserError if there is no
+        video.
 
-        `timeout`: seconds that a server may take to answer, now and at every read.
+        `timeout`: seconds that the server of an address may take at every read.
         """
         remote = "://" in address
         self.name = redact(address) if remote else address
@@ -68,7 +68,7 @@ class VideoSource(Source):
         self._closed, self._timeout = False, timeout
         self._warnings: deque[Event] = deque()  # of the reader thread
         self._jump_told = False
-        self._container, tracks = opened or self._open(address, remote)
+        self._container, tracks = opened or self._open(address)
         self._stream = tracks.video
         self._aspect = pixel_aspect(self._stream.sample_aspect_ratio)
         size = self._stream.width, self._stream.height
@@ -107,22 +107,17 @@ class VideoSource(Source):
     def _watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
         self.start()
         index, seconds, failure = -1, 0.0, ""
-        while not self._reader.ended:
-            try:
-                item = self._reader.take(patience)
-            except (FFmpegError, OSError) as error:
-                failure = f": {reason(error, self._timeout)}"
-                break
-            if item is not None:
-                index, seconds = index + 1, item[1]
-                frame = Frame(item[0], index, seconds, self.name)
-                while self._warnings:
-                    yield self._warnings.popleft()
-                if index == 0:
-                    yield from self._changes(frame)
-                yield frame
-            elif not self._reader.ended:
-                yield NoFrame(seconds)
+        try:
+            for each in self._reader.frames(self.name, patience):
+                if isinstance(each, Frame):
+                    index, seconds = each.index, each.time
+                    while self._warnings:
+                        yield self._warnings.popleft()
+                    if index == 0:
+                        yield from self._changes(each)
+                yield each
+        except (FFmpegError, OSError) as error:
+            failure = f": {reason(error, self._timeout)}"
         if self._closed:
             return
         if index < 0:
@@ -130,10 +125,10 @@ class VideoSource(Source):
         if text := self._failure(index, seconds, failure):
             yield Event("failed", text, self.name, seconds)
 
-    def _open(self, address: str, remote: bool) -> tuple[InputContainer, Tracks]:
-        url = address if remote else f"file:{address}"  # else FFmpeg takes a colon for a protocol
+    def _open(self, path: str) -> tuple[InputContainer, Tracks]:
+        url = f"file:{path}"  # else FFmpeg takes a colon for a protocol
         try:
-            return open_video(url, self.name, self._timeout if remote else None, {})
+            return open_video(url, self.name, None, {})
         except InterruptedError:  # raised by Ctrl-C, for example while a pipe is empty
             raise KeyboardInterrupt from None
         except StopIteration:

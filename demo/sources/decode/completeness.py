@@ -10,7 +10,7 @@ from demo.sources.decode.timestamps import ASSUMED_FPS
 COMPLETE_SHARE = (
     0.98  # of the frames or the duration that the file states; with less, it ends early
 )
-END_FORMATS = {"flv", "asf", "nut"}
+END_FORMATS = {"flv", "asf", "nut"}  # that state their end on the clock as their duration
 LAST_FRAME_SECONDS = 0.25  # how long the last frame may last, if not as long as the others
 
 
@@ -67,7 +67,6 @@ class StatedLength:
             return whole if self._audio_end - start < COMPLETE_SHARE * whole else 0.0
 
     def _length(self, stated: float, start: float) -> float:
-        """Seconds of a stated duration: FLV, ASF and NUT give the end on their clock in its place,
-        where they begin late."""
+        """Seconds of a stated duration, which in END_FORMATS counts from 0 of the clock."""
         late = self._container.format.name in END_FORMATS and 0 < start < stated
         return stated - start if late else stated

@@ -62,18 +62,14 @@ class AnimationSource(Source):
     def _watch(self, patience: float) -> Iterator[Frame | NoFrame | Event]:
         self.start()
         index, seconds = -1, 0.0
-        while not self._reader.ended:
-            try:
-                item = self._reader.take(patience)
-            except UserError as error:
-                text = f"{self.name} ends early after frame {index}: {error}"
-                yield Event("failed", text, self.name, seconds)
-                return
-            if item is not None:
-                index, seconds = index + 1, item[1]
-                yield Frame(item[0], index, seconds, self.name)
-            elif not self._reader.ended:
-                yield NoFrame(seconds)
+        try:
+            for each in self._reader.frames(self.name, patience):
+                if isinstance(each, Frame):
+                    index, seconds = each.index, each.time
+                yield each
+        except UserError as error:
+            text = f"{self.name} ends early after frame {index}: {error}"
+            yield Event("failed", text, self.name, seconds)
 
     def _decode(self, stopped: threading.Event) -> Iterator[TimedImage]:
         """Yield images and their seconds since the first one. Runs in the reader thread."""
