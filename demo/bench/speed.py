@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from demo.bench.clips import video_source
+from demo.bench.clips import clip_rate, video_source
 from demo.bench.laps import Clock, Lap
 from demo.build import Networks
 from demo.display.overlay import annotate
@@ -82,10 +82,8 @@ def drawing_lap(clip: str, networks: Networks, settings: Settings) -> Lap:
 def recording_lap(clip: str, networks: Networks, settings: Settings) -> Lap:
     """The same session, in which every frame is drawn and recorded, as with -o FILE.mp4. The
     recording is complete at the end of the pass."""
-    with closing(video_source(clip)) as source:
-        fps = source.fps
     with TemporaryDirectory() as folder:
-        recorder = VideoRecorder(Path(folder) / "annotated.mp4", fps)
+        recorder = VideoRecorder(Path(folder) / "annotated.mp4", clip_rate(clip))
         return _session_lap(clip, networks, settings, [recorder])
 
 
