@@ -30,6 +30,7 @@ from demo.sinks.summary import Summary
 from demo.sinks.uncovered import UncoveredWarning
 from demo.sinks.video import VideoRecorder
 from demo.sources.base import Source
+from demo.sources.live import LiveSource
 from demo.sources.open import open_source
 from demo.sources.video import VideoSource
 from demo.timing import Stopwatch
@@ -136,6 +137,8 @@ def build_run(
         pipelines = [_pipeline(options, source, used, spec, stopwatch) for source in sources]
         _refuse_overwriting(options, sources)
         outputs, window = _outputs(options, sources, notify, stack)
+        if not window and len(sources) == 1 and isinstance(sources[0], LiveSource):
+            sources[0].keep_unwatched()
         device = used.estimator.device
         text = f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}"
         notify(Event("info", text))

@@ -56,6 +56,8 @@ def measure_latency(
     arrive."""
     meter = _Meter()
     source = LiveSource(camera.clip, lambda: camera, give_up=0)
+    if record:
+        source.keep_unwatched()
     pipeline = Pipeline(*networks, source.fps, settings)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "annotated.mp4"

@@ -16,11 +16,11 @@ from trackers.sort import Sort
 START_SCORE = 0.9  # of a new face; it must be found again before it gets an id
 KEEP_SCORE = 0.8  # of a tracked face: lower, because heads tilt and turn
 SURE_SCORE = 0.97  # a tracked face below this is measured a second time
-LOST_FRAMES, LOST_EVERY = 3, 4  # a lost face is searched in 3 frames, then in every 4th
+LOST_FRAMES, LOST_EVERY = 3, 8  # a lost face is searched in 3 frames, then in every 8th
 SAME_FACE = 0.45  # IoU from which two boxes are one face
 FIRST_FRAMES = 3  # frames at the start of a shot that are all searched
 SEARCH_FRAMES = 3  # from the frame that is searched to the frame that gets its new faces
-STEADY = 0.7  # IoU of predicted and measured boxes from which the next frame may be predicted
+STEADY = 0.85  # IoU of predicted and measured boxes from which the next frame may be predicted
 
 
 class Found(NamedTuple):

@@ -12,6 +12,7 @@ from demo.sources.capture import DEFAULT_TIMEOUTS, Capture, LiveTimeouts
 from demo.sources.connection import Connection, Watchdog, connect_in_thread
 from demo.sources.reader import TimedImage
 
+UNWATCHED_FRAMES = 8  # that wait where nobody watches: 50 MB at 1080p
 MAX_CAMERA_FPS = 240  # drivers without a frame rate state a larger one, or less than 1
 
 
@@ -50,6 +51,7 @@ class LiveSource(Source):
         self.fps = capture.fps if capture.fps and 1 <= capture.fps <= MAX_CAMERA_FPS else None
         self._connection = Connection(connect, timeouts, capture)
         self._watchdog = Watchdog(timeouts.hang, timeouts.recovery)
+        self._kept = 1  # frames that wait
         self._dropped_before = 0  # by connections that were replaced
         self._last_captured: float | None = None
         self._has_clock = self._running = self._closed = False
@@ -58,6 +60,12 @@ class LiveSource(Source):
     def dropped(self) -> int:
         """Frames that newer ones replaced before they were taken."""
         return self._dropped_before + self._connection.frames.dropped
+
+    def keep_unwatched(self) -> None:
+        """Let UNWATCHED_FRAMES wait while the reader is busy, instead of the newest alone: where
+        nobody watches, late is better than lost. Call it before `start`."""
+        self._kept = UNWATCHED_FRAMES
+        self._connection.frames.keep(self._kept)
 
     def start(self) -> None:
         """Start reading. `Frame.time` is 0 at the first frame, unless `start_clock` was called."""
@@ -139,4 +147,5 @@ class LiveSource(Source):
         self._connection.abandon()
         self._dropped_before += self._connection.frames.dropped
         self._connection = Connection(self._connect, self._timeouts)
+        self._connection.frames.keep(self._kept)
         self._connection.start()

@@ -36,6 +36,10 @@ class FrameReader:
         self.dropped = 0  # frames that newer ones replaced
         self.ended = False  # `take` will give no more frames
 
+    def keep(self, capacity: int) -> None:
+        """Let so many frames wait in the queue. Call it before `start`."""
+        self._queue.maxsize = capacity
+
     def start(self) -> None:
         """Start the thread. A second call does nothing, nor does a call after `stop`."""
         if self._thread.ident is None and not self._stopped.is_set():

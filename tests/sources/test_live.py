@@ -258,6 +258,20 @@ def test_the_clock_starts_at_the_first_frame():
     assert second.time == second.captured - first.captured
 
 
+@pytest.mark.parametrize(("watched", "waiting"), [(True, 1), (False, 6)])
+def test_frames_wait_for_a_busy_reader_where_nobody_watches(watched, waiting):
+    all_read, end = threading.Event(), threading.Event()
+    source = LiveSource("0", connections(FakeCamera(6, lambda: all_read.set() or end.wait())))
+    if not watched:
+        source.keep_unwatched()
+    with source:
+        assert all_read.wait(5)
+        frames = [each for each in islice(source.watch(0.01), waiting + 1) if is_frame(each)]
+        end.set()
+    assert len(frames) == waiting
+    assert source.dropped == 6 - waiting
+
+
 def test_a_key_is_obeyed_while_the_driver_never_returns():
     source = LiveSource("0", connections(FakeCamera(1, threading.Event().wait)))
     start = time.monotonic()
