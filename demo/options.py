@@ -22,6 +22,8 @@ class Options:
     quality: str = "normal"  # of a video: "small" for small files, or "high"
     log: Path | None = None  # results of every frame: .jsonl or .csv
     summary: Path | None = None  # the session in one file: .json or .html
+    store: Path | None = None  # database of visits, continued by each run: .db or .sqlite
+    keep_days: int | None = None  # days after which rows of `store` are deleted; None: never
     display: bool = False  # open a window, where there is a display
     anonymize: str | None = None  # cover heads: "blur", "pixelate" or "mask"
 
