@@ -22,10 +22,21 @@ class Options:
     quality: str = "normal"  # of a video: "small" for small files, or "high"
     log: Path | None = None  # results of every frame: .jsonl or .csv
     summary: Path | None = None  # the session in one file: .json or .html
-    store: Path | None = None  # database of visits, continued by each run: .db or .sqlite
-    keep_days: int | None = None  # days after which rows of `store` are deleted; None: never
     display: bool = False  # open a window, where there is a display
     anonymize: str | None = None  # cover heads: "blur", "pixelate" or "mask"
+
+    # the web page
+    serve: str | None = None  # PORT or HOST:PORT
+    serve_cameras: bool = False  # viewers may use cameras of their own
+    serve_name: tuple[str, ...] = ()  # further names of this machine, by which browsers ask
+    token_file: Path | None = None  # holds the token that every request needs
+    make_token: bool = False  # make one for this run
+    tls_cert: Path | None = None  # certificate chain (PEM): https
+    tls_key: Path | None = None  # its key (PEM), where it is another file
+
+    # history
+    store: Path | None = None  # database of visits, continued by each run: .db or .sqlite
+    keep_days: int | None = None  # days after which its rows are deleted; None: never
 
     # detection
     detector: str = "mtcnn"  # or "dlib"
