@@ -17,9 +17,9 @@ from demo.history.queries import (
     PERIODS,
     Period,
     Selection,
+    check_source,
     csv_rows,
     moment,
-    sources,
     totals,
     visits,
 )
@@ -67,7 +67,7 @@ def _line(name: str, cells: tuple[Any, ...]) -> str:
 def show(path: Path, by: str, chosen: Selection) -> None:
     """Print the table. Raises UserError."""
     with open_to_read(path) as database:
-        _check_source(chosen.source, sources(database))
+        check_source(database, chosen.source)
         if by == "visit":
             for line in visit_lines(visits(database, chosen)):
                 print(printable(line))
@@ -86,7 +86,7 @@ def write_csv(path: Path, file: Path, by: str, chosen: Selection) -> None:
     if file.exists() and file.samefile(path):
         raise UserError(f"--csv {file} is the database: name another file")
     with open_to_read(path) as database:
-        _check_source(chosen.source, sources(database))
+        check_source(database, chosen.source)
         with (
             atomic_write(file) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as opened,
@@ -94,12 +94,6 @@ def write_csv(path: Path, file: Path, by: str, chosen: Selection) -> None:
             rows = csv_rows(database, by, chosen)
             csv.writer(opened).writerows(map(harmless, row) for row in rows)
     print(f"wrote {printable(str(file))}")
-
-
-def _check_source(name: str | None, known: list[str]) -> None:
-    if name is not None and name not in known:
-        names = ", ".join(known) or "none"
-        raise UserError(f"--source {name}: there is no such source; the database has {names}")
 
 
 def _block() -> str:

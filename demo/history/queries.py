@@ -86,6 +86,14 @@ def sources(database: sqlite3.Connection) -> list[str]:
     return [source for (source,) in rows]
 
 
+def check_source(database: sqlite3.Connection, name: str | None) -> None:
+    """Raise UserError unless the database has a source of that name; None means all."""
+    known = sources(database)
+    if name is not None and name not in known:
+        names = ", ".join(known) or "none yet"
+        raise UserError(f"source {name}: there is no such source; the database has {names}")
+
+
 def totals(database: sqlite3.Connection, by: str, chosen: Selection) -> list[Period]:
     """The periods in which a source was watched or people came, in order; `by` is one of PERIODS.
     Raises UserError above MAX_PERIODS."""
@@ -122,6 +130,21 @@ def totals(database: sqlite3.Connection, by: str, chosen: Selection) -> list[Per
         period.frames += frames
         period.dropped += dropped
     return [periods[start] for start in sorted(periods)]
+
+
+def overall(periods: list[Period]) -> Period:
+    """All periods as one."""
+    whole = Period(periods[0].start, periods[-1].end) if periods else Period(0, 0)
+    for period in periods:
+        for gender in GENDERS:
+            whole.genders[gender] += period.genders[gender]
+            pairs = zip(whole.ages[gender], period.ages[gender], strict=True)
+            whole.ages[gender] = [one + other for one, other in pairs]
+        whole.seconds += period.seconds
+        whole.busiest = max(whole.busiest, period.busiest)
+        whole.frames += period.frames
+        whole.dropped += period.dropped
+    return whole
 
 
 def filled(periods: list[Period], by: str, chosen: Selection, now: float) -> list[Period]:

@@ -52,9 +52,9 @@ export function facesCurve(element, overTime, seconds) {
  * Bars per place of the axis.
  * `labels`: one text per place; `series`: [{name, kind, values}], kind a class of style.css
  * ("female", "male", "unknown", "all"); `stacked`: series on top of each other, else side by side;
- * `title`: says what is plotted.
+ * `title`: says what is plotted; `names`: the places in full, where labels are short.
  */
-export function bars(element, { labels, series, stacked = false, title }) {
+export function bars(element, { labels, series, stacked = false, title, names = labels }) {
   const shown = series.filter((each) => each.values.some((value) => value > 0));
   const totals = labels.map((_, k) => shown.map((each) => each.values[k]));
   const tops = totals.map((values) => stacked ? sum(values) : Math.max(0, ...values));
@@ -82,7 +82,7 @@ export function bars(element, { labels, series, stacked = false, title }) {
         class: each.kind, rx: 2, x: fixed(left + (stacked ? 0 : bar * place)), y: top,
         width: fixed(Math.max(bar - 1, 1)), height: fixed(levelY(start, high) - top),
       });
-      add(rect, "title", {}, `${each.name}, ${label}: ${value}`);
+      add(rect, "title", {}, `${each.name}, ${names[k]}: ${value}`);
     });
   });
   const sums = shown.map((each) => `${each.name} ${sum(each.values)}`);
