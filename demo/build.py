@@ -171,7 +171,7 @@ def build_run(
         if hub:
             notify = _both(notify, hub.notify)
         outputs, window = _outputs(options, sources, notify, stack)
-        if not window and len(sources) == 1 and isinstance(sources[0], LiveSource):
+        if not window and not hub and len(sources) == 1 and isinstance(sources[0], LiveSource):
             sources[0].keep_unwatched()
         session = Session(
             list(zip(sources, pipelines, strict=True)),
