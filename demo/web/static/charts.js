@@ -50,7 +50,7 @@ export function facesCurve(element, overTime, seconds) {
 
 /**
  * Bars per place of the axis.
- * `labels`: one text per place; `series`: [{name, kind, values}], kind a class of style.css
+ * `labels`: one text per place, or ""; `series`: [{name, kind, values}], kind a class of style.css
  * ("female", "male", "unknown", "all"); `stacked`: series on top of each other, else side by side;
  * `title`: says what is plotted; `names`: the places in full, where labels are short.
  */
@@ -63,12 +63,13 @@ export function bars(element, { labels, series, stacked = false, title, names = 
   countAxis(svg, high, width);
   const slot = (width - LEFT - RIGHT) / labels.length;
   const widest = Math.max(...labels.map((label) => label.length)) * 7 + 10;
-  const every = Math.max(1, Math.ceil(widest / slot));
+  let free = 0; // CSS pixels: where the next label has room
   const bar = (slot * (1 - GAP)) / (stacked ? 1 : Math.max(shown.length, 1));
   labels.forEach((label, k) => {
     const left = LEFT + slot * (k + GAP / 2);
-    if (k % every === 0) {
-      const middle = LEFT + slot * (k + 0.5);
+    const middle = LEFT + slot * (k + 0.5);
+    if (label && middle >= free) {
+      free = middle + widest;
       add(svg, "text", { x: middle, y: HEIGHT + 17, "text-anchor": "middle" }, label);
     }
     let below = 0;

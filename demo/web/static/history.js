@@ -4,9 +4,11 @@ import { ageBars, bars, clock, GENDERS, keepDrawn } from "./charts.js";
 
 const REFRESH = 30000; // ms, while the page is looked at and shows today
 const RETRY = 5000; // ms after the server did not answer
-const DAYS = { hour: 1, day: 29, week: 7 * 25 }; // before today, that are shown first
+const DAYS = { hour: 1, day: 29 }; // before today, that are shown first; of weeks all
 const MAX_ROWS = 200; // of the table
-const BAR_WIDTH = 5; // CSS pixels that a bar has at least; narrower plots scroll
+const BAR_WIDTH = 1.5; // CSS pixels that a bar and its gap have at least; narrower plots scroll
+const HOUR_STEPS = [1, 2, 3, 6, 12, 24]; // between labels
+const LABEL_WIDTH = 58; // CSS pixels
 const DAY = 86400000; // ms
 
 const $ = (id) => document.getElementById(id);
@@ -20,7 +22,7 @@ start();
 
 function start() {
   const query = new URLSearchParams(location.search);
-  if (query.get("by") in DAYS) field("by").value = query.get("by");
+  if (query.get("by")) field("by").value = query.get("by");
   const source = query.get("source");
   if (source) {
     addSource(source);
@@ -42,7 +44,9 @@ function start() {
 
 /** The dates of the fields; null: as many days as the periods need. */
 function setDates(since, until) {
-  field("since").value = since ?? dateText(new Date(Date.now() - DAYS[field("by").value] * DAY));
+  const days = DAYS[field("by").value];
+  const first = days ? dateText(new Date(Date.now() - days * DAY)) : "";
+  field("since").value = since ?? first;
   field("until").value = until ?? "";
 }
 
@@ -167,14 +171,13 @@ function row(cells) {
 function draw() {
   if (!record || $("plots").hidden) return;
   const { periods, by, total } = record;
-  const labels = periods.map(axisLabel);
   const names = periods.map(periodName);
   for (const id of ["plot-visits", "plot-most"]) $(id).style.minWidth = `${periods.length * BAR_WIDTH}px`;
   const values = (key) => periods.map((period) => period[key]);
   const series = GENDERS.map((name) => ({ name, kind: name, values: values(name) }));
-  bars($("plot-visits"), { labels, names, series, stacked: true, title: `Visits by ${by}` });
+  bars($("plot-visits"), { labels: axisLabels($("plot-visits")), names, series, stacked: true, title: `Visits by ${by}` });
   const most = [{ name: "most at once", kind: "all", values: values("busiest") }];
-  bars($("plot-most"), { labels, names, series: most, title: `Most people at once by ${by}` });
+  bars($("plot-most"), { labels: axisLabels($("plot-most")), names, series: most, title: `Most people at once by ${by}` });
   $("plot-most").firstChild.setAttribute("aria-label", `Most people at once by ${by}: at most ${total.busiest}`);
   ageBars($("plot-ages"), { from: record.ages_from, ...total.ages });
 }
@@ -191,9 +194,16 @@ function day(text, options = {}) {
   return parts(text).toLocaleDateString("en-GB", format);
 }
 
-function axisLabel({ from }) {
-  const time = from.slice(11, 16);
-  return record.by === "hour" && time !== "00:00" ? time : day(from);
+/** The days; of hours those that have room, at round times. */
+function axisLabels(plot) {
+  if (record.by !== "hour") return record.periods.map(({ from }) => day(from));
+  const least = (LABEL_WIDTH * record.periods.length) / plot.clientWidth;
+  const step = HOUR_STEPS.find((hours) => hours >= least) ?? 24;
+  return record.periods.map(({ from }) => {
+    const time = from.slice(11, 16);
+    if (time === "00:00") return day(from);
+    return time.endsWith(":00") && Number(time.slice(0, 2)) % step === 0 ? time : "";
+  });
 }
 
 function periodName({ from, to }) {
