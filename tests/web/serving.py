@@ -100,7 +100,7 @@ def served(
         for name in names
     ]
     summary = Summary(None, "test", False, lambda: 0)
-    view = RunView(options or Options(), sources, summary=summary.record)
+    view = RunView(options or Options(), summary, sources)
 
     def no_pipeline(photos: bool) -> Any:
         raise AssertionError("this test has no pipelines")
