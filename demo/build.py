@@ -328,9 +328,9 @@ def _serve(
     recorder = run.outputs.recorder
     view = RunView(
         run.options,
+        run.outputs.summary,
         run.sources,
         run.session.stopwatch,
-        run.outputs.summary.record,
         recorder if isinstance(recorder, SwitchedRecorder) else None,
     )
     return start_server(run.options, Context(hub, Pictures(), view, pipeline), notify)

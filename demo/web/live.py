@@ -237,9 +237,8 @@ def status(context: Context) -> dict[str, Any]:
         "viewers": hub.viewers,
         "recording": recording_record(context),
         "people": [
-            {key: person[key] for key in ("source", "id", "seconds")}
-            for person in run.summary().get("people", [])
-            if (person["source"], person["id"]) in in_view
+            {"source": source, "id": track, "seconds": round(seconds, 1)}
+            for (source, track), seconds in run.summary.seconds(sorted(in_view)).items()
         ],
         "ended": hub.ended,
     }

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -91,7 +92,10 @@ def some_faces(count: int) -> Faces:
 
 @contextmanager
 def served(
-    options: Options | None = None, token: str | None = None, names: tuple[str, ...] = ("cam",)
+    options: Options | None = None,
+    token: str | None = None,
+    names: tuple[str, ...] = ("cam",),
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Served]:
     """A server of sources with these names."""
     hub = Hub()
@@ -100,13 +104,13 @@ def served(
         for name in names
     ]
     summary = Summary(None, "test", False, lambda: 0)
-    view = RunView(options or Options(), sources, summary=summary.record)
+    view = RunView(options or Options(), summary, sources)
 
     def no_pipeline(photos: bool) -> Any:
         raise AssertionError("this test has no pipelines")
 
     context = Context(hub, Pictures(), view, no_pipeline)
-    server = WebServer(context, Listening(Address("127.0.0.1", 0), token))
+    server = WebServer(context, Listening(Address("127.0.0.1", 0), token, (), tls))
     try:
         yield Served(server, hub, summary, view)
     finally:

@@ -1,8 +1,11 @@
 """Addresses, tokens and certificates of the server, and the command that starts it."""
 
+import http.client
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,9 +16,10 @@ import pytest
 from demo.arguments import options, parser
 from demo.errors import UserError
 from demo.options import Options
+from demo.web import start
 from demo.web.addresses import Address, host_names, parse_address, url_of, with_ports
-from demo.web.start import _tls, _token
 from tests.imports import ROOT
+from tests.web.serving import served
 
 
 @pytest.mark.parametrize(
@@ -57,10 +61,13 @@ def test_the_names_of_a_server():
 def test_tokens_come_from_a_file_or_the_environment_or_are_made(tmp_path):
     path = tmp_path / "token"
     path.write_text("  a-long-token\n")
-    assert _token(Options(token_file=path), {"AGESTREAM_TOKEN": "another-token"}) == "a-long-token"
-    assert _token(Options(), {"AGESTREAM_TOKEN": "another-token"}) == "another-token"
-    assert _token(Options(), {}) is None
-    first, second = (_token(Options(make_token=True), {}) or "" for _ in range(2))
+    assert (
+        start._token(Options(token_file=path), {"AGESTREAM_TOKEN": "another-token"})
+        == "a-long-token"
+    )
+    assert start._token(Options(), {"AGESTREAM_TOKEN": "another-token"}) == "another-token"
+    assert start._token(Options(), {}) is None
+    first, second = (start._token(Options(make_token=True), {}) or "" for _ in range(2))
     assert len(first) >= 32
     assert first != second
 
@@ -72,20 +79,41 @@ def test_a_bad_token_is_one_line(tmp_path, content):
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(UserError, match="token"):
-        _token(Options(token_file=path), {})
+        start._token(Options(token_file=path), {})
     with pytest.raises(UserError, match="No such file"):
-        _token(Options(token_file=tmp_path / "absent"), {})
+        start._token(Options(token_file=tmp_path / "absent"), {})
 
 
 def test_a_bad_certificate_is_one_line(tmp_path):
     path = tmp_path / "cert.pem"
     path.write_text("no certificate")
     with pytest.raises(UserError, match="no certificate with its key"):
-        _tls(Options(tls_cert=path))
+        start._tls(Options(tls_cert=path))
     with pytest.raises(UserError, match="No such file"):
-        _tls(Options(tls_cert=tmp_path / "absent.pem"))
+        start._tls(Options(tls_cert=tmp_path / "absent.pem"))
     with pytest.raises(UserError, match="without --tls-cert"):
-        _tls(Options(tls_key=path))
+        start._tls(Options(tls_key=path))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_https_with_a_certificate(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    command += f" -subj /CN=localhost -days 2 -keyout {key} -out {cert}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    tls = start._tls(Options(tls_cert=cert, tls_key=key))
+    with served(token="a-long-token", tls=tls) as run:
+        assert run.server.url.startswith("https://127.0.0.1:")
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", run.port, timeout=5, context=ssl._create_unverified_context()
+        )
+        connection.request("GET", "/?token=a-long-token")
+        answer = connection.getresponse()
+        assert answer.status == 303
+        assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+        connection.close()
+    with pytest.raises(UserError, match="no certificate with its key"):
+        start._tls(Options(tls_cert=cert))
 
 
 def test_the_command_line_gives_the_options_of_the_server():
