@@ -168,12 +168,16 @@ def _alone(path: Path) -> Iterator[None]:
     file = path.with_name(f"{path.name}-lock")
     try:
         lock = sqlite3.connect(file, 0, isolation_level=None, check_same_thread=False)
-        lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
-        busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-        text = "another run writes to it: end that run, or" if busy else f"{file}: {error}:"
-        raise UserError(f"cannot store to {path}: {text} name another file") from None
+        raise UserError(f"cannot store to {path}: {file}: {error}") from None
     with closing(lock):
+        try:
+            lock.execute("PRAGMA journal_mode = MEMORY")  # no second file
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            text = "another run writes to it: end that run, or" if busy else f"{file}: {error}:"
+            raise UserError(f"cannot store to {path}: {text} name another file") from None
         try:
             yield
         finally:

@@ -3,7 +3,7 @@
 import { ageBars, bars, clock, GENDERS, keepDrawn } from "./charts.js";
 
 const REFRESH = 30000; // ms, while the page is looked at and shows today
-const RETRY = 5000; // ms after the server did not answer
+const RETRY = 2000; // ms after the server did not answer
 const DAYS = { hour: 1, day: 29 }; // before today, that are shown first; of weeks all
 const MAX_ROWS = 200; // of the table
 const BAR_WIDTH = 1.5; // CSS pixels that a bar and its gap have at least; narrower plots scroll
