@@ -106,7 +106,7 @@ function show(changed) {
   showFigures(record.total);
   const watched = record.periods.some(({ frames, people }) => frames || people);
   $("empty").hidden = watched;
-  $("plots").hidden = !watched;
+  $("plots").hidden = $("tables").hidden = !watched;
   showTotals(record.periods);
   showNewest(record.visits);
   $("totals-csv").href = `/api/history.csv?${parameters(record.by)}`;
