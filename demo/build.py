@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from demo.web.server import WebServer
 
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
+Opener = Callable[[str, float], Source]
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
 
 
@@ -150,17 +152,19 @@ def build_run(
     options: Options,
     notify: Notify = ignore,
     networks: Callable[[bool], Networks] | None = None,
+    opener: Opener = open_source,
 ) -> Iterator[Run]:
     """Open everything that the options ask for; all of it is closed again on leaving the `with`,
     and where a later step of the set-up fails.
 
     `networks` gives networks to use in place of new ones, for photos or for video; they stay open.
+    `opener` opens a source by its name, as `open_source` does.
     Raises UserError or ModelError before any file is written.
     """
     with ExitStack() as stack:
         manifest = load_model(options)
         spec = crop_spec(options, manifest)
-        sources = _open_sources(options, stack)
+        sources = _open_sources(options, stack, opener)
         shared = SharedNetworks(networks or (lambda photos: load_networks(options, photos)))
         if not networks:
             stack.callback(shared.close)
@@ -205,6 +209,26 @@ def load_networks(options: Options, photos: bool) -> Networks:
     return Networks(detector, Estimator(load_model(options), choose_device(options.device)))
 
 
+def kept_networks(options: Options) -> Callable[[bool], Networks]:
+    """The networks of the options, for photos or for video, for any number of runs: they are loaded
+    when they are first asked for, and this process keeps them."""
+    return partial(
+        _kept_networks,
+        Options(
+            detector=options.detector,
+            min_face=options.min_face,
+            model=options.model,
+            weights=options.weights,
+            device=options.device,
+        ),
+    )
+
+
+@lru_cache(maxsize=4)
+def _kept_networks(options: Options, photos: bool) -> Networks:
+    return load_networks(options, photos)
+
+
 def crop_spec(options: Options, manifest: Manifest) -> InputSpec:
     """The crops of the network, with the margin of the options. Raises UserError where the network
     has no margin."""
@@ -216,7 +240,7 @@ def crop_spec(options: Options, manifest: Manifest) -> InputSpec:
     return spec
 
 
-def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
+def _open_sources(options: Options, stack: ExitStack, opener: Opener) -> list[Source]:
     """The sources by their order, each with a name of its own."""
     if len(options.sources) > MAX_TILES:
         raise UserError(f"{len(options.sources)} sources: at most {MAX_TILES} fit on a screen")
@@ -225,7 +249,7 @@ def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
         return sources
     try:
         for spec in options.sources or ("0",):
-            sources.append(open_source(spec, options.give_up))
+            sources.append(opener(spec, options.give_up))
             stack.callback(sources[-1].close)
     except UserError as error:
         if options.sources:
