@@ -22,8 +22,8 @@ from demo.archive.work import abandon, prepare_worker, work
 
 Pool = Any  # a ProcessPool: some of its methods have no types
 WAIT_SECONDS = 0.5  # at most, between two looks at the backlog
-WORKER_BYTES = 450_000_000  # memory of a worker, measured at 1080p: 406 MiB
-RECORDING_BYTES = 150_000_000  # more while it records: 513 MiB
+WORKER_BYTES = 500_000_000  # memory of a worker, measured at 1080p: 437 MiB
+RECORDING_BYTES = 150_000_000  # more while it records: 559 MiB
 CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas
@@ -125,7 +126,7 @@ def test_a_driver_that_is_killed_loses_no_finished_job_and_no_attempt(sources, o
         process.kill()
         process.communicate()
         for note in notes:  # its workers end with it
-            until(lambda pid=note["pid"]: not alive(pid))
+            until(partial(is_gone, note["pid"]))
     shown = list(pandas.read_parquet(out / "faces").source) if list(out.glob("faces/*")) else []
     assert not [name for name in shown if "long" in name]
     assert run(sources, "--out", out)[0] == 0
@@ -133,11 +134,12 @@ def test_a_driver_that_is_killed_loses_no_finished_job_and_no_attempt(sources, o
     assert {record["attempts"] for record in records(out)} == {1}
 
 
-def alive(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_ctrl_c_lets_running_jobs_end_and_a_second_one_ends_them(sources, out):

@@ -34,7 +34,7 @@ def test_the_lock_keeps_a_second_driver_away_and_ends_with_a_kill(ledger, monkey
     assert ledger.busy()
     with pytest.raises(UserError, match="another run works on"), ledger.locked():
         pass
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     assert not ledger.busy()
     with ledger.locked():
