@@ -6,6 +6,7 @@ from typing import Any
 JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp")
 PERIODS = ("hour", "day", "week")
+CAMERAS, STORE = "--serve-cameras", "--store"  # options that some calls need
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Call:
     endless: bool = False  # the answer has no end: a stream
     socket: bool = False  # a WebSocket
     open: bool = False  # needs no token
+    needs: str = ""  # the option without which a run does not answer it
 
     @property
     def kind(self) -> str:
@@ -45,12 +47,12 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _page(path: str, summary: str, text: str = "", *errors: tuple[int, str]) -> Call:
-    return Call(path, summary, text, answer=(HTML, {"type": "string"}), errors=errors)
+def _page(path: str, summary: str, needs: str = "") -> Call:
+    return Call(path, summary, answer=(HTML, {"type": "string"}), needs=needs)
 
 
 _SOURCE = Parameter("source", "name of a source, as in /api/sources", {"type": "string"})
-_NO_HISTORY = (404, "the run keeps no history: start it with --store FILE")
+_BAD = (400, "a parameter cannot be used")
 _MANY = (503, "too many are open already")
 
 
@@ -103,7 +105,8 @@ CALLS = (
         "People and visits by hour, day or week",
         parameters=_history_parameters(*PERIODS),
         answer=(JSON, {"type": "object"}),
-        errors=((400, "a parameter cannot be used"), _NO_HISTORY),
+        errors=(_BAD,),
+        needs=STORE,
     ),
     Call(
         "/api/history.csv",
@@ -111,7 +114,8 @@ CALLS = (
         "A line for each period, or with `by=visit` for each visit.",
         parameters=_history_parameters(*PERIODS, "visit"),
         answer=("text/csv", {"type": "string"}),
-        errors=((400, "a parameter cannot be used"), _NO_HISTORY),
+        errors=(_BAD,),
+        needs=STORE,
     ),
     Call(
         "/api/openapi.json",
@@ -167,13 +171,14 @@ CALLS = (
     Call(
         "/api/camera",
         "The WebSocket of a viewer's own camera",
-        "Only with `--serve-cameras`. A picture is four bytes, little-endian, with its number, and "
+        "A picture is four bytes, little-endian, with its number, and "
         "a JPEG; the answer is JSON with the number and the faces.",
         socket=True,
+        needs=CAMERAS,
     ),
     _page("/", "The live page"),
-    _page("/camera", "The page for a viewer's own camera", "Only with `--serve-cameras`."),
-    _page("/history", "The page of the history", "", _NO_HISTORY),
+    _page("/camera", "The page for a viewer's own camera", CAMERAS),
+    _page("/history", "The page of the history", STORE),
     _page("/api", "This page"),
 )
 

@@ -92,7 +92,7 @@ class RunCollector(Collector):
         for stage, (milliseconds, count) in run.stopwatch.totals().items():
             stages.add_metric([stage], count, milliseconds / 1e3)
         yield stages
-        seen = run.summary().get("people_seen", 0)
+        seen = run.summary.count
         yield CounterMetricFamily(f"{PREFIX}people_seen", "People seen so far.", seen)
         yield GaugeMetricFamily(
             f"{PREFIX}viewers", "Pages and streams that show the run.", hub.viewers

@@ -1,11 +1,12 @@
 """The description of the API: OpenAPI 3.1 for programs, and a page for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 from demo import __version__
-from demo.web.calls import CALLS, JSON, PHOTO_TYPES, SCHEMAS, Call
+from demo.web.calls import CALLS, CAMERAS, JSON, PHOTO_TYPES, SCHEMAS, STORE, Call
 from demo.web.context import Context, page
 
 VERSION = "3.1.0"  # of OpenAPI
@@ -18,8 +19,10 @@ ERRORS = {  # of every call
 
 
 def routes(context: Context) -> list[web.RouteDef]:
-    """The description and its page."""
-    description = document(CALLS)
+    """The description of the calls that this run answers, and its page."""
+    options = context.run.options
+    given = {"": True, CAMERAS: options.serve_cameras, STORE: options.store is not None}
+    description = document([call for call in CALLS if given[call.needs]])
 
     async def api(request: web.Request) -> web.StreamResponse:
         return page("api.html")
@@ -30,7 +33,7 @@ def routes(context: Context) -> list[web.RouteDef]:
     return [web.get("/api", api), web.get("/api/openapi.json", openapi)]
 
 
-def document(calls: tuple[Call, ...]) -> dict[str, Any]:
+def document(calls: Sequence[Call]) -> dict[str, Any]:
     """The description of the calls."""
     paths: dict[str, dict[str, Any]] = {}
     for call in calls:
@@ -85,12 +88,12 @@ def _answers(call: Call) -> dict[str, Any]:
     if call.socket:
         good: dict[str, Any] = {"101": {"description": "the connection becomes a WebSocket"}}
     else:
-        kind, schema = call.answer
-        good = {"200": {"description": call.summary, "content": {kind: {"schema": schema}}}}
-    general = {} if call.open else ERRORS
-    error = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
+        kind, answer = call.answer
+        good = {"200": {"description": call.summary, "content": {kind: {"schema": answer}}}}
+    general = {status: text for status, text in ERRORS.items() if status != 401 or not call.open}
+    schema = call.answer[1] if call.open else {"$ref": "#/components/schemas/Error"}
     bad = {
-        str(status): {"description": text, "content": error}
+        str(status): {"description": text, "content": {JSON: {"schema": schema}}}
         for status, text in sorted({**general, **dict(call.errors)}.items())
     }
     return good | bad

@@ -16,6 +16,7 @@ from demo.events import Event
 from demo.frames import Frame, Timing
 from demo.options import Options
 from demo.session import FramePipeline
+from demo.sinks.summary import Summary
 from demo.timing import Stopwatch
 from demo.web.context import Context, RunView
 from demo.web.hub import Hub
@@ -29,9 +30,9 @@ def source(name: str = NAME, live: bool = True, dropped: int = 3) -> SimpleNames
     return SimpleNamespace(name=name, live=live, dropped=dropped, fps=25.0, photos=False)
 
 
-def context(*sources: SimpleNamespace, people_seen: int = 7) -> Context:
-    run = RunView(Options(), sources, Stopwatch(), lambda: {"people_seen": people_seen})
-    return Context(Hub(), Pictures(), run, unused)
+def context(*sources: SimpleNamespace) -> Context:
+    summary = Summary(None, "test", False, lambda: 0)
+    return Context(Hub(), Pictures(), RunView(Options(), summary, sources), unused)
 
 
 def unused(photos: bool) -> FramePipeline:
@@ -39,13 +40,16 @@ def unused(photos: bool) -> FramePipeline:
     raise NotImplementedError
 
 
-def show(hub: Hub, name: str = NAME, ids: tuple[int, ...] = (1, -1), latency: float = 31.0) -> None:
-    """Let the hub take a frame."""
+def show(
+    given: Context, name: str = NAME, ids: tuple[int, ...] = (1, -1), ms: float = 31.0
+) -> None:
+    """Let the run take a frame."""
     unknown = np.full(len(ids), np.nan, np.float32)
     boxes, points = np.zeros((len(ids), 4), np.float32), np.zeros((len(ids), 5, 2), np.float32)
     faces = Faces(boxes, unknown, points, np.array(ids), unknown, unknown, unknown, unknown)
     frame = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, name)
-    hub.write(frame, faces, Timing(12.0, latency))
+    for sink in (given.run.summary, given.hub):
+        sink.write(frame, faces, Timing(12.0, ms))
 
 
 def samples(given: Context) -> dict[tuple[str, str], float]:
@@ -71,8 +75,8 @@ def samples(given: Context) -> dict[tuple[str, str], float]:
 def test_the_figures_are_those_of_the_run() -> None:
     given = context(source(), source("clip.mp4", live=False, dropped=0))
     for _ in range(4):
-        show(given.hub)
-    show(given.hub, "clip.mp4", (1, 2, 3), float("nan"))
+        show(given)
+    show(given, "clip.mp4", (1, 2, 3), float("nan"))
     given.run.stopwatch._sums["detect"] += (1500.0, 6)
     with given.hub.watching(), given.hub.watching():
         assert samples(given) == {
@@ -93,7 +97,7 @@ def test_the_figures_are_those_of_the_run() -> None:
             ("people", "clip.mp4"): 3,
             ("stage_seconds_count", "detect"): 6,
             ("stage_seconds_sum", "detect"): 1.5,
-            ("people_seen_total", ""): 7,
+            ("people_seen_total", ""): 4,
             ("viewers", ""): 2,
             ("info", __version__): 1,
         }
@@ -101,19 +105,19 @@ def test_the_figures_are_those_of_the_run() -> None:
 
 def test_a_lost_source_shows_no_faces_and_its_return_is_counted() -> None:
     given = context(source())
-    show(given.hub)
+    show(given)
     given.hub.notify(Event("lost", "lost", NAME))
     lost = samples(given)
     assert (lost["source_up", NAME], lost["frames_total", NAME]) == (0, 1)
     assert not {name for name, _ in lost} & {"faces", "people", "latency_seconds"}
     given.hub.notify(Event("back", "back", NAME))
-    show(given.hub)
+    show(given)
     back = samples(given)
     assert [back[name, NAME] for name in ("source_up", "reconnects_total", "faces")] == [1, 1, 2]
 
 
 def test_a_run_without_sources_has_figures() -> None:
-    figures = samples(context(people_seen=0))
+    figures = samples(context())
     assert figures == {("people_seen_total", ""): 0, ("viewers", ""): 0, ("info", __version__): 1}
 
 
@@ -153,9 +157,9 @@ def test_a_run_is_healthy_while_a_live_source_sends_frames(clock: Callable[[floa
     assert health.status() == "ok"  # none had the time for a first frame
     clock(130.1)
     assert health.status() == "silent"
-    show(given.hub, "clip.mp4")
+    show(given, "clip.mp4")
     assert health.status() == "silent"  # a file does not stand for a camera
-    show(given.hub, "1")
+    show(given, "1")
     clock(160.1)
     assert health.status() == "ok"
     clock(160.2)
