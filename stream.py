@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -128,12 +129,21 @@ def run(chosen: Options) -> int:
         with bar:
             result = built.session.run(bar.update)
         _report(built, result)
+        if built.server and not result.interrupted and not result.quit:
+            _wait_for_signal()
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
     if result.failures and len(built.sources) == 1:
         say(result.failures[0])
     return 2 if result.failures else 0
+
+
+def _wait_for_signal() -> None:
+    """Keep the page open after the last frame, until Ctrl-C or another signal."""
+    say("the page stays open: Ctrl-C ends it")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _report(built: "Run", result: "Result") -> None:

@@ -9,6 +9,8 @@ from demo import __version__
 from demo.options import Options
 from models.commands import count, number
 
+DEFAULT_PORT = "8000"
+TOKEN_VARIABLE = "AGESTREAM_TOKEN"
 SEPARATORS = tuple(filter(None, ("/", os.sep, os.altsep)))  # a name that ends in one is a folder
 EPILOG = """\
 keys in the window
@@ -20,6 +22,7 @@ examples
   python stream.py -s photos/ -o annotated/         annotate a folder of photos
   python stream.py -s rtsp://camera/1 --log a.jsonl --no-display
   python stream.py -s 0 -s rtsp://camera/1          two cameras, side by side
+  python stream.py -s 0 --serve                     watch it in a browser
 """
 
 
@@ -34,6 +37,7 @@ def parser(description: str | None = None) -> argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"AgeStream {__version__}")
     _add_sources(p.add_argument_group("sources"))
     _add_outputs(p.add_argument_group("outputs"))
+    _add_server(p.add_argument_group("web page"))
     _add_detection(p.add_argument_group("detection"))
     _add_estimation(p.add_argument_group("age and gender"))
     return p
@@ -106,6 +110,46 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         help="cover every detected head in window, recording, snapshots and photos: mask removes "
         "all detail, blur and pixelate keep a few mean colours. Every frame is searched; a face "
         "that the detector misses is not covered. Recordings have no sound",
+    )
+
+
+def _add_server(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--serve",
+        nargs="?",
+        const=DEFAULT_PORT,
+        metavar="[HOST:]PORT",
+        help="show the run in browsers, by default at port 8000 of this machine only; 0.0.0.0:8000 "
+        "is for other machines, too, and needs a token",
+    )
+    group.add_argument(
+        "--serve-cameras",
+        action="store_true",
+        help="let viewers use the cameras of their own browsers, at /camera; no -s is needed then",
+    )
+    group.add_argument(
+        "--serve-name",
+        action="append",
+        metavar="NAME",
+        help="a further name or address by which browsers reach this machine; repeat it for "
+        "several",
+    )
+    token = group.add_mutually_exclusive_group()
+    token.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the token that every request needs, as does the environment variable "
+        f"{TOKEN_VARIABLE}",
+    )
+    token.add_argument(
+        "--make-token",
+        action="store_true",
+        help="make a token for this run, and print the address with it",
+    )
+    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate (PEM), for https")
+    group.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="its key, where it is another file"
     )
 
 
@@ -188,6 +232,9 @@ def options(parsed: argparse.Namespace) -> Options:
     chosen = dict(vars(parsed))
     sources, no_display = chosen.pop("source"), chosen.pop("no_display")
     output = chosen.pop("output")
+    chosen["serve_name"] = tuple(chosen["serve_name"] or ())
+    if chosen["serve_cameras"] and chosen["serve"] is None:
+        chosen["serve"] = DEFAULT_PORT
     return Options(
         sources=tuple(sources or ()),
         display=not no_display,

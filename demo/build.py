@@ -1,12 +1,13 @@
 """From options to a session: the one place where sources, pipelines and outputs are joined."""
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 
@@ -27,6 +28,7 @@ from demo.sinks.encoder import Encoding
 from demo.sinks.log import Log
 from demo.sinks.photos import PhotoRecorder
 from demo.sinks.summary import Summary
+from demo.sinks.switch import SwitchedRecorder
 from demo.sinks.uncovered import UncoveredWarning
 from demo.sinks.video import VideoRecorder
 from demo.sources.base import Source
@@ -40,6 +42,10 @@ from models.inference.estimator import Estimator
 from models.manifest import Manifest, load_manifest, load_weights
 from models.printable import printable
 
+if TYPE_CHECKING:
+    from demo.web.hub import Hub
+    from demo.web.server import WebServer
+
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
 
@@ -51,10 +57,33 @@ class Networks(NamedTuple):
     estimator: Estimator
 
 
+class SharedNetworks:
+    """The networks for photos and for video, each loaded when it is first asked for; any thread may
+    ask."""
+
+    def __init__(self, load: Callable[[bool], Networks]) -> None:
+        self._load = load
+        self._loaded: dict[bool, Networks] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, photos: bool) -> Networks:
+        """The networks. Raises UserError or ModelError."""
+        with self._lock:
+            if photos not in self._loaded:
+                self._loaded[photos] = self._load(photos)
+            return self._loaded[photos]
+
+    def close(self) -> None:
+        """Close the estimators."""
+        with self._lock:
+            for networks in self._loaded.values():
+                networks.estimator.close()
+
+
 class Outputs(NamedTuple):
     """What a run writes."""
 
-    recorder: PhotoRecorder | VideoRecorder | None
+    recorder: PhotoRecorder | VideoRecorder | SwitchedRecorder | None
     log: Log | None
     summary: Summary
 
@@ -68,6 +97,7 @@ class Run:
     sources: Sequence[Source]
     options: Options
     outputs: Outputs
+    server: "WebServer | None" = None
 
     @property
     def title(self) -> str:
@@ -77,7 +107,7 @@ class Run:
     @property
     def photos(self) -> bool:
         """Whether its frames are independent pictures."""
-        return self.sources[0].photos
+        return any(source.photos for source in self.sources)
 
     @property
     def live(self) -> bool:
@@ -128,33 +158,36 @@ def build_run(
         manifest = load_model(options)
         spec = crop_spec(options, manifest)
         sources = _open_sources(options, stack)
-        if networks:
-            used = networks(sources[0].photos)
-        else:
-            used = load_networks(options, sources[0].photos)
-            stack.enter_context(used.estimator)
+        shared = SharedNetworks(networks or (lambda photos: load_networks(options, photos)))
+        if not networks:
+            stack.callback(shared.close)
         stopwatch = Stopwatch()
-        pipelines = [_pipeline(options, source, used, spec, stopwatch) for source in sources]
+        pipelines = [_pipeline(options, s, shared(s.photos), spec, stopwatch) for s in sources]
         _refuse_overwriting(options, sources)
+        hub = _hub(options, sources)
+        if hub:
+            notify = _both(notify, hub.notify)
         outputs, window = _outputs(options, sources, notify, stack)
         if not window and len(sources) == 1 and isinstance(sources[0], LiveSource):
             sources[0].keep_unwatched()
-        device = used.estimator.device
-        text = f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}"
-        notify(Event("info", text))
-        if spec != manifest.input:
-            text = f"margin {spec.margin}: {manifest.name} was trained with {manifest.input.margin}"
-            notify(Event("warning", text))
         session = Session(
             list(zip(sources, pipelines, strict=True)),
-            sinks=_sinks(options, sources, outputs, notify),
+            sinks=[*_sinks(options, sources, outputs, notify), *([hub] if hub else [])],
             pictures=[sink for sink in (outputs.recorder, window) if sink],
             controls=[window] if window else [],
             stopwatch=stopwatch,
             max_frames=options.max_frames,
             notify=notify,
+            realtime=hub is not None,
         )
-        yield Run(session, sources, options, outputs)
+        run = Run(session, sources, options, outputs)
+        if hub:
+            server = _serve(run, hub, shared, spec, notify)
+            stack.callback(server.close)
+            run = replace(run, server=server)
+        if sources:
+            _tell_network(options, manifest, spec, shared(sources[0].photos), notify)
+        yield run
 
 
 def load_model(options: Options) -> Manifest:
@@ -185,6 +218,8 @@ def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
     if len(options.sources) > MAX_TILES:
         raise UserError(f"{len(options.sources)} sources: at most {MAX_TILES} fit on a screen")
     sources: list[Source] = []
+    if options.serve_cameras and not options.sources:
+        return sources
     try:
         for spec in options.sources or ("0",):
             sources.append(open_source(spec, options.give_up))
@@ -204,12 +239,13 @@ def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
 
 def _pipeline(
     options: Options,
-    source: Source,
+    source: Source | None,
     networks: Networks,
     spec: InputSpec,
     stopwatch: Stopwatch,
 ) -> FramePipeline:
-    if source.photos:
+    """A pipeline for the frames of a source; None: for a camera of a viewer."""
+    if source and source.photos:
         return PhotoPipeline(*networks, options.anonymize, spec, stopwatch)
     if options.anonymize and (options.detect_every not in (None, 1) or options.budget_ms):
         raise UserError(
@@ -222,7 +258,79 @@ def _pipeline(
         budget_ms=options.budget_ms,
         anonymize=options.anonymize,
     )
-    return Pipeline(*networks, source.fps, settings, spec, stopwatch)
+    return Pipeline(*networks, source.fps if source else None, settings, spec, stopwatch)
+
+
+def _tell_network(
+    options: Options, manifest: Manifest, spec: InputSpec, networks: Networks, notify: Notify
+) -> None:
+    device = networks.estimator.device
+    text = f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}"
+    notify(Event("info", text))
+    if spec != manifest.input:
+        text = f"margin {spec.margin}: {manifest.name} was trained with {manifest.input.margin}"
+        notify(Event("warning", text))
+
+
+def _both(first: Notify, second: Notify) -> Notify:
+    def notify(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return notify
+
+
+def _hub(options: Options, sources: Sequence[Source]) -> "Hub | None":
+    """Where the server takes the frames of the run; None without a server."""
+    if options.serve is None:
+        given = [
+            name
+            for name, value in (
+                ("--serve-name", options.serve_name),
+                ("--token-file", options.token_file),
+                ("--make-token", options.make_token),
+                ("--tls-cert", options.tls_cert),
+                ("--tls-key", options.tls_key),
+            )
+            if value
+        ]
+        if given:
+            raise UserError(f"{given[0]} is of no use without --serve")
+        return None
+    if any(source.photos for source in sources):
+        raise UserError("--serve shows cameras and videos: drop photos on its page /camera")
+    try:
+        from demo.web.hub import Hub
+        from demo.web.start import start_server  # noqa: F401 - whether its packages are there
+    except ImportError as error:
+        raise UserError(
+            f"--serve needs {error.name}: pip install -r requirements-web.txt"
+        ) from None
+    return Hub()
+
+
+def _serve(
+    run: Run, hub: "Hub", shared: SharedNetworks, spec: InputSpec, notify: Notify
+) -> "WebServer":
+    """The server of the run."""
+    from demo.web.context import Context, RunView
+    from demo.web.pictures import Pictures
+    from demo.web.start import start_server
+
+    def pipeline(photos: bool) -> FramePipeline:
+        if photos:
+            return PhotoPipeline(*shared(True), run.options.anonymize, spec)
+        return _pipeline(run.options, None, shared(False), spec, Stopwatch())
+
+    recorder = run.outputs.recorder
+    view = RunView(
+        run.options,
+        run.sources,
+        run.session.stopwatch,
+        run.outputs.summary.record,
+        recorder if isinstance(recorder, SwitchedRecorder) else None,
+    )
+    return start_server(run.options, Context(hub, Pictures(), view, pipeline), notify)
 
 
 def _outputs(
@@ -231,10 +339,10 @@ def _outputs(
     recorder = _recorder(options, sources, notify, stack) if options.output else None
     log = Log(options.log) if options.log else None  # perhaps in the folder of photos just made
     names = ", ".join(source.name for source in sources)
-    summary = Summary(
-        options.summary, names, sources[0].photos, lambda: sum(s.dropped for s in sources)
-    )
-    window = _window(printable(f"AgeStream - {names}"), notify, stack) if options.display else None
+    photos = any(source.photos for source in sources)
+    summary = Summary(options.summary, names, photos, lambda: sum(s.dropped for s in sources))
+    shown = options.display and bool(sources)
+    window = _window(printable(f"AgeStream - {names}"), notify, stack) if shown else None
     return Outputs(recorder, log, summary), window
 
 
@@ -242,16 +350,18 @@ def _sinks(
     options: Options, sources: Sequence[Source], outputs: Outputs, notify: Notify
 ) -> list[Sink]:
     sinks: list[Sink] = [sink for sink in (outputs.log, outputs.summary) if sink]
-    if options.anonymize:
+    if options.anonymize and sources:
         sinks.append(UncoveredWarning(sources[0].photos, notify))
     return sinks
 
 
 def _recorder(
     options: Options, sources: Sequence[Source], notify: Notify, stack: ExitStack
-) -> PhotoRecorder | VideoRecorder:
+) -> PhotoRecorder | VideoRecorder | SwitchedRecorder:
     """Records the sources, with the sound of a single video unless faces are covered."""
     assert options.output is not None
+    if not sources:
+        raise UserError(f"-o {options.output}: there is no source to record: give -s")
     if sources[0].photos:
         path = sources[0].path
         single = path is not None and path.is_file()
@@ -269,7 +379,8 @@ def _recorder(
     fps = max((source.fps for source in sources if source.fps), default=None)
     live = any(source.live for source in sources)
     encoding = Encoding(options.encoder, options.quality, live)
-    return VideoRecorder(options.output, fps, audio, notify, encoding)
+    recorder = VideoRecorder(options.output, fps, audio, notify, encoding)
+    return recorder if audio or options.serve is None else SwitchedRecorder(recorder)
 
 
 def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:
@@ -285,7 +396,7 @@ def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:
 def _refuse_overwriting(options: Options, sources: Sequence[Source]) -> None:
     """Raise UserError if an output would overwrite a source or another output."""
     given = [source.path for source in sources if source.path]
-    if sources[0].photos and options.output:
+    if sources and sources[0].photos and options.output:
         folder = given[0] if given[0].is_dir() else given[0].parent
         if _same_file(options.output, folder):
             raise UserError(f"-o {options.output} is the folder of the photos: name another one")

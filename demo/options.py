@@ -25,6 +25,19 @@ class Options:
     display: bool = False  # open a window, where there is a display
     anonymize: str | None = None  # cover heads: "blur", "pixelate" or "mask"
 
+    # the web page
+    serve: str | None = None  # PORT or HOST:PORT
+    serve_cameras: bool = False  # viewers may use cameras of their own
+    serve_name: tuple[str, ...] = ()  # further names of this machine, by which browsers ask
+    token_file: Path | None = None  # holds the token that every request needs
+    make_token: bool = False  # make one for this run
+    tls_cert: Path | None = None  # certificate chain (PEM): https
+    tls_key: Path | None = None  # its key (PEM), where it is another file
+
+    # history
+    store: Path | None = None  # SQLite file of visits
+    keep_days: int | None = None  # in it; None: all
+
     # detection
     detector: str = "mtcnn"  # or "dlib"
     detect_every: int | None = None  # frames from one search of the whole frame to the next: 8

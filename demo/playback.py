@@ -9,7 +9,6 @@ from demo.display.controls import Command, Controls
 from demo.display.mosaic import Mosaic
 from demo.errors import UserError
 from demo.events import Event, Notify
-from demo.frames import Frame
 from demo.images import save_image
 from demo.sources.schedule import Schedule
 
@@ -30,13 +29,14 @@ class Playback:
         self._controls, self._notify = list(controls), notify
         self._schedule, self._mosaic = schedule, mosaic
         self._photos = any(feed.source.photos for feed in schedule.feeds)
-        self._last: Frame | None = None  # picture
+        self._last: float | None = None  # time of the last picture, seconds
         self._due = time.monotonic()
 
-    def obey(self, picture: Frame | None) -> bool:
-        """Obey commands until the frame after `picture` is due, at once where that is None; whether
-        the viewer quits."""
-        end, paused = time.monotonic() + (self._wait(picture) if picture else 0.0), False
+    def obey(self, moment: float | None) -> bool:
+        """Obey commands until the picture after the one of this moment, in seconds of the source,
+        is due, at once where that is None; whether the viewer quits."""
+        wait = 0.0 if moment is None else self._wait(moment)
+        end, paused = time.monotonic() + wait, False
         command = self._command(max(end - time.monotonic(), 0.0))
         while command or paused:
             if command == "quit":
@@ -55,6 +55,8 @@ class Playback:
 
     def _command(self, wait: float) -> Command | None:
         """The next command within `wait` seconds. Controls whose display is gone are dropped."""
+        if not self._controls:
+            time.sleep(wait)
         for place, controls in enumerate(self._controls):
             command = controls.command(wait if place == 0 else 0.0)
             if command == "lost":
@@ -64,13 +66,13 @@ class Playback:
                 return command
         return None
 
-    def _wait(self, picture: Frame) -> float:
-        """Seconds until the picture after this one is due."""
-        last, self._last = self._last, picture
+    def _wait(self, moment: float) -> float:
+        """Seconds until the picture after the one of this moment is due."""
+        last, self._last = self._last, moment
         if self._photos:
             return PHOTO_SECONDS
         now = time.monotonic()
-        interval = picture.time - last.time if last and not self._schedule.live else 0.0
+        interval = 0.0 if last is None or self._schedule.live else moment - last
         self._due = max(self._due + interval, now)
         return self._due - now
 

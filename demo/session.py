@@ -50,13 +50,15 @@ class Session:
         stopwatch: Stopwatch | None = None,
         max_frames: int | None = None,
         notify: Notify = ignore,
+        realtime: bool = False,
     ) -> None:
-        """`stopwatch`: the one that the pipelines use. `notify` takes the events of the run."""
+        """`stopwatch`: the one that the pipelines use. `notify` takes the events of the run.
+        `realtime`: files play at their own rate, as where a picture sink is `realtime`."""
         self._sources = [source for source, _ in inputs]
         self._pipelines = [pipeline for _, pipeline in inputs]
         self._sinks, self._pictures, self._controls = sinks, pictures, controls
         self.stopwatch = stopwatch or Stopwatch()
-        self._max_frames, self._notify = max_frames, notify
+        self._max_frames, self._notify, self._realtime = max_frames, notify, realtime
         self.result = Result()
         self._writing = False  # some sinks have the current frame, others not yet
         self._ending = False  # the run ends after the current frame
@@ -117,8 +119,8 @@ class Session:
             if self._ending:
                 raise KeyboardInterrupt
             yield from (analysis for _, analysis, _ in results)
-            watched = any(sink.realtime for sink in self._pictures)
-            self.result.quit = playback.obey(picture if watched else None)
+            watched = self._realtime or any(sink.realtime for sink in self._pictures)
+            self.result.quit = playback.obey(schedule.time if due and watched else None)
             if self.result.quit:
                 return
 

@@ -1,6 +1,7 @@
 """The session in one file and a few lines: people, time in view, ages, busiest moments, times."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -50,26 +51,29 @@ class Summary:
         self.frames = 0
         self._presence, self._cuts = Presence(max_people), Cuts()
         self._processing, self._latency = TimeHistogram(), TimeHistogram()
+        self._lock = threading.Lock()  # the server's thread asks for records
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._presence.finish()
+        with self._lock:
+            self._presence.finish()
         if self._path is not None and self.written:
             self._write(self._path)
 
     def write(self, frame: Frame, faces: Faces, timing: Timing) -> None:
         """Count a frame."""
-        self.frames += 1
-        self._processing.add(timing.processing_ms)
-        if np.isfinite(timing.latency_ms):
-            self._latency.add(timing.latency_ms)
-        if self._photos:
-            self._presence.add_photo(faces)
-        else:
-            self._presence.add(frame, faces)
-            self._cuts.add(frame)
+        with self._lock:
+            self.frames += 1
+            self._processing.add(timing.processing_ms)
+            if np.isfinite(timing.latency_ms):
+                self._latency.add(timing.latency_ms)
+            if self._photos:
+                self._presence.add_photo(faces)
+            else:
+                self._presence.add(frame, faces)
+                self._cuts.add(frame)
 
     @property
     def written(self) -> bool:
@@ -87,9 +91,13 @@ class Summary:
         return self._presence.count
 
     def record(self) -> dict[str, Any]:
-        """Everything as one object, the format of the .json file. Times are seconds unless the name
-        says ms; `delay_ms` is the former name of `processing_ms`; `latency_ms` is None where no
-        source is live."""
+        """Everything as one object, the format of the .json file; any thread may ask. Times are
+        seconds unless the name says ms; `delay_ms` is the former name of `processing_ms`;
+        `latency_ms` is None where no source is live."""
+        with self._lock:
+            return self._record()
+
+    def _record(self) -> dict[str, Any]:
         presence = self._presence
         return {
             "source": self._source,

@@ -46,6 +46,7 @@ class VideoRecorder:
         """
         check_file(path, VIDEO_SUFFIXES, "record to")
         check(encoding)
+        self.path = path
         self._audio, self._notify = audio, notify
         self._size, self._resized = "", False  # of the first picture; whether a later one differed
         self._file = VideoFile(path, fps or DEFAULT_FPS, audio, encoding)

@@ -1,0 +1,1 @@
+"""The web page of a run: what aiohttp serves to browsers and programs."""

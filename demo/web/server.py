@@ -1,0 +1,118 @@
+"""The server: a thread with an event loop of its own, for which no frame ever waits."""
+
+import asyncio
+import errno
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from demo.errors import UserError
+from demo.web import api, live, streams
+from demo.web.addresses import Address, host_names, url_of, with_ports
+from demo.web.context import SOCKETS, STATIC, Context
+from demo.web.security import Access, add_headers, guard
+
+BACKLOG = 128  # connections that wait to be accepted
+STOP_SECONDS = 2.0  # after which open connections are left behind
+MAX_BODY = 20_000_000  # bytes
+PARTS = (live, streams, api)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where and to whom the server listens."""
+
+    address: Address
+    token: str | None = None  # that every request needs
+    names: tuple[str, ...] = ()  # further names of the host
+    tls: ssl.SSLContext | None = None
+
+
+class WebServer:
+    """Serves a run from its construction to `close`."""
+
+    def __init__(self, context: Context, listening: Listening) -> None:
+        """Listen. Raises UserError if that is not possible."""
+        self._context, self._tls = context, listening.tls
+        self._socket = listen(listening.address)
+        port, scheme = self._socket.getsockname()[1], "https" if listening.tls else "http"
+        self.url = url_of(listening.address, port, scheme)  # to open, without the token
+        names = host_names(listening.address, listening.names)
+        hosts = frozenset(with_ports(names, port, scheme))
+        self._access = Access(hosts, scheme, listening.token)
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._work, name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close all connections and end the thread, within 3 seconds."""
+        with suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(STOP_SECONDS + 0.5)
+
+    def _work(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        app = application(self._context, self._access)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5
+        )
+        await runner.setup()
+        await web.SockSite(runner, self._socket, ssl_context=self._tls, backlog=BACKLOG).start()
+        self._context.hub.attach(self._loop)
+        try:
+            await self._stop.wait()
+        finally:
+            self._context.hub.attach(None)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(runner.cleanup(), STOP_SECONDS)
+
+
+def application(context: Context, access: Access) -> web.Application:
+    """All routes, behind the guard."""
+    app = web.Application(middlewares=[guard(access)], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(add_headers)
+    for part in PARTS:
+        app.add_routes(part.routes(context))
+    app.add_routes([web.static("/static", STATIC)])
+    app[SOCKETS] = set()
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+async def _close_sockets(app: web.Application) -> None:
+    """Tell the pages that the server goes."""
+    closing = [each.close(code=1001, message=b"the server ends") for each in app[SOCKETS]]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), 1.0)
+
+
+def listen(address: Address) -> socket.socket:
+    """A socket that listens. Raises UserError."""
+    try:
+        family, *_, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UserError(_why_not(address, error)) from None
+
+
+def _why_not(address: Address, error: OSError) -> str:
+    """Why the server cannot listen, and what to do."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"--serve: {address.host} is no address of this machine: 0.0.0.0 means all of them"
+    if error.errno == errno.EADDRINUSE:
+        return f"--serve: port {address.port} is in use: choose another one, or 0 for a free one"
+    if error.errno == errno.EACCES:
+        return f"--serve: port {address.port} is for the system: choose one from 1024 on"
+    return f"--serve: cannot listen at {address.host}:{address.port}: {error.strerror}"

@@ -1,0 +1,111 @@
+"""Endless answers: the picture with its overlay as MJPEG, and records and events as they come."""
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from demo.web.context import Context
+from demo.web.hub import Newest
+from demo.web.pictures import WIDTHS, width_for
+
+MAX_STREAMS = 16  # of each kind
+STALL_SECONDS = 10.0  # to send a picture or record: the reader is gone
+BOUNDARY = "frame"
+REPEAT_SECONDS = 1.0  # after which the last picture is sent again: players give up on silence
+
+
+def routes(context: Context) -> list[web.RouteDef]:
+    """The streams of a run."""
+    streams = Streams(context)
+    return [web.get("/stream.mjpg", streams.mjpeg), web.get("/api/events", streams.events)]
+
+
+class Streams:
+    """The open streams."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._pictures = self._events = 0  # open streams
+
+    async def mjpeg(self, request: web.Request) -> web.StreamResponse:
+        """The pictures of a source, with boxes and labels, for players and home automation.
+
+        `source`: its name, the first one if left out; `width`: pixels, of the picture or less.
+        """
+        source, width = _source(request, self._context), _width(request)
+        if self._pictures >= MAX_STREAMS:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} streams are open already")
+        response = _endless(request, f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        await response.prepare(request)
+        self._pictures += 1
+        try:
+            await self._send_pictures(response, source, width)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            self._pictures -= 1
+        return response
+
+    async def _send_pictures(self, response: web.StreamResponse, source: str, width: int) -> None:
+        hub, number = self._context.hub, 0
+        with hub.watching() as due:
+            while True:
+                try:
+                    await asyncio.wait_for(due.wait(), REPEAT_SECONDS)
+                except TimeoutError:
+                    number = 0
+                due.clear()
+                newest = hub.newest.get(source)
+                if newest and newest.number > number:
+                    number = newest.number
+                    await asyncio.wait_for(
+                        self._send_picture(response, newest, width), STALL_SECONDS
+                    )
+
+    async def _send_picture(self, response: web.StreamResponse, newest: Newest, width: int) -> None:
+        jpeg = await self._context.pictures.jpeg(newest, width, overlay=True)
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        await response.write(head.encode() + jpeg + b"\r\n")
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: "frame" with a line of the log, "lost", "back", "failed", "warning"
+        and "info" of the run, and "dropped" where the reader is too slow."""
+        if self._events >= MAX_STREAMS:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} listeners are there already")
+        response = _endless(request, "text/event-stream")
+        await response.prepare(request)
+        self._events += 1
+        try:
+            with self._context.hub.listening() as listener:
+                await response.write(b": the records of the run\n\n")
+                while True:
+                    for kind, message in await listener.take():
+                        text = f"event: {kind}\ndata: {json.dumps(message)}\n\n"
+                        await asyncio.wait_for(response.write(text.encode()), STALL_SECONDS)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            self._events -= 1
+        return response
+
+
+def _endless(request: web.Request, kind: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
+    response.force_close()
+    return response
+
+
+def _source(request: web.Request, context: Context) -> str:
+    names = [source.name for source in context.run.sources]
+    chosen = request.query.get("source", names[0] if names else "")
+    if chosen not in names:
+        raise web.HTTPNotFound(text="there is no such source: see /api/sources")
+    return chosen
+
+
+def _width(request: web.Request) -> int:
+    given = request.query.get("width", str(WIDTHS[-1]))
+    if not given.isascii() or not given.isdigit() or not int(given):
+        raise web.HTTPBadRequest(text="width: give a number of pixels")
+    return width_for(int(given), len(WIDTHS) - 1)
