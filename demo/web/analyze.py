@@ -16,6 +16,7 @@ from demo.records import face_records
 from demo.session import FramePipeline
 from demo.sources.photo.files import Limits, decode_photo
 from demo.web.context import Context
+from demo.web.live import colours
 from models.errors import AgeStreamError
 from models.printable import printable
 
@@ -84,12 +85,13 @@ class Analyzer:
             image = decode_photo(upload.content, upload.source, LIMITS)
         except UserError as error:
             return {"source": upload.source, "error": str(error)}
-        frame = Frame(image, 0, 0.0, upload.source)
+        faces = self._pipeline.process(Frame(image, 0, 0.0, upload.source)).faces
         return {
             "source": upload.source,
             "width": image.shape[1],
             "height": image.shape[0],
-            "faces": face_records(self._pipeline.process(frame).faces),
+            "faces": face_records(faces),
+            "colours": colours(faces),
         }
 
     @cached_property

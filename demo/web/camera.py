@@ -89,12 +89,14 @@ class Cameras:
 
     async def _answer(self, socket: web.WebSocketResponse) -> None:
         run = asyncio.get_running_loop().run_in_executor
-        anonymize = self._context.run.options.anonymize
+        options = self._context.run.options
+        hello = {"version": __version__, "anonymize": options.anonymize}
+        hello["history"] = options.store is not None
         try:
             camera = await run(self._threads, Camera, self._context)
         except AgeStreamError as error:
             raise ClosedError(WSCloseCode.INTERNAL_ERROR, str(error)) from None
-        await socket.send_json({"type": "hello", "version": __version__, "anonymize": anonymize})
+        await socket.send_json({"type": "hello", **hello})
         due = 0.0
         while True:
             try:

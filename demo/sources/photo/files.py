@@ -85,7 +85,10 @@ def decode_photo(content: Content, name: str, limits: Limits = FILE_LIMITS) -> n
     except UserError:
         raise
     except Exception as error:  # as above
-        reason = getattr(error, "strerror", None) or "its content is not a picture"
+        expected = ", ".join(limits.formats or ())
+        reason = getattr(error, "strerror", None) or (
+            f"expected {expected}" if expected else "its content is not a picture"
+        )
         raise UserError(f"{name} is not a picture that can be read ({reason})") from None
     if image is None:
         raise UserError(f"{name} is not a picture that can be read")
