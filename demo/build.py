@@ -168,7 +168,7 @@ def build_run(
         if hub:
             notify = _both(notify, hub.notify)
         outputs, window = _outputs(options, sources, notify, stack)
-        if not window and len(sources) == 1 and isinstance(sources[0], LiveSource):
+        if not window and not hub and len(sources) == 1 and isinstance(sources[0], LiveSource):
             sources[0].keep_unwatched()
         session = Session(
             list(zip(sources, pipelines, strict=True)),
@@ -325,9 +325,9 @@ def _serve(
     recorder = run.outputs.recorder
     view = RunView(
         run.options,
+        run.outputs.summary,
         run.sources,
         run.session.stopwatch,
-        run.outputs.summary.record,
         recorder if isinstance(recorder, SwitchedRecorder) else None,
     )
     return start_server(run.options, Context(hub, Pictures(), view, pipeline), notify)

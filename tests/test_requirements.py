@@ -14,10 +14,12 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python",
     "PIL": "pillow",
     "dlib": "dlib-bin",
+    "prometheus_client": "prometheus-client",
     "skimage": "scikit-image",
 }
 OPTIONAL = {"ai_edge_litert", "pandas", "supervision"}  # used where the user has them
 # Imported only with weights other than ONNX: packages, and the module that builds Keras networks.
+WEB = "demo.web"  # imported only for --serve
 TENSORFLOW, KERAS_NETWORKS = {"tensorflow", "keras"}, {"models.zoo"}
 TRAINING_PACKAGES = (
     "tensorflow keras mtcnn joblib lz4 skimage matplotlib h5py onnx tf2onnx trackeval".split()
@@ -55,7 +57,8 @@ def known() -> dict[str, Path]:
 
 
 def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str, Path]) -> None:
-    path = reachable("stream", internal(known, typed=False), without=KERAS_NETWORKS)
+    web = {name for name in known if name.startswith(WEB)}
+    path = reachable("stream", internal(known, typed=False), without=KERAS_NETWORKS | web)
     assert {"demo.sinks.video", "models.inference.engines", "trackers.kalman"} <= path
     imported = set.union(*(external(known[module], known) for module in path))
     assert distributions(imported - TENSORFLOW) == names("requirements-live.txt")
@@ -63,13 +66,19 @@ def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str,
 
 def test_every_import_is_a_requirement(known: dict[str, Path]) -> None:
     imported = set.union(*(external(path, known) for path in known.values()))
-    missing = distributions(imported) - names("requirements.txt") - names("requirements-dev.txt")
-    assert not missing
+    files = ("requirements.txt", "requirements-web.txt", "requirements-dev.txt")
+    assert not distributions(imported) - {name for file in files for name in names(file)}
+
+
+def test_the_web_requirements_are_the_further_imports_of_the_server(known: dict[str, Path]) -> None:
+    parts = [path for name, path in known.items() if name.startswith(WEB)]
+    imported = set.union(*(external(path, known) for path in parts))
+    assert distributions(imported) - names("requirements-live.txt") == names("requirements-web.txt")
 
 
 def test_every_requirement_is_pinned_to_a_minor_version() -> None:
-    for file in ("requirements-live.txt", "requirements.txt", "requirements-dev.txt"):
-        assert [line for line in lines(file) if not PIN.fullmatch(line)] == []
+    for file in ROOT.glob("requirements*.txt"):
+        assert [line for line in lines(file.name) if not PIN.fullmatch(line)] == []
 
 
 def test_the_user_s_requirements_contain_the_live_ones() -> None:

@@ -1,6 +1,7 @@
 """The people of a session and their time in view, in memory that does not grow with it."""
 
 import math
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -124,6 +125,10 @@ class Presence:
     def count(self) -> int:
         """Number of people who were in view."""
         return len(self._people) + self._gone
+
+    def seconds(self, people: Iterable[tuple[str, int]]) -> dict[tuple[str, int], float]:
+        """Seconds in view of the people, by source and id, that are kept one by one."""
+        return {key: self._people[key].seconds for key in people if key in self._people}
 
     def ages(self) -> AgeHistogram:
         """The ages of all people."""

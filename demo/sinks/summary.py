@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -90,14 +90,21 @@ class Summary:
         """Number of people who were in view; in photos, of faces."""
         return self._presence.count
 
-    def record(self) -> dict[str, Any]:
+    def record(self, listed: bool = True) -> dict[str, Any]:
         """Everything as one object, the format of the .json file; any thread may ask. Times are
         seconds unless the name says ms; `delay_ms` is the former name of `processing_ms`;
-        `latency_ms` is None where no source is live."""
+        `latency_ms` is None where no source is live. Without `listed`, "people" is empty: listing
+        thousands keeps the main loop waiting."""
         with self._lock:
-            return self._record()
+            return self._record(listed)
 
-    def _record(self) -> dict[str, Any]:
+    def seconds(self, people: Iterable[tuple[str, int]]) -> dict[tuple[str, int], float]:
+        """Seconds in view, up to the frame before the last, of people by source and id; any thread
+        may ask."""
+        with self._lock:
+            return self._presence.seconds(people)
+
+    def _record(self, listed: bool) -> dict[str, Any]:
         presence = self._presence
         return {
             "source": self._source,
@@ -110,7 +117,7 @@ class Summary:
             "processing_ms": self._processing.record(),
             "latency_ms": self._latency.record() if self._latency else None,
             "people_seen": presence.count,
-            "people": [person.record() for person in presence.people],
+            "people": [person.record() for person in presence.people] if listed else [],
             "ages": presence.ages().record(),
             "cut_count": self._cuts.count,
             "cuts": self._cuts.record(),

@@ -11,7 +11,7 @@ from demo.errors import UserError
 DEFAULT_HOST = "127.0.0.1"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 USUAL_PORTS = {"http": 80, "https": 443}  # browsers leave these out
-ADDRESS_PATTERN = re.compile(r"(?:(\[[0-9a-fA-F:.%]+\]|[^\[\]:/]+):)?([0-9]{1,5})")
+ADDRESS_PATTERN = re.compile(r"(?:(\[[0-9a-fA-F:.%]+\]|[^\[\]:/\s]+):)?([0-9]{1,5})")
 
 
 @dataclass(frozen=True)

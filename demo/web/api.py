@@ -20,7 +20,8 @@ def routes(context: Context) -> list[web.RouteDef]:
         return web.json_response(people_record(context))
 
     async def summary(request: web.Request) -> web.StreamResponse:
-        return web.json_response(context.run.summary())
+        listed = request.query.get("people", "yes") != "no"
+        return web.json_response(context.run.summary.record(listed))
 
     return [
         web.get("/api/sources", sources),
@@ -37,11 +38,11 @@ def people_record(context: Context) -> dict[str, Any]:
         for face in face_records(newest.faces)
         if face["id"] >= 1
     ]
-    record = context.run.summary()
+    record = context.run.summary.record()
     return {
         "in_view": in_view,
-        "people_seen": record.get("people_seen", 0),
-        "people": record.get("people", []),
+        "people_seen": record["people_seen"],
+        "people": record["people"],
     }
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from demo.options import Options
+from demo.sinks.summary import Summary
 from demo.sinks.switch import SwitchedRecorder
 from demo.sources.base import Source
 from demo.timing import Stopwatch
@@ -26,9 +27,9 @@ class RunView:
     """What the server shows of a run."""
 
     options: Options
+    summary: Summary  # of the run so far
     sources: Sequence[Source] = ()
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    summary: Callable[[], dict[str, Any]] = dict  # the record of the summary so far
     recording: SwitchedRecorder | None = None  # that viewers may start and stop
 
 

@@ -24,6 +24,7 @@ MAX_MESSAGE = 4096  # bytes, of a page
 MAX_MESSAGES = 400  # of a page, per second
 STATUS_SECONDS = 1.0
 STALL_SECONDS = 10.0  # without an acknowledgement, or to send: the viewer is gone
+CLOSE_SECONDS = 1.0  # for the page to answer
 PING_SECONDS = 15.0
 SLOW_SECONDS = 0.2  # from sending a picture to its acknowledgement: smaller ones are sent
 QUICK_SECONDS = 0.08  # as long as they take no longer, larger ones are tried
@@ -95,7 +96,8 @@ class Viewer:
                     with suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
                         await task
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._socket.close(), 1.0)
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await self._socket.close()
 
     async def _receive(self, due: asyncio.Event) -> None:
         """Obey the page's messages; return when it leaves or sends nonsense."""
@@ -142,7 +144,8 @@ class Viewer:
         """Send events and new pictures as they come."""
         while not self._socket.closed:
             with suppress(TimeoutError):
-                await asyncio.wait_for(due.wait(), STATUS_SECONDS)
+                async with asyncio.timeout(STATUS_SECONDS):
+                    await due.wait()
             due.clear()
             if any(time.monotonic() - sent > STALL_SECONDS for sent in self._waiting.values()):
                 return
@@ -162,9 +165,8 @@ class Viewer:
         jpeg = await self._context.pictures.jpeg(newest, width_for(wanted, self._limit))
         self._waiting[source] = time.monotonic()
         data = json.dumps(header(newest), separators=(",", ":")).encode()
-        await asyncio.wait_for(
-            self._socket.send_bytes(LENGTH.pack(len(data)) + data + jpeg), STALL_SECONDS
-        )
+        async with asyncio.timeout(STALL_SECONDS):
+            await self._socket.send_bytes(LENGTH.pack(len(data)) + data + jpeg)
 
     async def _send_status(self) -> None:
         while not self._socket.closed:
@@ -173,7 +175,8 @@ class Viewer:
 
     async def _send_text(self, message: dict[str, Any]) -> None:
         text = json.dumps(message, separators=(",", ":"))
-        await asyncio.wait_for(self._socket.send_str(text), STALL_SECONDS)
+        async with asyncio.timeout(STALL_SECONDS):
+            await self._socket.send_str(text)
 
     def _hello(self) -> dict[str, Any]:
         run = self._context.run
@@ -200,6 +203,7 @@ def header(newest: Newest) -> dict[str, Any]:
         "width": width,
         "height": height,
         "age_ms": round(age * 1e3, 1) if age == age else None,  # nan for files
+        "sent_ms": _now_ms(),
         "colours": colours(newest.faces),
     }
 
@@ -234,12 +238,17 @@ def status(context: Context) -> dict[str, Any]:
         "viewers": hub.viewers,
         "recording": recording_record(context),
         "people": [
-            {key: person[key] for key in ("source", "id", "seconds")}
-            for person in run.summary().get("people", [])
-            if (person["source"], person["id"]) in in_view
+            {"source": source, "id": track, "seconds": round(seconds, 1)}
+            for (source, track), seconds in run.summary.seconds(sorted(in_view)).items()
         ],
         "ended": hub.ended,
+        "sent_ms": _now_ms(),
     }
+
+
+def _now_ms() -> float:
+    """When a message is sent, by the server's clock: the page sees how long it was on its way."""
+    return round(time.monotonic() * 1e3, 1)
 
 
 def _css(bgr: tuple[int, int, int]) -> str:

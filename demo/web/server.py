@@ -18,6 +18,7 @@ from demo.web.security import Access, add_headers, guard
 
 BACKLOG = 128  # connections that wait to be accepted
 STOP_SECONDS = 2.0  # after which open connections are left behind
+CLOSE_SECONDS = 0.5  # for pages to answer that they close
 MAX_BODY = 20_000_000  # bytes
 PARTS = (live, streams, api, analyze, camera)
 
@@ -74,7 +75,8 @@ class WebServer:
         finally:
             self._context.hub.attach(None)
             with suppress(TimeoutError):
-                await asyncio.wait_for(runner.cleanup(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await runner.cleanup()
 
 
 def application(context: Context, access: Access) -> web.Application:
@@ -93,7 +95,8 @@ async def _close_sockets(app: web.Application) -> None:
     """Tell the pages that the server goes."""
     closing = [each.close(code=1001, message=b"the server ends") for each in app[SOCKETS]]
     with suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), 1.0)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await asyncio.gather(*closing, return_exceptions=True)
 
 
 def listen(address: Address) -> socket.socket:

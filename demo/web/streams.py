@@ -6,11 +6,12 @@ import json
 from aiohttp import web
 
 from demo.web.context import Context
-from demo.web.hub import Newest
+from demo.web.hub import Listener, Newest
 from demo.web.pictures import WIDTHS, width_for
 
 MAX_STREAMS = 16  # of each kind
 STALL_SECONDS = 10.0  # to send a picture or record: the reader is gone
+KEEP_SECONDS = 15.0  # between two signs of life
 BOUNDARY = "frame"
 REPEAT_SECONDS = 1.0  # after which the last picture is sent again: players give up on silence
 
@@ -36,7 +37,7 @@ class Streams:
         source, width = _source(request, self._context), _width(request)
         if self._pictures >= MAX_STREAMS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} streams are open already")
-        response = _endless(request, f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        response = _endless(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         await response.prepare(request)
         self._pictures += 1
         try:
@@ -52,16 +53,16 @@ class Streams:
         with hub.watching() as due:
             while True:
                 try:
-                    await asyncio.wait_for(due.wait(), REPEAT_SECONDS)
+                    async with asyncio.timeout(REPEAT_SECONDS):
+                        await due.wait()
                 except TimeoutError:
                     number = 0
                 due.clear()
                 newest = hub.newest.get(source)
                 if newest and newest.number > number:
                     number = newest.number
-                    await asyncio.wait_for(
-                        self._send_picture(response, newest, width), STALL_SECONDS
-                    )
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await self._send_picture(response, newest, width)
 
     async def _send_picture(self, response: web.StreamResponse, newest: Newest, width: int) -> None:
         jpeg = await self._context.pictures.jpeg(newest, width, overlay=True)
@@ -73,16 +74,16 @@ class Streams:
         and "info" of the run, and "dropped" where the reader is too slow."""
         if self._events >= MAX_STREAMS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} listeners are there already")
-        response = _endless(request, "text/event-stream")
+        response = _endless("text/event-stream")
         await response.prepare(request)
         self._events += 1
         try:
             with self._context.hub.listening() as listener:
                 await response.write(b": the records of the run\n\n")
                 while True:
-                    for kind, message in await listener.take():
-                        text = f"event: {kind}\ndata: {json.dumps(message)}\n\n"
-                        await asyncio.wait_for(response.write(text.encode()), STALL_SECONDS)
+                    text = await _next_events(listener)
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await response.write(text.encode())
         except (ConnectionError, TimeoutError):
             pass
         finally:
@@ -90,7 +91,17 @@ class Streams:
         return response
 
 
-def _endless(request: web.Request, kind: str) -> web.StreamResponse:
+async def _next_events(listener: Listener) -> str:
+    """The next events as text; a comment where none come, so that the connection stays."""
+    try:
+        async with asyncio.timeout(KEEP_SECONDS):
+            messages = await listener.take()
+    except TimeoutError:
+        return ": nothing new\n\n"
+    return "".join(f"event: {kind}\ndata: {json.dumps(each)}\n\n" for kind, each in messages)
+
+
+def _endless(kind: str) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
     response.force_close()
     return response

@@ -25,7 +25,7 @@ export function clock(seconds) {
 export function facesCurve(element, overTime, seconds) {
   const { width: piece, most, mean } = overTime;
   const length = Math.max(seconds, piece, 1);
-  const high = axisEnd(Math.max(1, ...most));
+  const high = axisEnd(Math.max(1, ...most, ...mean));
   const { svg, width } = canvas(element);
   const x = (second) => LEFT + ((width - LEFT - RIGHT) * Math.min(second, length)) / length;
   countAxis(svg, high, width);

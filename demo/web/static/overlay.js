@@ -3,6 +3,7 @@
 const DARK = "#181818", LIGHT = "#fff";
 const SHADE = 0.45; // of the colour of the id, behind its number
 const SMALLEST_TEXT = 9; // CSS pixels: rather than smaller, a label is shorter
+const SAME_SHAPE = 1.01; // ratio of two scales up to which shapes differ only by rounding
 const FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
 
 /** "female 34 ± 9", without the ± if it is not known; "…" while nothing is known. */
@@ -23,9 +24,12 @@ export function confirmed(faces) {
   return faces.filter((face) => face.id >= 1);
 }
 
-/** Where a picture of `width` × `height` lies in a canvas that shows all of it. */
+/** Where a picture of `width` × `height` lies in a canvas that shows all of it, or all but a pixel
+ * where the canvas has the same shape. */
 export function fit(canvas, width, height) {
-  const scale = Math.min(canvas.width / width, canvas.height / height);
+  const scales = [canvas.width / width, canvas.height / height];
+  const [least, most] = [Math.min(...scales), Math.max(...scales)];
+  const scale = most < least * SAME_SHAPE ? most : least;
   return {
     scale,
     left: (canvas.width - width * scale) / 2,
@@ -47,7 +51,7 @@ export function drawFaces(context, { faces, colours }, place, { size, boxes, lab
   });
   shown.sort((a, b) => b.box[3] - b.box[1] - (a.box[3] - a.box[1])); // large faces get the best places
   if (boxes) {
-    for (const { box, colour } of [...shown].reverse()) drawBox(context, box, colour, Math.max(2, size / 7));
+    for (const { box, colour } of [...shown].reverse()) drawBox(context, box, colour, Math.max(3, Math.round(size / 5)));
   }
   if (!labels) return;
   const taken = [];
@@ -62,10 +66,10 @@ export function drawFaces(context, { faces, colours }, place, { size, boxes, lab
 /** A thin box with strong corners and a dark edge that shows on any background. */
 function drawBox(context, [x1, y1, x2, y2], colour, width) {
   const arm = Math.max(4, Math.min(x2 - x1, y2 - y1) / 4);
-  const thin = Math.max(1, width / 2);
-  const edge = Math.max(2, width / 2);
-  context.lineJoin = "round";
-  context.lineCap = "round";
+  const thin = Math.ceil(width / 2);
+  const edge = 2 * Math.ceil(width / 5); // both sides of a line
+  context.lineJoin = "miter";
+  context.lineCap = "butt";
   for (const [shade, more] of [[DARK, edge], [colour, 0]]) {
     context.strokeStyle = shade;
     context.lineWidth = thin + more;

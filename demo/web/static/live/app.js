@@ -1,5 +1,6 @@
 // The live page: joins the connection, the pictures, the people, the plots and the keys.
 
+import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
@@ -30,6 +31,7 @@ const stage = new Stage($("stage"), requestView);
 const people = new People($("people"), $("nobody"));
 const notices = new Notices($("notices"), $("notice-list"));
 const rate = new Rate();
+const clock = new Clock();
 const plots = new Plots($("plot-faces"), $("plot-ages"), showSummary);
 const connection = new Connection("/api/live", {
   hello, event, status: takeStatus, picture: takePicture, state: showConnection,
@@ -45,7 +47,8 @@ function hello(message) {
   $("link-history").hidden = !message.history;
   $("covered").hidden = message.anonymize === null;
   $("no-source").hidden = message.sources.length > 0;
-  $("live").hidden = $("plots").hidden = message.sources.length === 0;
+  $("live").hidden = message.sources.length === 0;
+  clock.start();
   lost.clear();
   message.lost.forEach((name) => lost.add(name));
   setEnded(message.ended);
@@ -68,6 +71,7 @@ function event({ kind, text, source }) {
 }
 
 function takeStatus(message) {
+  clock.hear(message.sent_ms);
   $("viewers").textContent = message.viewers;
   $("dropped").textContent = message.dropped;
   $("run-rate").textContent = message.fps.toFixed(1);
@@ -77,12 +81,12 @@ function takeStatus(message) {
 }
 
 async function takePicture(header, picture) {
-  const arrived = performance.now();
+  clock.hear(header.sent_ms);
   const tile = stage.tiles.get(header.source);
-  if (tile && !paused && (await tile.take(header, picture)) && !paused) {
-    const drawing = performance.now() - arrived;
-    rate.add(header.age_ms === null ? null : header.age_ms + plots.oneWay + drawing);
-    people.see(header);
+  if (tile && !paused && (await tile.take(header, picture))) {
+    const known = header.age_ms !== null;
+    rate.add(known ? header.age_ms + clock.since(header.sent_ms, plots.oneWay) : null);
+    if (!lost.has(header.source)) people.see(header);
     if (tile.noted) showNotes();
   }
   connection.send({ type: "ack", source: header.source, number: header.number });
@@ -118,9 +122,16 @@ function showConnection(name, code) {
   if (code === GOING_AWAY) setEnded(true);
   $("message").hidden = !refused;
   $("message").textContent = refused ? TOKEN_NEEDED : "";
-  $("record").disabled = !connection.open;
+  if (!connection.open) forgetStatus();
   plots.run(connection.open && !document.hidden);
   showNotes();
+}
+
+/** Show no figures of a server that does not say them. */
+function forgetStatus() {
+  for (const id of ["viewers", "dropped", "run-rate"]) $(id).textContent = "–";
+  if (recording) showRecording({ ...recording, on: false });
+  $("record").disabled = true;
 }
 
 function setEnded(now) {
@@ -160,6 +171,7 @@ function showRecording(now) {
   recording = now;
   const button = $("record");
   button.hidden = now === null;
+  button.disabled = ended;
   if (!now) return;
   button.setAttribute("aria-pressed", now.on);
   $("record-word").textContent = now.on ? "Recording" : "Record";

@@ -27,7 +27,7 @@ export class Tile {
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.setNote("connecting…", "busy");
     this.describe();
-    new ResizeObserver(() => this.resize()).observe(this.element);
+    observe(this.canvas, (width, height) => this.resize(width, height));
   }
 
   /** Take a picture; resolves when it is drawn. False where it cannot be decoded. */
@@ -62,28 +62,24 @@ export class Tile {
     return Math.ceil(fit(this.canvas, this.header.width, this.header.height).width);
   }
 
-  resize() {
-    const ratio = window.devicePixelRatio;
-    const width = Math.max(1, Math.round(this.element.clientWidth * ratio));
-    const height = Math.max(1, Math.round(this.element.clientHeight * ratio));
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      [this.canvas.width, this.canvas.height] = [width, height];
-      this.draw();
-      this.resized?.();
-    }
+  /** Pixels of the canvas per CSS pixel. */
+  get ratio() {
+    return this.canvas.width / Math.max(this.canvas.clientWidth, 1);
+  }
+
+  resize(width, height) {
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    [this.canvas.width, this.canvas.height] = [width, height];
+    this.draw();
+    this.resized?.();
   }
 
   draw() {
     if (!this.bitmap) return;
     const { width, height, frame } = this.header;
-    if (this.shape !== `${width}×${height}`) {
-      this.shape = `${width}×${height}`;
-      this.element.style.setProperty("--ratio", `${width} / ${height}`);
-      this.element.style.setProperty("--number", width / height);
-      this.resize();
-    }
+    this.element.style.setProperty("--ratio", width / height);
     const place = fit(this.canvas, width, height);
-    this.paint(this.context, this.canvas, place, window.devicePixelRatio);
+    this.paint(this.context, this.canvas, place, this.ratio);
     this.canvas.dataset.frame = frame;
   }
 
@@ -92,7 +88,7 @@ export class Tile {
     const { width, height } = this.header;
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const scale = width / Math.max(fit(this.canvas, width, height).width, 1);
-    this.paint(canvas.getContext("2d"), canvas, fit(canvas, width, height), scale * window.devicePixelRatio);
+    this.paint(canvas.getContext("2d"), canvas, fit(canvas, width, height), scale * this.ratio);
     return canvas;
   }
 
@@ -115,6 +111,23 @@ export class Tile {
     if (this.said === people) return;
     this.said = people;
     this.canvas.setAttribute("aria-label", `${this.source.title}: ${people} in view`);
+  }
+}
+
+/** Call `resized` with the size of an element in device pixels, now and when it changes. */
+function observe(element, resized) {
+  const observer = new ResizeObserver(([{ contentRect, devicePixelContentBoxSize }]) => {
+    const [exact] = devicePixelContentBoxSize ?? [];
+    const pixels = (length, snapped) => {
+      const scaled = length * window.devicePixelRatio;
+      return Math.max(Math.abs(snapped - scaled) < 1 ? snapped : Math.round(scaled), 1);
+    };
+    resized(pixels(contentRect.width, exact?.inlineSize), pixels(contentRect.height, exact?.blockSize));
+  });
+  try {
+    observer.observe(element, { box: "device-pixel-content-box" });
+  } catch {
+    observer.observe(element); // Safari
   }
 }
 

@@ -1,0 +1,135 @@
+"""Who may ask: raw requests to a real server."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from tests.web.serving import served
+
+TOKEN = "correct-horse-battery"
+PATHS = ["/api/sources", "/api/people", "/api/summary", "/api/events", "/stream.mjpg", "/api/live"]
+
+
+@pytest.fixture(scope="module")
+def open_server():
+    with served() as each:
+        yield each
+
+
+@pytest.fixture(scope="module")
+def locked_server():
+    with served(token=TOKEN) as each:
+        yield each
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", ""])
+def test_a_name_that_is_not_ours_is_refused(open_server, path, host):
+    host = host.format(port=open_server.port)
+    status, _, body = open_server.get(path, {"Host": host})
+    assert status == 421
+    assert b"not known by that name" in body
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LOCALHOST:{port}"])
+def test_our_names_are_served(open_server, host):
+    status, _, _ = open_server.get("/api/sources", {"Host": host.format(port=open_server.port)})
+    assert status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "https://127.0.0.1:{port}"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    ],
+)
+def test_requests_of_other_sites_are_refused(open_server, path, headers):
+    headers = {name: value.format(port=open_server.port) for name, value in headers.items()}
+    status, _, body = open_server.get(path, headers)
+    assert status == 403
+    assert b"other sites" in body
+
+
+def test_a_socket_of_another_site_is_refused(open_server):
+    async def connect():
+        async with aiohttp.ClientSession() as client:
+            await client.ws_connect(
+                f"{open_server.server.url}api/live", origin="http://evil.example"
+            )
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        asyncio.run(connect())
+    assert refused.value.status == 403
+
+
+def test_a_link_of_another_site_opens_a_page_and_nothing_else(open_server):
+    followed = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    assert open_server.get("/", followed)[0] == 200
+    assert open_server.get("/api/people", followed)[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/static/style.css", *PATHS])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Cookie": "agestream=wrong"},
+    ],
+)
+def test_nothing_is_served_without_the_token(locked_server, path, headers):
+    status, answered, body = locked_server.get(path, headers)
+    assert status == 401
+    assert b"?token=TOKEN" in body
+    assert "Set-Cookie" not in answered
+    assert locked_server.get(f"{path}?token=wrong", headers)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": f"Bearer {TOKEN}"}, {"Cookie": f"agestream={TOKEN}"}]
+)
+def test_the_token_opens_everything(locked_server, headers):
+    assert locked_server.get("/api/sources", headers)[0] == 200
+
+
+def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(locked_server):
+    status, headers, _ = locked_server.get(f"/?token={TOKEN}&source=cam")
+    assert (status, headers["Location"]) == (303, "/?source=cam")
+    cookie = headers["Set-Cookie"]
+    assert cookie.startswith(f"agestream={TOKEN};")
+    assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
+    assert locked_server.get(f"/api/sources?token={TOKEN}")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/sources", "/nothing", "/static/style.css"])
+def test_every_answer_has_the_headers_that_keep_browsers_careful(open_server, path):
+    _, headers, _ = open_server.get(path)
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Server"] == "AgeStream"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_a_mistake_is_one_line_of_json(open_server):
+    status, _, body = open_server.get("/nothing")
+    assert (status, body) == (404, b'{"error": "Not Found"}')
+    status, headers, body = open_server.get("/api/people", method="DELETE")
+    assert (status, headers["Allow"]) == (405, "GET,HEAD")
+    assert open_server.get("/static/../server.py")[0] == 404
+    assert open_server.get("/static/%2e%2e/server.py")[0] == 404
