@@ -17,6 +17,7 @@ from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.options import Options
 from demo.session import FramePipeline
+from demo.sinks.summary import Summary
 from demo.web.addresses import Address
 from demo.web.context import Context, RunView
 from demo.web.hub import Hub
@@ -36,12 +37,16 @@ def pipeline(photos: bool, anonymize: str | None = None) -> FramePipeline:
 
 @contextmanager
 def serving(
-    options: Options = OPTIONS, make: Callable[[bool], FramePipeline] | None = None
+    options: Options = OPTIONS,
+    make: Callable[[bool], FramePipeline] | None = None,
+    port: int = 0,
+    names: tuple[str, ...] = (),
 ) -> Iterator[str]:
     """The address of a server without a source, ending in a slash."""
     make = make or (lambda photos: pipeline(photos, options.anonymize))
-    context = Context(Hub(), Pictures(), RunView(options), make)
-    server = WebServer(context, Listening(Address("127.0.0.1", 0)))
+    view = RunView(options, Summary(None, "", False, lambda: 0))
+    context = Context(Hub(), Pictures(), view, make)
+    server = WebServer(context, Listening(Address("127.0.0.1", port), names=names))
     try:
         yield server.url
     finally:

@@ -167,7 +167,7 @@ async function start(choice = "") {
   mirrored = capture.front;
   showTools();
   showChoices();
-  $("off").focus({ preventScroll: true });
+  $("pause").focus({ preventScroll: true });
   feed(mine);
 }
 

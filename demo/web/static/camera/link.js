@@ -20,10 +20,13 @@ export class Link {
    * null where there was no connection. */
   async ask(jpeg) {
     if (!this.socket && !(await this.connect())) return null;
+    const socket = this.socket;
+    const message = new Uint8Array(4 + jpeg.size);
+    message.set(new Uint8Array(await jpeg.arrayBuffer()), 4);
+    if (this.socket !== socket) return null;
     this.number += 1;
-    const number = new DataView(new ArrayBuffer(4));
-    number.setUint32(0, this.number, true);
-    this.socket.send(new Blob([number, jpeg]));
+    new DataView(message.buffer).setUint32(0, this.number, true);
+    socket.send(message);
     return this.message();
   }
 
