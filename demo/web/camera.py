@@ -90,13 +90,18 @@ class Cameras:
     async def _answer(self, socket: web.WebSocketResponse) -> None:
         run = asyncio.get_running_loop().run_in_executor
         options = self._context.run.options
-        hello = {"version": __version__, "anonymize": options.anonymize}
-        hello["history"] = options.store is not None
         try:
             camera = await run(self._threads, Camera, self._context)
         except AgeStreamError as error:
             raise ClosedError(WSCloseCode.INTERNAL_ERROR, str(error)) from None
-        await socket.send_json({"type": "hello", **hello})
+        await socket.send_json(
+            {
+                "type": "hello",
+                "version": __version__,
+                "anonymize": options.anonymize,
+                "history": options.store is not None,
+            }
+        )
         due = 0.0
         while True:
             try:

@@ -49,7 +49,7 @@ def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
 
 
-def direct(image: np.ndarray) -> list[dict]:
+def direct(image) -> list[dict]:
     return face_records(pipeline(True).process(Frame(image, 0, 0.0, "a")).faces)
 
 

@@ -11,7 +11,7 @@ from demo.frames import Frame
 from demo.options import Options
 from demo.records import face_records
 from demo.web import camera
-from tests.web.uploads import Browser, jpeg, pipeline, serving
+from tests.web.uploads import Browser, decoded, jpeg, pipeline, serving
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,6 @@ def talk(work) -> None:
             await work(session)
 
     asyncio.run(within_a_session())
-
-
-def decoded(content: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
 
 
 def test_every_answer_is_that_of_a_pipeline_on_the_same_pictures(url, two_people):
@@ -86,18 +82,18 @@ def test_a_camera_too_many_is_told_so_and_a_free_place_is_given_again(monkeypatc
     monkeypatch.setattr(camera, "MAX_CAMERAS", 2)
 
     async def send(session):
-        first, _ = [await Browser.open(session, url) for _ in range(2)]
+        first, _ = [await Browser.open(session, address) for _ in range(2)]
         await first.hello()
-        third = await Browser.open(session, url)
+        third = await Browser.open(session, address)
         assert await third.end() == (
             1013,
             "2 cameras are in use, which is the most: try again later",
         )
         await first.socket.close()
-        again = await Browser.open(session, url)
+        again = await Browser.open(session, address)
         assert (await again.hello())["type"] == "hello"
 
-    with serving() as url:
+    with serving() as address:
         talk(send)
 
 
@@ -105,7 +101,7 @@ def test_with_anonymize_the_covered_picture_comes_back(astronaut):
     content = jpeg(astronaut)
 
     async def send(session):
-        browser = await Browser.open(session, url)
+        browser = await Browser.open(session, address)
         assert (await browser.hello())["anonymize"] == "mask"
         await browser.send(content)
         header, picture = await browser.answer()
@@ -116,7 +112,7 @@ def test_with_anonymize_the_covered_picture_comes_back(astronaut):
         same = np.abs(covered[400:].astype(int) - decoded(content)[400:]).mean()
         assert same < 3
 
-    with serving(Options(serve_cameras=True, anonymize="mask")) as url:
+    with serving(Options(serve_cameras=True, anonymize="mask")) as address:
         talk(send)
 
 
@@ -217,14 +213,14 @@ def test_a_camera_without_pictures_is_closed_also_if_it_pings(monkeypatch):
     monkeypatch.setattr(camera, "IDLE_SECONDS", 0.6)
 
     async def send(session):
-        browser = await Browser.open(session, url)
+        browser = await Browser.open(session, address)
         await browser.hello()
         for _ in range(4):
             await browser.socket.ping()
             await asyncio.sleep(0.1)
         assert await browser.end() == (1008, "no picture came for 0.6 s")
 
-    with serving() as url:
+    with serving() as address:
         talk(send)
 
 
@@ -233,23 +229,23 @@ def test_a_browser_that_leaves_in_the_middle_frees_its_place(monkeypatch, two_pe
 
     async def send(session):
         for _ in range(4):
-            browser = await Browser.open(session, url)
+            browser = await Browser.open(session, address)
             assert (await browser.hello())["type"] == "hello"
             await browser.send(jpeg(two_people(0)))
             browser.socket._response.connection.transport.abort()
             await asyncio.sleep(0.2)
 
-    with serving() as url:
+    with serving() as address:
         talk(send)
 
 
 def test_without_the_option_there_is_no_camera():
     async def send(session):
         for path in ("camera", "api/camera"):
-            async with session.get(f"{url}{path}") as response:
+            async with session.get(f"{address}{path}") as response:
                 assert response.status == 404
 
-    with serving(Options()) as url:
+    with serving(Options()) as address:
         talk(send)
 
 

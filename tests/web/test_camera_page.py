@@ -20,7 +20,7 @@ from demo.frames import Frame
 from demo.options import Options
 from demo.web import camera
 from tests.web.browsing import another, chromium, findings, visit
-from tests.web.uploads import pipeline, serving
+from tests.web.uploads import decoded, pipeline, serving
 
 pytestmark = pytest.mark.browser
 
@@ -107,8 +107,7 @@ def pause(page) -> int:
 def shown(page) -> np.ndarray:
     """The pixels of the canvas (H, W, 3)."""
     data = page.evaluate("document.querySelector('.tile canvas').toDataURL()")
-    content = np.frombuffer(base64.b64decode(data.split(",")[1]), np.uint8)
-    return cv2.imdecode(content, cv2.IMREAD_COLOR).astype(int)
+    return decoded(base64.b64decode(data.split(",")[1])).astype(int)
 
 
 def drop(page, name: str, content: bytes) -> None:
@@ -156,7 +155,7 @@ def test_the_picture_that_was_sent_is_drawn_with_its_own_answer(browser, url, mi
         page.keyboard.press("l")
         plain = shown(page)
     answer, (height, width) = traffic.headers[number], plain.shape[:2]
-    sent = cv2.imdecode(np.frombuffer(traffic.sent[number], np.uint8), cv2.IMREAD_COLOR)
+    sent = decoded(traffic.sent[number])
     assert sent.shape[:2] == SENT_SIZE == (answer["height"], answer["width"])
     expected = cv2.resize(sent[:, ::-1] if mirrored else sent, (width, height))
     assert np.abs(plain - expected).mean() < 2
@@ -249,7 +248,7 @@ def test_the_page_connects_again_when_the_server_is_back(browser):
             start(page)
         page.wait_for_function(STATE, arg="not connected, trying again")
         assert page.is_visible(".tile .note")
-        with serving(port=urlsplit(address).port):
+        with serving(port=urlsplit(address).port or 0):
             page.wait_for_function(STATE, arg="live", timeout=WAIT)
             assert page.is_hidden(".tile .note")
             page.click("#off")

@@ -58,6 +58,13 @@ def jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
+def decoded(content: bytes) -> np.ndarray:
+    """The image of a JPEG or PNG."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image
+
+
 class Browser:
     """One camera's WebSocket."""
 
@@ -98,4 +105,4 @@ class Browser:
         """The code and the words with which the server closes."""
         message = await self.socket.receive(timeout=20)
         assert message.type is WSMsgType.CLOSE, message
-        return message.data, message.extra
+        return message.data, message.extra or ""
