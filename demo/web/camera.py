@@ -72,6 +72,8 @@ class Cameras:
                 await self._answer(socket)
         except ClosedError as closed:
             await socket.close(code=closed.code, message=_reason(closed))
+        except ConnectionError:
+            pass  # the browser has left
         finally:
             request.app[SOCKETS].discard(socket)
         return socket
@@ -166,14 +168,11 @@ async def _receive(socket: web.WebSocketResponse) -> bytes | None:
 
 async def _send(socket: web.WebSocketResponse, header: str, jpeg: bytes) -> None:
     """Send an answer: as text, or with a picture as the length of the header, header and JPEG."""
-    try:
-        if jpeg:
-            content = header.encode()
-            await socket.send_bytes(LENGTH.pack(len(content)) + content + jpeg)
-        else:
-            await socket.send_str(header)
-    except ConnectionError:  # it has left: the next `_receive` says so
-        pass
+    if jpeg:
+        content = header.encode()
+        await socket.send_bytes(LENGTH.pack(len(content)) + content + jpeg)
+    else:
+        await socket.send_str(header)
 
 
 def _reason(closed: ClosedError) -> bytes:

@@ -57,12 +57,23 @@ def test_each_photo_of_a_form_gets_the_faces_of_a_photo_pipeline(url, astronaut,
     both = two_people(0)
     status, answer, _ = post(url, form(first_png=png(astronaut), second_png=png(both)))
     assert status == 200
-    assert answer == {
-        "photos": [
-            {"source": "first.png", "width": 512, "height": 512, "faces": direct(astronaut)},
-            {"source": "second.png", "width": 480, "height": 270, "faces": direct(both)},
-        ]
-    }
+    blue, green = "#3cb4e6", "#5acd6e"
+    assert answer["photos"] == [
+        {
+            "source": "first.png",
+            "width": 512,
+            "height": 512,
+            "faces": direct(astronaut),
+            "colours": {"1": blue},
+        },
+        {
+            "source": "second.png",
+            "width": 480,
+            "height": 270,
+            "faces": direct(both),
+            "colours": {"1": blue, "2": green},
+        },
+    ]
     assert [len(photo["faces"]) for photo in answer["photos"]] == [1, 2]
     assert answer["photos"][0]["faces"][0]["age"] > 0
 

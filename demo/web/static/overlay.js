@@ -11,12 +11,18 @@ export function faceText({ age, age_low: low, age_high: high, male }, spread = t
   const words = [];
   if (male !== null) words.push(male >= 0.5 ? "male" : "female");
   if (age !== null) {
-    words.push(age.toFixed(0));
+    words.push(whole(age));
     if (spread && low !== null && high !== null) {
-      words.push(`± ${Math.max(age - low, high - age).toFixed(0)}`);
+      words.push(`± ${whole(Math.max(age - low, high - age))}`);
     }
   }
   return words.join(" ") || "…";
+}
+
+/** A number without its fraction, as Python rounds it: halves to the even one. */
+export function whole(number) {
+  const rounded = Math.round(number);
+  return String(rounded - number === 0.5 && rounded % 2 ? rounded - 1 : rounded);
 }
 
 /** The faces with an id: those that are drawn and listed. */
@@ -93,7 +99,7 @@ function fittingTag(context, face, size, most) {
   const plain = faceText(face, false);
   const initial = plain.replace(/^(f)emale|^(m)ale/, "$1$2");
   const texts = [faceText(face), plain, initial];
-  if (face.age !== null) texts.push(face.age.toFixed(0));
+  if (face.age !== null) texts.push(whole(face.age));
   const sizes = [size, Math.max(size * 0.8, Math.min(size, SMALLEST_TEXT))];
   let tag;
   for (const text of texts) {

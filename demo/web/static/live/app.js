@@ -184,7 +184,7 @@ function showRates() {
   const age = rate.age;
   $("latency").textContent = age === null ? "–" : age.toFixed(0);
   $("latency-unit").hidden = age === null;
-  if (!paused) people.render();
+  people.render();
 }
 
 // ---- what the viewer does

@@ -1,7 +1,7 @@
 // The people in view: a table that changes as little as possible.
 
 import { clock } from "/static/charts.js";
-import { confirmed, faceText } from "/static/overlay.js";
+import { confirmed, faceText, whole } from "/static/overlay.js";
 
 const LEAVING = 2000; // ms for which somebody who has left stays in the table
 const KEY = (source, id) => `${id} ${source}`;
@@ -98,7 +98,7 @@ function fill(row, { face, colour, seconds }) {
   const ranged = face.age_low !== null && face.age_high !== null;
   write(badge, String(face.id));
   write(row.cells[1], faceText(face, false));
-  write(row.cells[2], ranged ? `${face.age_low.toFixed(0)}–${face.age_high.toFixed(0)}` : "");
+  write(row.cells[2], ranged ? `${whole(face.age_low)}–${whole(face.age_high)}` : "");
   write(row.cells[3], clock(seconds));
 }
 
