@@ -20,6 +20,7 @@ from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.photo import PhotoPipeline
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
+from demo.history.store import VisitStore
 from demo.options import Options
 from demo.session import FramePipeline, Session
 from demo.sinks.audio import audio_of
@@ -86,6 +87,7 @@ class Outputs(NamedTuple):
     recorder: PhotoRecorder | VideoRecorder | SwitchedRecorder | None
     log: Log | None
     summary: Summary
+    store: VisitStore | None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class Run:
     def written(self) -> list[Path]:
         """The files that were written; none is touched before the first frame."""
         options, outputs = self.options, self.outputs
-        pairs = zip((options.output, options.log, options.summary), outputs, strict=True)
+        paths = (options.output, options.log, options.summary, options.store)
+        pairs = zip(paths, outputs, strict=True)
         return [path for path, output in pairs if path and output and output.written]
 
 
@@ -343,16 +346,30 @@ def _outputs(
     summary = Summary(options.summary, names, photos, lambda: sum(s.dropped for s in sources))
     shown = options.display and bool(sources)
     window = _window(printable(f"AgeStream - {names}"), notify, stack) if shown else None
-    return Outputs(recorder, log, summary), window
+    return Outputs(recorder, log, summary, _store(options, sources)), window
 
 
 def _sinks(
     options: Options, sources: Sequence[Source], outputs: Outputs, notify: Notify
 ) -> list[Sink]:
-    sinks: list[Sink] = [sink for sink in (outputs.log, outputs.summary) if sink]
+    sinks: list[Sink] = [sink for sink in (outputs.log, outputs.summary, outputs.store) if sink]
     if options.anonymize and sources:
         sinks.append(UncoveredWarning(sources[0].photos, notify))
     return sinks
+
+
+def _store(options: Options, sources: Sequence[Source]) -> VisitStore | None:
+    """Keeps the visits of all sources."""
+    if options.store is None:
+        if options.keep_days is not None:
+            raise UserError("--keep-days deletes from the database of --store: add --store FILE")
+        return None
+    if not sources:
+        raise UserError(f"--store {options.store}: there is no source to watch: give -s")
+    if sources[0].photos:
+        raise UserError("--store keeps how long people are in view: remove it for photos")
+    dropped = {source.name: source for source in sources}
+    return VisitStore(options.store, options.keep_days, lambda name: dropped[name].dropped)
 
 
 def _recorder(
@@ -400,7 +417,10 @@ def _refuse_overwriting(options: Options, sources: Sequence[Source]) -> None:
         folder = given[0] if given[0].is_dir() else given[0].parent
         if _same_file(options.output, folder):
             raise UserError(f"-o {options.output} is the folder of the photos: name another one")
-    chosen = [("-o", options.output), ("--log", options.log), ("--summary", options.summary)]
+    chosen = [
+        *(("-o", options.output), ("--log", options.log)),
+        *(("--summary", options.summary), ("--store", options.store)),
+    ]
     named = [*(("-s", path) for path in given), *chosen]
     files = [(option, path) for option, path in named if path and not path.is_dir()]
     for index, (option, path) in enumerate(files):

@@ -105,7 +105,8 @@ function showState() {
   else if (on && !last) [kind, text] = ["warn", "starting…"];
   else if (on) [kind, text] = ["good", "live"];
   if ($("state").textContent !== text) [$("state").className, $("state").textContent] = [`state ${kind}`, text];
-  if (on) tile.setNote(kind === "good" ? "" : trouble || text, kind === "warn" ? "busy" : "calm");
+  const note = trouble && kind === "warn" ? `${trouble}: trying again` : text;
+  if (on) tile.setNote(kind === "good" ? "" : note, kind === "warn" ? "busy" : "calm");
 }
 
 function showFigures() {

@@ -39,13 +39,15 @@ export class Link {
   /** Whether the server is there. */
   async connect() {
     const socket = new WebSocket(this.address);
+    let there = false;
     this.socket = socket;
+    socket.onopen = () => (there = true);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => this.finish(parsed(data));
     socket.onclose = ({ code, reason }) => {
       if (this.socket !== socket) return;
       if (code === BUSY) this.wait = LONGEST_WAIT;
-      this.lost(reason || "the connection broke");
+      this.lost(reason || (there ? "the connection broke" : "the server cannot be reached"));
       this.forget();
     };
     const message = await this.message();
