@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
-from demo.build import load_networks
 from demo.faces.photo import PhotoPipeline
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
+from demo.networks import load_networks
 from demo.options import Options
 from demo.session import FramePipeline
 from demo.sinks.summary import Summary
