@@ -50,11 +50,11 @@ export function facesCurve(element, overTime, seconds) {
 
 /**
  * Bars per place of the axis.
- * `labels`: one text per place; `series`: [{name, kind, values}], kind a class of style.css
+ * `labels`: one text per place, or ""; `series`: [{name, kind, values}], kind a class of style.css
  * ("female", "male", "unknown", "all"); `stacked`: series on top of each other, else side by side;
- * `title`: says what is plotted.
+ * `title`: says what is plotted; `names`: the places in full, where labels are short.
  */
-export function bars(element, { labels, series, stacked = false, title }) {
+export function bars(element, { labels, series, stacked = false, title, names = labels }) {
   const shown = series.filter((each) => each.values.some((value) => value > 0));
   const totals = labels.map((_, k) => shown.map((each) => each.values[k]));
   const tops = totals.map((values) => stacked ? sum(values) : Math.max(0, ...values));
@@ -63,12 +63,13 @@ export function bars(element, { labels, series, stacked = false, title }) {
   countAxis(svg, high, width);
   const slot = (width - LEFT - RIGHT) / labels.length;
   const widest = Math.max(...labels.map((label) => label.length)) * 7 + 10;
-  const every = Math.max(1, Math.ceil(widest / slot));
+  let free = 0; // CSS pixels: where the next label has room
   const bar = (slot * (1 - GAP)) / (stacked ? 1 : Math.max(shown.length, 1));
   labels.forEach((label, k) => {
     const left = LEFT + slot * (k + GAP / 2);
-    if (k % every === 0) {
-      const middle = LEFT + slot * (k + 0.5);
+    const middle = LEFT + slot * (k + 0.5);
+    if (label && middle >= free) {
+      free = middle + widest;
       add(svg, "text", { x: middle, y: HEIGHT + 17, "text-anchor": "middle" }, label);
     }
     let below = 0;
@@ -82,7 +83,7 @@ export function bars(element, { labels, series, stacked = false, title }) {
         class: each.kind, rx: 2, x: fixed(left + (stacked ? 0 : bar * place)), y: top,
         width: fixed(Math.max(bar - 1, 1)), height: fixed(levelY(start, high) - top),
       });
-      add(rect, "title", {}, `${each.name}, ${label}: ${value}`);
+      add(rect, "title", {}, `${each.name}, ${names[k]}: ${value}`);
     });
   });
   const sums = shown.map((each) => `${each.name} ${sum(each.values)}`);
