@@ -11,6 +11,7 @@ from models.commands import count, number
 
 DEFAULT_PORT = "8000"
 TOKEN_VARIABLE = "AGESTREAM_TOKEN"
+MAX_KEEP_DAYS = 36_500  # a hundred years
 SEPARATORS = tuple(filter(None, ("/", os.sep, os.altsep)))  # a name that ends in one is a folder
 EPILOG = """\
 keys in the window
@@ -98,6 +99,19 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="write a summary of the session (people, time in view, ages, busiest moments): .html "
         "a page with plots, .json for programs; it holds no pictures",
+    )
+    group.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="keep visits and minutes in a database (.db .sqlite .sqlite3), which later runs "
+        "continue: no pictures, nothing that identifies; python -m demo.history FILE shows it",
+    )
+    group.add_argument(
+        "--keep-days",
+        type=number(1, MAX_KEEP_DAYS, int),
+        metavar="N",
+        help="delete what --store kept more than N days ago (default: keep it)",
     )
     group.add_argument(
         "--no-display",

@@ -35,8 +35,8 @@ class Options:
     tls_key: Path | None = None  # its key (PEM), where it is another file
 
     # history
-    store: Path | None = None  # SQLite file of visits
-    keep_days: int | None = None  # in it; None: all
+    store: Path | None = None  # database of visits, continued by each run: .db or .sqlite
+    keep_days: int | None = None  # days after which its rows are deleted; None: never
 
     # detection
     detector: str = "mtcnn"  # or "dlib"

@@ -37,6 +37,8 @@ def routes(context: Context) -> list[web.RouteDef]:
     live = LivePages(context)
 
     async def index(request: web.Request) -> web.StreamResponse:
+        if not context.run.sources:
+            raise web.HTTPSeeOther("/camera")
         return page("index.html")
 
     return [web.get("/", index), web.get("/api/live", live.serve)]
@@ -203,6 +205,7 @@ def header(newest: Newest) -> dict[str, Any]:
         "width": width,
         "height": height,
         "age_ms": round(age * 1e3, 1) if age == age else None,  # nan for files
+        "sent_ms": _now_ms(),
         "colours": colours(newest.faces),
     }
 
@@ -241,7 +244,13 @@ def status(context: Context) -> dict[str, Any]:
             for (source, track), seconds in run.summary.seconds(sorted(in_view)).items()
         ],
         "ended": hub.ended,
+        "sent_ms": _now_ms(),
     }
+
+
+def _now_ms() -> float:
+    """When a message is sent, by the server's clock: the page sees how long it was on its way."""
+    return round(time.monotonic() * 1e3, 1)
 
 
 def _css(bgr: tuple[int, int, int]) -> str:

@@ -26,7 +26,9 @@ def through_jpeg(image: np.ndarray, width: int, quality: int = 80) -> np.ndarray
     height = round(image.shape[0] * width / image.shape[1])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded
 
 
 @pytest.mark.parametrize("width", [320, 480, 640])
@@ -60,9 +62,10 @@ def test_a_camera_counts_its_pictures_and_notes_when_it_had_them(clip) -> None:
     start = time.time()
     with LiveSource(str(clip), lambda: camera, give_up=0) as source:
         numbers = [read(frame.image) for frame in source]
-    assert numbers == sorted(set(numbers))
-    assert len(numbers) >= 5
-    assert numbers[-1] < len(camera.moments) <= camera.due == 25
+    known = [number for number in numbers if number is not None]
+    assert numbers == sorted(set(known))
+    assert len(known) >= 5
+    assert known[-1] < len(camera.moments) <= camera.due == 25
     assert start <= camera.moments[0] < camera.moments[-1] <= time.time()
     assert np.diff(camera.moments).mean() == pytest.approx(1 / 25, rel=0.2)
 
@@ -74,7 +77,7 @@ def test_a_page_reads_the_same_numbers(tmp_path) -> None:
         pytest.skip("Chromium is not installed")
     pictures = [through_jpeg(coded(number), width) for number in NUMBERS for width in (320, 640)]
     pictures.append(np.full((480, 640, 3), 90, np.uint8))
-    jpegs = [base64.b64encode(cv2.imencode(".jpg", each)[1]).decode() for each in pictures]
+    jpegs = [base64.b64encode(cv2.imencode(".jpg", each)[1].tobytes()).decode() for each in pictures]
     ask = """async (jpegs) => {
       const found = [];
       for (const jpeg of jpegs) {

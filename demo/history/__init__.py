@@ -1,0 +1,1 @@
+"""Visits over days and weeks in one SQLite file, without pictures."""
