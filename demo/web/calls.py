@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from demo.history.queries import PERIODS
+from demo.web.analyze import MAX_BODY, MAX_PHOTOS
+
 JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
-PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp")
-PERIODS = ("hour", "day", "week")
 CAMERAS, STORE = "--serve-cameras", "--store"  # options that some calls need
 
 
@@ -86,8 +87,8 @@ CALLS = (
     Call(
         "/api/analyze",
         "The faces of photos",
-        "Photos as files of a form, up to 20 with 20 MB together, or one as the body. They are "
-        "not kept. Addresses and paths are not taken.",
+        f"Photos as files of a form, up to {MAX_PHOTOS} with {MAX_BODY // 1_000_000} MB together, "
+        "or one as the body. They are not kept. Addresses and paths are not taken.",
         answer=(JSON, _ref("Photos")),
         errors=(
             (400, "the body is damaged or holds no photo"),

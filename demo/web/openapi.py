@@ -6,7 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from demo import __version__
-from demo.web.calls import CALLS, CAMERAS, JSON, PHOTO_TYPES, SCHEMAS, STORE, Call
+from demo.web.analyze import PHOTO_TYPES
+from demo.web.calls import CALLS, CAMERAS, JSON, SCHEMAS, STORE, Call
 from demo.web.context import Context, page
 
 VERSION = "3.1.0"  # of OpenAPI

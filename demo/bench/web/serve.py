@@ -28,10 +28,10 @@ from demo.bench.web.browser import (
 from demo.bench.web.code import CodedCamera
 from demo.bench.web.link import slow_link
 from demo.bench.web.sized import write_mjpeg, write_sized
-from demo.build import Networks
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
+from demo.networks import Networks
 from demo.options import Options
 from demo.session import Session
 from demo.sinks.summary import Summary

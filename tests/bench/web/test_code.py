@@ -77,7 +77,9 @@ def test_a_page_reads_the_same_numbers(tmp_path) -> None:
         pytest.skip("Chromium is not installed")
     pictures = [through_jpeg(coded(number), width) for number in NUMBERS for width in (320, 640)]
     pictures.append(np.full((480, 640, 3), 90, np.uint8))
-    jpegs = [base64.b64encode(cv2.imencode(".jpg", each)[1].tobytes()).decode() for each in pictures]
+    jpegs = [
+        base64.b64encode(cv2.imencode(".jpg", each)[1].tobytes()).decode() for each in pictures
+    ]
     ask = """async (jpegs) => {
       const found = [];
       for (const jpeg of jpegs) {
