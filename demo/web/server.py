@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from demo.errors import UserError
-from demo.web import analyze, api, camera, history, live, streams
+from demo.web import analyze, api, camera, history, live, metrics, openapi, streams
 from demo.web.addresses import Address, host_names, url_of, with_ports
 from demo.web.context import SOCKETS, STATIC, Context
 from demo.web.security import Access, add_headers, guard
@@ -20,7 +20,7 @@ BACKLOG = 128  # connections that wait to be accepted
 STOP_SECONDS = 2.0  # after which open connections are left behind
 CLOSE_SECONDS = 0.5  # for pages to answer that they close
 MAX_BODY = 20_000_000  # bytes
-PARTS = (live, streams, api, history, analyze, camera)
+PARTS = (live, streams, api, history, analyze, camera, metrics, openapi)
 
 
 @dataclass(frozen=True)
