@@ -82,6 +82,9 @@ CALLS = (
         "/api/summary",
         "The summary of the run up to now",
         "The same object as in the file of `--summary`.",
+        parameters=(
+            Parameter("people", "whether to list them", {"enum": ["yes", "no"], "default": "yes"}),
+        ),
         answer=(JSON, {"type": "object"}),
     ),
     Call(

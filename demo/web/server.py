@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 import threading
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from demo.errors import UserError
 from demo.web import analyze, api, camera, history, live, metrics, openapi, streams
@@ -21,6 +23,16 @@ STOP_SECONDS = 2.0  # after which open connections are left behind
 CLOSE_SECONDS = 0.5  # for pages to answer that they close
 MAX_BODY = 20_000_000  # bytes
 PARTS = (live, streams, api, history, analyze, camera, metrics, openapi)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a message tells of a fault of ours, not of garbage that someone sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+LOGGER = logging.getLogger(__name__)
+LOGGER.addFilter(_is_ours)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class WebServer:
     async def _serve(self) -> None:
         app = application(self._context, self._access)
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5, logger=LOGGER
         )
         await runner.setup()
         await web.SockSite(runner, self._socket, ssl_context=self._tls, backlog=BACKLOG).start()
