@@ -157,8 +157,8 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
     from demo.archive.bundle import BundleSource
     from demo.archive.parts import PartWriter
     from demo.build import build_run
-from demo.networks import kept_networks
     from demo.networks import kept_networks
+    from demo.sources.base import Source
     from demo.sources.open import open_source
 
     def opener(name: str, give_up: float) -> Source:
