@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from demo.errors import UserError
 from demo.events import Event, Notify
 from demo.faces.photo import PhotoPipeline
 from demo.frames import Faces, Frame
-from demo.networks import Networks, crop_spec, load_networks
+from demo.networks import crop_spec, kept_networks
 from demo.options import Options
 from demo.sources.photo.files import read_photo
 
@@ -57,8 +56,10 @@ def analyze(
     if isinstance(source, int | str | Path):
         source = [source]
     chosen = replace(options, sources=tuple(map(_text, source)))
-    networks = partial(_shared_networks, _network_options(chosen))
-    with build_run(chosen, notify, networks) as run, closing(iter(run.session)) as analyses:
+    with (
+        build_run(chosen, notify, kept_networks(chosen)) as run,
+        closing(iter(run.session)) as analyses,
+    ):
         for analysis in analyses:
             yield analysis.frame, analysis.faces
 
@@ -81,7 +82,7 @@ def analyze_photo(photo: np.ndarray | str | Path, options: Options = DEFAULTS) -
             f"a photo is an array (H, W, 3) of uint8 in BGR order, not {image.shape} of "
             f"{image.dtype}"
         )
-    networks = _shared_networks(_network_options(options), photos=True)
+    networks = kept_networks(options)(True)
     spec = crop_spec(options, networks.estimator.manifest)
     pipeline = PhotoPipeline(*networks, spec=spec)
     return pipeline.process(Frame(image, 0, 0.0, "photo")).faces
@@ -92,19 +93,3 @@ def _text(source: int | str | Path) -> str:
     if isinstance(source, Path) and str(source).isdigit():
         return os.path.join(os.curdir, source)
     return str(source)
-
-
-def _network_options(options: Options) -> Options:
-    """The options on which the networks depend."""
-    return Options(
-        detector=options.detector,
-        min_face=options.min_face,
-        model=options.model,
-        weights=options.weights,
-        device=options.device,
-    )
-
-
-@lru_cache(maxsize=4)
-def _shared_networks(options: Options, photos: bool) -> Networks:
-    return load_networks(options, photos)

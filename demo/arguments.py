@@ -39,8 +39,10 @@ def parser(description: str | None = None) -> argparse.ArgumentParser:
     _add_sources(p.add_argument_group("sources"))
     _add_outputs(p.add_argument_group("outputs"))
     _add_server(p.add_argument_group("web page"))
-    _add_detection(p.add_argument_group("detection"))
-    _add_estimation(p.add_argument_group("age and gender"))
+    detection = p.add_argument_group("detection")
+    add_detection(detection)
+    _add_budget(detection)
+    add_estimation(p.add_argument_group("age and gender"))
     return p
 
 
@@ -74,19 +76,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "the sound of a video file; for photos a folder (NAME/ where NAME looks like a file), for "
         "one photo also a file",
     )
-    group.add_argument(
-        "--quality",
-        choices=["small", "normal", "high"],
-        default=Options.quality,
-        help="of a recorded video: small makes small files, high keeps fine detail (%(default)s)",
-    )
-    group.add_argument(
-        "--encoder",
-        choices=["auto", "x264", "nvenc", "qsv", "amf", "videotoolbox", "mf", "v4l2m2m"],
-        default=Options.encoder,
-        help="of a recorded video: x264 or an encoder of the hardware (auto: of the hardware if a "
-        "trial shows that it works, else x264)",
-    )
+    add_encoding(group)
     group.add_argument(
         "--log",
         type=Path,
@@ -124,6 +114,23 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         help="cover every detected head in window, recording, snapshots and photos: mask removes "
         "all detail, blur and pixelate keep a few mean colours. Every frame is searched; a face "
         "that the detector misses is not covered. Recordings have no sound",
+    )
+
+
+def add_encoding(group: argparse._ArgumentGroup) -> None:
+    """Add the options of recorded videos."""
+    group.add_argument(
+        "--quality",
+        choices=["small", "normal", "high"],
+        default=Options.quality,
+        help="of a recorded video: small makes small files, high keeps fine detail (%(default)s)",
+    )
+    group.add_argument(
+        "--encoder",
+        choices=["auto", "x264", "nvenc", "qsv", "amf", "videotoolbox", "mf", "v4l2m2m"],
+        default=Options.encoder,
+        help="of a recorded video: x264 or an encoder of the hardware (auto: of the hardware if a "
+        "trial shows that it works, else x264)",
     )
 
 
@@ -167,7 +174,8 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_detection(group: argparse._ArgumentGroup) -> None:
+def add_detection(group: argparse._ArgumentGroup) -> None:
+    """Add the options of detection whose results do not depend on the speed of the machine."""
     group.add_argument(
         "--detector", choices=["mtcnn", "dlib"], default="mtcnn", help="face detector (mtcnn)"
     )
@@ -186,6 +194,9 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         help="smallest face to search for, in pixels (20, in large frames a 34th of the shorter "
         "side; with dlib 40, or a 17th); doubling it cuts the search work by up to four",
     )
+
+
+def _add_budget(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--budget-ms",
         type=number(0.1),
@@ -196,7 +207,8 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_estimation(group: argparse._ArgumentGroup) -> None:
+def add_estimation(group: argparse._ArgumentGroup) -> None:
+    """Add the options of age and gender."""
     group.add_argument(
         "--min-quality",
         type=number(0, 1),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from demo.web.server import WebServer
 
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
+Opener = Callable[[str, float], Source]
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
 
 
@@ -101,16 +102,18 @@ def build_run(
     options: Options,
     notify: Notify = ignore,
     networks: Callable[[bool], Networks] | None = None,
+    opener: Opener = open_source,
 ) -> Iterator[Run]:
     """Open everything that the options ask for; all of it is closed again on leaving the `with`,
     and where a later step of the set-up fails.
 
     `networks` gives networks to use in place of new ones, for photos or for video; they stay open.
+    `opener` opens a source by its name, as `open_source` does.
     Raises UserError or ModelError before any file is written.
     """
     with ExitStack() as stack:
         spec = crop_spec(options, load_model(options))
-        sources = _open_sources(options, stack)
+        sources = _open_sources(options, stack, opener)
         shared = SharedNetworks(networks or (lambda photos: load_networks(options, photos)))
         if not networks:
             stack.callback(shared.close)
@@ -143,7 +146,7 @@ def build_run(
         yield run
 
 
-def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
+def _open_sources(options: Options, stack: ExitStack, opener: Opener) -> list[Source]:
     """The sources by their order, each with a name of its own."""
     if len(options.sources) > MAX_TILES:
         raise UserError(f"{len(options.sources)} sources: at most {MAX_TILES} fit on a screen")
@@ -152,7 +155,7 @@ def _open_sources(options: Options, stack: ExitStack) -> list[Source]:
         return sources
     try:
         for spec in options.sources or ("0",):
-            sources.append(open_source(spec, options.give_up))
+            sources.append(opener(spec, options.give_up))
             stack.callback(sources[-1].close)
     except UserError as error:
         if options.sources:

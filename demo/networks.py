@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from demo.errors import UserError
@@ -58,6 +59,26 @@ def load_networks(options: Options, photos: bool) -> Networks:
     estimator at the end. Raises UserError or ModelError."""
     detector = DETECTORS[options.detector](options.min_face, not photos)
     return Networks(detector, Estimator(load_model(options), choose_device(options.device)))
+
+
+def kept_networks(options: Options) -> Callable[[bool], Networks]:
+    """The networks of the options, for photos or for video, for any number of runs: they are loaded
+    when they are first asked for, and this process keeps them."""
+    return partial(
+        _kept_networks,
+        Options(
+            detector=options.detector,
+            min_face=options.min_face,
+            model=options.model,
+            weights=options.weights,
+            device=options.device,
+        ),
+    )
+
+
+@lru_cache(maxsize=4)
+def _kept_networks(options: Options, photos: bool) -> Networks:
+    return load_networks(options, photos)
 
 
 def crop_spec(options: Options, manifest: Manifest) -> InputSpec:

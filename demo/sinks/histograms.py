@@ -32,6 +32,15 @@ class TimeHistogram:
         """Median and 95th percentile, as in the summary's JSON."""
         return {"p50": round(self.percentile(50), 1), "p95": round(self.percentile(95), 1)}
 
+    def bins(self) -> dict[str, int]:
+        """Times per bin that holds some, by its index, for `add_bins`."""
+        return {str(k): int(self._counts[k]) for k in np.flatnonzero(self._counts)}
+
+    def add_bins(self, bins: dict[str, int]) -> None:
+        """Add the times of another histogram."""
+        for place, times in bins.items():
+            self._counts[int(place)] += times
+
     def __bool__(self) -> bool:
         return bool(self._counts.any())
 
@@ -47,6 +56,10 @@ class AgeHistogram:
         if age is not None:
             band = min(max(int(age // AGE_BAR_YEARS), 0), AGE_BARS - 1)
             self._counts[GENDERS.index(gender), band] += 1
+
+    def add_bins(self, record: dict[str, Any]) -> None:
+        """Add the people of another histogram, from its record."""
+        self._counts += [record[gender] for gender in GENDERS]
 
     def record(self) -> dict[str, Any]:
         """The lower ends of the bands in years, and people per band by gender, as in the summary's

@@ -1,5 +1,6 @@
 """The summary of a session as one HTML page that needs no other file."""
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -42,16 +43,17 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; color: v
 """.strip()
 
 
-def page(record: dict[str, Any]) -> str:
-    """The page for the record of a summary; see `Summary.record`."""
+def page(record: dict[str, Any], more: Sequence[str] = (), kind: str = "session") -> str:
+    """The page for the record of a summary; see `Summary.record`. `more`: further sections; `kind`
+    of what the record sums up."""
     name = escape(printable(record["source"]))
     started = escape(record["started"].replace("T", " "))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} - AgeStream'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>\n{STYLE}\n</style></head>\n<body><main>\n<h1>{name}</h1>\n"
-        f'<div class="soft">AgeStream session, started {started}</div>\n'
-        f"{_cards(record)}\n" + "\n".join(_sections(record)) + "\n</main></body></html>\n"
+        f'<div class="soft">AgeStream {kind}, started {started}</div>\n'
+        f"{_cards(record)}\n" + "\n".join([*_sections(record), *more]) + "\n</main></body></html>\n"
     )
 
 
@@ -59,7 +61,7 @@ def _cards(record: dict[str, Any]) -> str:
     """The main numbers of the session."""
     cards = [(str(record["people_seen"]), f"{named(record['people_seen'], 'person')} seen")]
     if record["seconds"]:
-        cards.append((clock(record["seconds"]), "watched"))
+        cards.append((clock(record.get("watched", record["seconds"])), "watched"))
     if record["cut_count"]:
         cards.append((str(record["cut_count"]), named(record["cut_count"], "cut")))
     if record["busiest"]:
@@ -100,7 +102,7 @@ def _sections(record: dict[str, Any]) -> list[str]:
         sections.append(_section("Ages", age_bars(record["ages"]), _key()))
     for source, theirs in _by_source(people):
         title = f"People{source}{_left_out(len(people), count)}"
-        sections.append(_section(title, _table(theirs)))
+        sections.append(_section(title, _people_table(theirs)))
     return sections
 
 
@@ -144,16 +146,33 @@ def _section(title: str, content: str, key: str = "") -> str:
     return f'<section>{heading}\n<div class="wide">{content}</div>\n</section>'
 
 
-def _table(people: list[dict[str, Any]]) -> str:
-    rows = "".join(
-        f"<tr><td>{person['id']}</td><td>{person['gender']}</td>"
-        f"<td>{'' if person['age'] is None else round(person['age'])}</td>"
-        f"<td>{person['seconds']:.1f} s</td><td>{clock(person['spans'][0][0])}</td>"
-        f"<td>{clock(person['spans'][-1][1])}</td></tr>"
-        for person in people
-        if person["spans"]
+def table_section(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A section with a table of text."""
+    return _section(escape(title), _table(heads, rows))
+
+
+def _people_table(people: list[dict[str, Any]]) -> str:
+    return _table(
+        ("id", "gender", "age", "in view", "first seen", "last seen"),
+        (
+            (
+                str(person["id"]),
+                person["gender"],
+                "" if person["age"] is None else str(round(person["age"])),
+                f"{person['seconds']:.1f} s",
+                clock(person["spans"][0][0]),
+                clock(person["spans"][-1][1]),
+            )
+            for person in people
+            if person["spans"]
+        ),
     )
-    heads = "".join(
-        f"<th>{name}</th>" for name in ("id", "gender", "age", "in view", "first seen", "last seen")
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    lines = (
+        "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
     )
-    return f"<table><tr>{heads}</tr>{rows}</table>"
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"

@@ -9,7 +9,7 @@ from demo.frames import Frame
 from demo.images import save_image
 from demo.sinks.paths import check_file
 from demo.sinks.videofile import VIDEO_SUFFIXES
-from demo.sources.photo.source import PHOTO_SUFFIXES
+from demo.sources.suffixes import PHOTO_SUFFIXES
 from models.files import writable_folder
 
 # a name that ends so is meant as a file, unlike "trip.2024" and "st.petersburg"

@@ -98,6 +98,21 @@ class Summary:
         with self._lock:
             return self._record(listed)
 
+    def bins(self) -> dict[str, Any]:
+        """What `MergedSummary` adds up to the summary of many sessions."""
+        with self._lock:
+            presence = self._presence
+            return {
+                "photos": self._photos,
+                "seconds": round(presence.duration, 3),
+                "frames": self.frames,
+                "people_seen": presence.count,
+                "cut_count": self._cuts.count,
+                "processing_ms": self._processing.bins(),
+                "ages": presence.ages().record(),
+                "faces_over_time": presence.timeline.bins(),
+            }
+
     def seconds(self, people: Iterable[tuple[str, int]]) -> dict[tuple[str, int], float]:
         """Seconds in view, up to the frame before the last, of people by source and id; any thread
         may ask."""

@@ -29,18 +29,19 @@ class Timeline:
         while end >= MAX_PIECES * self.width and self._step + 1 < len(PIECE_SECONDS):
             self._lengthen()
         piece = int(min(max(start, 0.0) // self.width, MAX_PIECES - 1))
-        missing = piece + 1 - len(self.most)
-        if missing > 0:
-            self.face_seconds = np.pad(self.face_seconds, (0, missing))
-            self.most = np.pad(self.most, (0, missing))
+        self._grow(piece + 1)
         self.face_seconds[piece] += faces * (end - start)
         self.most[piece] = max(self.most[piece], at_once)
 
-    def means(self, duration: float) -> list[float]:
-        """Mean number of faces in view in each piece of a session of `duration` seconds."""
+    def means(self, *durations: float) -> list[float]:
+        """Mean number of faces in view in each piece of a session of some seconds, or of several
+        sessions that were added."""
         starts = np.arange(len(self.most)) * self.width
-        lengths = np.clip(duration - starts, 1e-3, self.width)
-        return [round(mean, 3) for mean in (self.face_seconds / lengths).tolist()]
+        lengths = np.zeros(len(starts))
+        for duration in durations:
+            lengths += np.clip(duration - starts, 0.0, self.width)
+        means = self.face_seconds / np.maximum(lengths, 1e-3)
+        return [round(mean, 3) for mean in means.tolist()]
 
     def busiest(self) -> list[dict[str, int]]:
         """The pieces with the most faces, busiest first."""
@@ -51,13 +52,39 @@ class Timeline:
             if (n := self.most[k])
         ]
 
-    def record(self, duration: float) -> dict[str, Any]:
-        """The timeline of a session of `duration` seconds, as in the summary's JSON."""
-        return {"width": self.width, "most": self.most.tolist(), "mean": self.means(duration)}
+    def record(self, *durations: float) -> dict[str, Any]:
+        """The timeline of a session of some seconds, or of several, as in the summary's JSON."""
+        return {"width": self.width, "most": self.most.tolist(), "mean": self.means(*durations)}
+
+    def bins(self) -> dict[str, Any]:
+        """The pieces, for `add_bins`."""
+        seconds = self.face_seconds.round(3).tolist()
+        return {"width": self.width, "face_seconds": seconds, "most": self.most.tolist()}
+
+    def add_bins(self, bins: dict[str, Any]) -> None:
+        """Add the pieces of another timeline: both begin at the same moment."""
+        other = Timeline()
+        other._step = PIECE_SECONDS.index(bins["width"])
+        other.face_seconds = np.array(bins["face_seconds"], float)
+        other.most = np.array(bins["most"], int)
+        while other.width < self.width:
+            other._lengthen()
+        while self.width < other.width:
+            self._lengthen()
+        length = max(len(self.most), len(other.most))
+        self._grow(length)
+        other._grow(length)
+        self.face_seconds += other.face_seconds
+        self.most = np.maximum(self.most, other.most)
+
+    def _grow(self, length: int) -> None:
+        missing = max(length - len(self.most), 0)
+        self.face_seconds = np.pad(self.face_seconds, (0, missing))
+        self.most = np.pad(self.most, (0, missing))
 
     def _lengthen(self) -> None:
         factor = PIECE_SECONDS[self._step + 1] // self.width
         self._step += 1
-        missing = -len(self.most) % factor
-        self.face_seconds = np.pad(self.face_seconds, (0, missing)).reshape(-1, factor).sum(axis=1)
-        self.most = np.pad(self.most, (0, missing)).reshape(-1, factor).max(axis=1, initial=0)
+        self._grow(len(self.most) + -len(self.most) % factor)
+        self.face_seconds = self.face_seconds.reshape(-1, factor).sum(axis=1)
+        self.most = self.most.reshape(-1, factor).max(axis=1, initial=0)

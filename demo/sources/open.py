@@ -15,13 +15,14 @@ from demo.sources.net.address import Remote
 from demo.sources.net.redact import redact
 from demo.sources.photo.animation import AnimationSource
 from demo.sources.photo.files import is_animated, is_photo
-from demo.sources.photo.source import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES, PhotoSource, photos_in
+from demo.sources.photo.source import PhotoSource, photos_in
+from demo.sources.suffixes import (
+    PHOTO_SUFFIXES,
+    UNSUPPORTED_SUFFIXES,
+    VIDEO_SOURCE_SUFFIXES,
+)
 from demo.sources.video import VideoSource
 
-VIDEO_SOURCE_SUFFIXES = {
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".wmv", ".flv"),
-    *(".3gp", ".ogv", ".mts", ".m2ts", ".mjpeg", ".mjpg"),
-}
 FILE_PATTERN = re.compile(r"file:(?://(?:localhost(?=/))?|(?=/))(.*)", re.IGNORECASE | re.DOTALL)
 DRIVE_PATTERN = re.compile(r"/[a-z]:/", re.IGNORECASE)  # begins the path of a file URL on Windows
 WINDOWS = os.name == "nt"

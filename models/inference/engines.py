@@ -18,7 +18,8 @@ from models.printable import UNPRINTABLE
 from models.quiet import stderr_closed
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
-THREADS = min(4, os.cpu_count() or 1)  # more do not make these networks faster
+THREADS_VARIABLE = "AGESTREAM_THREADS"  # of a process that shares the cores with others like it
+THREADS = int(os.environ.get(THREADS_VARIABLE) or min(4, os.cpu_count() or 1))  # more: not faster
 ONE_THREAD = 1_000_000  # bytes of a graph: smaller graphs run faster on one thread
 MAX_BATCH = 64  # rows per call; larger batches are split
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_BATCH)

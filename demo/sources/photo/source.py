@@ -8,14 +8,7 @@ from demo.events import Event
 from demo.frames import Frame, NoFrame
 from demo.sources.base import POLL_SECONDS, Source
 from demo.sources.photo.files import is_animated, read_photo
-
-PHOTO_SUFFIXES = {
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".avif", ".tif", ".tiff")
-}
-UNSUPPORTED_SUFFIXES = {
-    *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".gif"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
-}
+from demo.sources.suffixes import PHOTO_SUFFIXES, UNSUPPORTED_SUFFIXES
 
 
 def photos_in(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -47,6 +40,7 @@ class PhotoSource(Source):
         """Read the photos `paths` of the file or folder `name`; only count `unsupported`."""
         self.name, self.path = name, Path(name)
         self.paths, self.count = paths, len(paths)
+        self.errors: list[str] = []  # a line for each photo that could not be read
         self._unsupported = unsupported
 
     def start(self) -> None:
@@ -60,28 +54,27 @@ class PhotoSource(Source):
 
         Raises the UserError of the first photo if no photo can be read.
         """
-        errors: list[str] = []
         animated = 0
         for index, path in enumerate(self.paths):
             try:
                 image = read_photo(path)
             except UserError as error:
-                errors.append(str(error))
+                self.errors.append(str(error))
                 continue
             animated += is_animated(path)
             yield Frame(image, index, 0.0, str(path))
-        if len(errors) == len(self.paths):
-            raise UserError(errors[0])
+        if len(self.errors) == len(self.paths):
+            raise UserError(self.errors[0])
         if animated:
             text = f"{animated} animated picture{'s' * (animated > 1)} in {self.name}: only the "
             yield Event("info", f"{text}first frame is taken", self.name)
-        if text := "; ".join(self._skipped(errors)):
+        if text := "; ".join(self._skipped()):
             yield Event("failed", text, self.name)
 
-    def _skipped(self, errors: Sequence[str]) -> Iterator[str]:
+    def _skipped(self) -> Iterator[str]:
         """Describe the pictures that were skipped."""
-        if errors:
-            yield f"skipped {len(errors)} of {self.count} photos: {errors[0]}"
+        if self.errors:
+            yield f"skipped {len(self.errors)} of {self.count} photos: {self.errors[0]}"
         if self._unsupported:
             kinds = ", ".join(sorted({path.suffix.lower() for path in self._unsupported}))
             count = len(self._unsupported)

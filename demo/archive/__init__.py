@@ -1,0 +1,1 @@
+"""Archives: many files, worker processes, and results as one data set that grows."""
