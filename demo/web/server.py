@@ -56,7 +56,7 @@ class WebServer:
         self.url = url_of(listening.address, port, scheme)  # to open, without the token
         names = host_names(listening.address, listening.names)
         hosts = frozenset(with_ports(names, port, scheme))
-        self._access = Access(hosts, scheme, listening.token)
+        self._app = application(context, Access(hosts, scheme, listening.token))
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="web", daemon=True)
@@ -75,9 +75,12 @@ class WebServer:
             self._loop.close()
 
     async def _serve(self) -> None:
-        app = application(self._context, self._access)
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5, logger=LOGGER
+            self._app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.5,
+            logger=LOGGER,
         )
         await runner.setup()
         await web.SockSite(runner, self._socket, ssl_context=self._tls, backlog=BACKLOG).start()
