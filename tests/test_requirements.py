@@ -67,8 +67,7 @@ def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str,
 
 def test_every_import_is_a_requirement(known: dict[str, Path]) -> None:
     imported = set.union(*(external(path, known) for path in known.values()))
-    names_of = ("requirements.txt", "requirements-web.txt", "requirements-cluster.txt")
-    files = (*names_of, "requirements-dev.txt")
+    files = [path.name for path in ROOT.glob("requirements*.txt")]
     assert not distributions(imported) - {name for file in files for name in names(file)}
 
 

@@ -157,7 +157,8 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
     """Run the sources of a job; its files are in the folder then. Returns the record's results."""
     from demo.archive.bundle import BundleSource
     from demo.archive.parts import PartWriter
-    from demo.build import build_run, kept_networks
+    from demo.build import build_run
+    from demo.networks import kept_networks
     from demo.sources.base import Source
     from demo.sources.open import open_source
 
