@@ -202,7 +202,8 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
     if as_json:
         names = ("name", "state", "attempts", "frames", "people", "faces", "duration", "error")
         line = {"job": key, **{name: record.get(name) for name in names}, "again": again}
-        print(json.dumps({**line, "faults": record.get("faults", [])}), flush=True)
+        line |= {name: record.get(name, []) for name in ("faults", "warnings")}
+        print(json.dumps(line), flush=True)
         return
     lines = [] if again or not record["error"] else [record["error"]]
     if lines := [*lines, *record.get("faults", ())]:
