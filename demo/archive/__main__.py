@@ -216,9 +216,9 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
 
 def _tell_end(progress: "Progress", ledger: Ledger) -> None:
     rate = progress.frames / max(progress.seconds, 1e-3)
+    partly = f", {some(progress.faults, 'file')} not read to the end" if progress.faults else ""
     say(
-        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed, "
-        f"{some(progress.faults, 'file')} not or only partly read; "
+        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed{partly}; "
         f"{some(progress.frames, 'frame')} in {progress.seconds:.0f} s, {rate:.0f} a second, "
         f"{some(progress.people, 'person')}; see {ledger.out / 'summary.html'}"
     )

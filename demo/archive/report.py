@@ -38,8 +38,8 @@ def write_report(ledger: Ledger) -> None:
         lines = _failures(record)
         failed += len(lines)
         failures += lines[: LISTED_FAILURES - len(failures)]
-    started = datetime.now().astimezone().isoformat(timespec="seconds")
-    record = merged.record(ledger.out.name, started)
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    record = merged.record(ledger.out.name, now)
     sections = [_table_of(jobs, sorted(busiest, reverse=True))]
     if failures:
         heads = ("file", "attempts", "what is wrong")
@@ -51,7 +51,7 @@ def write_report(ledger: Ledger) -> None:
     path = ledger.out / NAME
     try:
         with atomic_write(path) as unfinished:
-            text = page(record, sections, "archive")
+            text = page(record, sections, "archive, as of")
             unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
