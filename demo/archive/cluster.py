@@ -34,7 +34,6 @@ REQUIREMENTS = "requirements-cluster.txt"
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a warning about graphics cards
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 OWN = {"RAY_worker_niceness": "0"}  # of a Ray that we start: workers like those of the local engine
 
