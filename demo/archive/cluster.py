@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import Any
 
 from demo.archive.engines import Backlog, Engine, Outcome
@@ -21,6 +20,7 @@ from demo.archive.options import ArchiveOptions
 from demo.archive.order import Order
 from demo.errors import UserError
 from models.files import ROOT
+from models.quiet import stderr_closed
 
 WAIT_SECONDS = 0.5  # at most, between two looks at the backlog
 LOOK_SECONDS = 2.0  # between two looks at the machines
@@ -35,6 +35,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a warning about graphics cards
 }
+TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_py_gcs_connect_timeout_s": "5"}  # else for minutes
 OWN = {"RAY_worker_niceness": "0"}  # of a Ray that we start: workers like those of the local engine
 
 
@@ -154,17 +155,18 @@ def connected(address: str | None, cores: int) -> Iterator[Engine]:
     else:  # with a token, since Ray listens to the network
         token = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
         os.environ |= {**OWN, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    for name, value in QUIET.items():
+    for name, value in (QUIET | TRIES).items():
         os.environ.setdefault(name, value)
     ray = import_module("ray")
     own = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level="CRITICAL",
-            **(own if address is None else {}),
-        )
+        with stderr_closed():  # libraries print there what the exception says
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level="CRITICAL",
+                **(own if address is None else {}),
+            )
     except Exception as error:  # they share no base class
         raise UserError(_refusal(address, error)) from None
     try:
@@ -186,7 +188,7 @@ def _check_address(address: str) -> None:
         raise UserError(
             f"--address {address}: give HOST:PORT of the cluster, such as 10.0.0.1:6379, or auto"
         )
-    if os.environ.get("RAY_AUTH_MODE") != "token" and not _is_loopback(host):
+    if os.environ.get("RAY_AUTH_MODE") != "token":
         raise UserError(
             f"--address {address}: the cluster must ask for a token. Start all of its machines and "
             "this command with RAY_AUTH_MODE=token (ray get-auth-token --generate makes one)"
@@ -201,24 +203,16 @@ def _check_address(address: str) -> None:
             ) from None
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _refusal(address: str | None, error: Exception) -> str:
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if address is None:
         return f"cannot start Ray on this machine: {line}"
-    if "uthenticat" in str(error) or "oken" in line:
-        return f"the cluster at {address} does not take the token of RAY_AUTH_TOKEN: {line}"
-    if address == "auto":
-        return f"no cluster runs on this machine: ray start --head starts one ({line})"
-    return f"cannot connect to the cluster at {address}: {line}"
+    if address == "auto" and isinstance(error, ConnectionError):
+        return "no cluster runs on this machine: ray start --head starts one"
+    return (
+        f"cannot connect to the cluster at {address}: it must run the same version of Ray and have "
+        f"the same token (RAY_AUTH_TOKEN). Ray says: {line}"
+    )
 
 
 def _mute() -> None:

@@ -44,7 +44,7 @@ def obey(code: str, order: bytes) -> dict[str, Any]:
     if seen and not os.path.exists(seen):
         return {"unfit": f"{host} does not see {seen}: mount its folder there"}
     if _identity(options) != job.options:
-        return {"unfit": f"{host} has other networks than this machine: copy models/weights there"}
+        return {"unfit": f"{host} has other networks than the driver: copy models/weights there"}
     _prepare()
     from demo.archive.work import work
 

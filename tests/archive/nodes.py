@@ -1,7 +1,7 @@
 """A Ray cluster on this machine, in a process of its own: `python -m tests.archive.nodes`.
 
-It prints the address, and then a line after each line that it reads: "join" adds a node of one core,
-"kill" kills the one that joined last.
+It prints the address, and then a line after each line that it reads: "join" adds a node of one
+core, "kill" kills the one that joined last.
 """
 
 import sys
@@ -11,17 +11,22 @@ from ray.cluster_utils import Cluster
 STORE_BYTES = 80_000_000
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     node = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     joined = []
-    print(cluster.address, flush=True)
+    say(cluster.address)
     for line in sys.stdin:
         if line == "join\n":
             joined.append(cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES))
         else:
             cluster.remove_node(joined.pop(), allow_graceful=False)
-        print("done", flush=True)
+        say("done")
     cluster.shutdown()
 
 
