@@ -118,19 +118,9 @@ def run(chosen: Options) -> int:
     prepare_process()
     with build_run(chosen, notify) as built:
         _handle_signals(built.session)
-        bar = tqdm(
-            total=built.count,
-            desc=printable(", ".join(Path(source.name).name for source in built.sources))[:30],
-            unit="photo" if built.photos else "frame",
-            disable=built.live,
-            smoothing=0.1,
-            mininterval=0.1 if sys.stderr.isatty() else 5.0,
-        )
-        with bar:
-            result = built.session.run(bar.update)
-        _report(built, result)
-        if built.server and not result.interrupted and not result.quit:
-            _wait_for_signal()
+        result = _worked(built)
+        if built.server and not (result.interrupted or result.quit or result.failures):
+            _wait_for_signal(bool(built.sources))
     if result.interrupted:
         say(f"stopped by a signal after {result.frames} frames")
         return INTERRUPTED
@@ -139,9 +129,28 @@ def run(chosen: Options) -> int:
     return 2 if result.failures else 0
 
 
-def _wait_for_signal() -> None:
-    """Keep the page open after the last frame, until Ctrl-C or another signal."""
-    say("the page stays open: Ctrl-C ends it")
+def _worked(built: "Run") -> "Result":
+    """Work on the sources, with a progress bar where they have an end, and report."""
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=built.count,
+        desc=printable(", ".join(Path(source.name).name for source in built.sources))[:30],
+        unit="photo" if built.photos else "frame",
+        disable=built.live or not built.sources,
+        smoothing=0.1,
+        mininterval=0.1 if sys.stderr.isatty() else 5.0,
+    )
+    with bar:
+        result = built.session.run(bar.update)
+    if built.sources:
+        _report(built, result)
+    return result
+
+
+def _wait_for_signal(ended: bool) -> None:
+    """Keep the page open until Ctrl-C or another signal; `ended`: after the last frame."""
+    say("the page stays open: Ctrl-C ends it" if ended else "Ctrl-C ends it")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
 

@@ -11,7 +11,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from demo.api import analyze, analyze_photo
-    from demo.build import build_run, load_networks
+    from demo.build import build_run
     from demo.display.overlay import annotate
     from demo.errors import UserError
     from demo.events import Event
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from demo.faces.pipeline import Pipeline
     from demo.faces.settings import Settings
     from demo.frames import Analysis, Faces, Frame
+    from demo.networks import load_networks
     from demo.options import Options
     from demo.records import face_records, frame_record, to_pandas, to_supervision
     from demo.sources.open import open_source
@@ -50,7 +51,8 @@ __all__ = [
 
 _HOMES = {
     "demo.api": ("analyze", "analyze_photo"),
-    "demo.build": ("build_run", "load_networks"),
+    "demo.build": ("build_run",),
+    "demo.networks": ("load_networks",),
     "demo.display.overlay": ("annotate",),
     "demo.errors": ("UserError",),
     "demo.events": ("Event",),

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from demo.build import build_run, crop_spec, kept_networks
+from demo.build import build_run
 from demo.errors import UserError
 from demo.events import Event, Notify
 from demo.faces.photo import PhotoPipeline
 from demo.frames import Faces, Frame
+from demo.networks import crop_spec, kept_networks
 from demo.options import Options
 from demo.sources.photo.files import read_photo
 

@@ -152,8 +152,8 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
         "--serve-name",
         action="append",
         metavar="NAME",
-        help="a further name or address by which browsers reach this machine; repeat it for "
-        "several",
+        help="a further name or address by which browsers reach this machine, NAME:PORT behind a "
+        "proxy or container with another port; repeat it for several",
     )
     token = group.add_mutually_exclusive_group()
     token.add_argument(

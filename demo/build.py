@@ -1,48 +1,37 @@
 """From options to a session: the one place where sources, pipelines and outputs are joined."""
 
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 
 from demo.display.tiles import MAX_TILES
-from demo.display.window import Window
-from demo.display.x11 import display_exists
 from demo.errors import UserError
 from demo.events import Event, Notify, ignore
-from demo.faces.detectors import DETECTORS, Detector
 from demo.faces.photo import PhotoPipeline
-from demo.faces.pipeline import Pipeline
-from demo.faces.settings import Settings
-from demo.history.store import VisitStore
+from demo.networks import (
+    Networks,
+    SharedNetworks,
+    crop_spec,
+    load_model,
+    load_networks,
+    new_pipeline,
+    tell_network,
+)
 from demo.options import Options
+from demo.outputs import Outputs, make_outputs, make_sinks, refuse_overwriting
 from demo.session import FramePipeline, Session
-from demo.sinks.audio import audio_of
-from demo.sinks.base import Sink
-from demo.sinks.encoder import Encoding
-from demo.sinks.log import Log
-from demo.sinks.photos import PhotoRecorder
-from demo.sinks.summary import Summary
 from demo.sinks.switch import SwitchedRecorder
-from demo.sinks.uncovered import UncoveredWarning
-from demo.sinks.video import VideoRecorder
 from demo.sources.base import Source
 from demo.sources.live import LiveSource
 from demo.sources.open import open_source
-from demo.sources.video import VideoSource
 from demo.timing import Stopwatch
 from models.crops.spec import InputSpec
-from models.inference.devices import choose_device
-from models.inference.estimator import Estimator
-from models.manifest import Manifest, load_manifest, load_weights
-from models.printable import printable
 
 if TYPE_CHECKING:
     from demo.web.hub import Hub
@@ -51,45 +40,6 @@ if TYPE_CHECKING:
 DEMO_CLIP = Path("assets/demo.mp4")  # in the repository
 Opener = Callable[[str, float], Source]
 SWITCH_SECONDS = 0.001  # after which a thread hands over the interpreter; Python's own is 0.005
-
-
-class Networks(NamedTuple):
-    """What can be shared by several runs, one after the other: loading it takes a second."""
-
-    detector: Detector
-    estimator: Estimator
-
-
-class SharedNetworks:
-    """The networks for photos and for video, each loaded when it is first asked for; any thread may
-    ask."""
-
-    def __init__(self, load: Callable[[bool], Networks]) -> None:
-        self._load = load
-        self._loaded: dict[bool, Networks] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, photos: bool) -> Networks:
-        """The networks. Raises UserError or ModelError."""
-        with self._lock:
-            if photos not in self._loaded:
-                self._loaded[photos] = self._load(photos)
-            return self._loaded[photos]
-
-    def close(self) -> None:
-        """Close the estimators."""
-        with self._lock:
-            for networks in self._loaded.values():
-                networks.estimator.close()
-
-
-class Outputs(NamedTuple):
-    """What a run writes."""
-
-    recorder: PhotoRecorder | VideoRecorder | SwitchedRecorder | None
-    log: Log | None
-    summary: Summary
-    store: VisitStore | None
 
 
 @dataclass(frozen=True)
@@ -162,24 +112,23 @@ def build_run(
     Raises UserError or ModelError before any file is written.
     """
     with ExitStack() as stack:
-        manifest = load_model(options)
-        spec = crop_spec(options, manifest)
+        spec = crop_spec(options, load_model(options))
         sources = _open_sources(options, stack, opener)
         shared = SharedNetworks(networks or (lambda photos: load_networks(options, photos)))
         if not networks:
             stack.callback(shared.close)
         stopwatch = Stopwatch()
-        pipelines = [_pipeline(options, s, shared(s.photos), spec, stopwatch) for s in sources]
-        _refuse_overwriting(options, sources)
+        pipelines = [_pipeline(options, s, shared, spec, stopwatch) for s in sources]
+        refuse_overwriting(options, sources)
         hub = _hub(options, sources)
         if hub:
             notify = _both(notify, hub.notify)
-        outputs, window = _outputs(options, sources, notify, stack)
+        outputs, window = make_outputs(options, sources, notify, stack)
         if not window and not hub and len(sources) == 1 and isinstance(sources[0], LiveSource):
             sources[0].keep_unwatched()
         session = Session(
             list(zip(sources, pipelines, strict=True)),
-            sinks=[*_sinks(options, sources, outputs, notify), *([hub] if hub else [])],
+            sinks=[*make_sinks(options, sources, outputs, notify), *([hub] if hub else [])],
             pictures=[sink for sink in (outputs.recorder, window) if sink],
             controls=[window] if window else [],
             stopwatch=stopwatch,
@@ -193,51 +142,8 @@ def build_run(
             stack.callback(server.close)
             run = replace(run, server=server)
         if sources:
-            _tell_network(options, manifest, spec, shared(sources[0].photos), notify)
+            tell_network(shared(sources[0].photos).estimator, spec, notify)
         yield run
-
-
-def load_model(options: Options) -> Manifest:
-    """The manifest of the network that the options name. Raises ModelError."""
-    return load_weights(options.weights) if options.weights else load_manifest(options.model)
-
-
-def load_networks(options: Options, photos: bool) -> Networks:
-    """The detector, for photos or for video, and the estimator that the options ask for; close the
-    estimator at the end. Raises UserError or ModelError."""
-    detector = DETECTORS[options.detector](options.min_face, not photos)
-    return Networks(detector, Estimator(load_model(options), choose_device(options.device)))
-
-
-def kept_networks(options: Options) -> Callable[[bool], Networks]:
-    """The networks of the options, for photos or for video, for any number of runs: they are loaded
-    when they are first asked for, and this process keeps them."""
-    return partial(
-        _kept_networks,
-        Options(
-            detector=options.detector,
-            min_face=options.min_face,
-            model=options.model,
-            weights=options.weights,
-            device=options.device,
-        ),
-    )
-
-
-@lru_cache(maxsize=4)
-def _kept_networks(options: Options, photos: bool) -> Networks:
-    return load_networks(options, photos)
-
-
-def crop_spec(options: Options, manifest: Manifest) -> InputSpec:
-    """The crops of the network, with the margin of the options. Raises UserError where the network
-    has no margin."""
-    spec = manifest.input
-    if options.margin is not None:
-        spec = replace(spec, margin=options.margin)
-    if spec != manifest.input and spec.align == "context":
-        raise UserError(f"--margin: {manifest.name} takes fixed parts of the aligned face")
-    return spec
 
 
 def _open_sources(options: Options, stack: ExitStack, opener: Opener) -> list[Source]:
@@ -265,38 +171,13 @@ def _open_sources(options: Options, stack: ExitStack, opener: Opener) -> list[So
 
 
 def _pipeline(
-    options: Options,
-    source: Source | None,
-    networks: Networks,
-    spec: InputSpec,
-    stopwatch: Stopwatch,
+    options: Options, source: Source, shared: SharedNetworks, spec: InputSpec, stopwatch: Stopwatch
 ) -> FramePipeline:
-    """A pipeline for the frames of a source; None: for a camera of a viewer."""
-    if source and source.photos:
+    """The pipeline of a source."""
+    networks = shared(source.photos)
+    if source.photos:
         return PhotoPipeline(*networks, options.anonymize, spec, stopwatch)
-    if options.anonymize and (options.detect_every not in (None, 1) or options.budget_ms):
-        raise UserError(
-            "--detect-every and --budget-ms would show new faces before they are covered: remove "
-            "them, or --anonymize"
-        )
-    settings = Settings(
-        detect_every=options.detect_every or Settings.detect_every,
-        min_quality=options.min_quality,
-        budget_ms=options.budget_ms,
-        anonymize=options.anonymize,
-    )
-    return Pipeline(*networks, source.fps if source else None, settings, spec, stopwatch)
-
-
-def _tell_network(
-    options: Options, manifest: Manifest, spec: InputSpec, networks: Networks, notify: Notify
-) -> None:
-    device = networks.estimator.device
-    text = f"{manifest.name} on {device.kind} with {device.engine}: {device.reason}"
-    notify(Event("info", text))
-    if spec != manifest.input:
-        text = f"margin {spec.margin}: {manifest.name} was trained with {manifest.input.margin}"
-        notify(Event("warning", text))
+    return new_pipeline(options, networks, spec, stopwatch, source.fps)
 
 
 def _both(first: Notify, second: Notify) -> Notify:
@@ -347,7 +228,7 @@ def _serve(
     def pipeline(photos: bool) -> FramePipeline:
         if photos:
             return PhotoPipeline(*shared(True), run.options.anonymize, spec)
-        return _pipeline(run.options, None, shared(False), spec, Stopwatch())
+        return new_pipeline(run.options, shared(False), spec)
 
     recorder = run.outputs.recorder
     view = RunView(
@@ -358,103 +239,3 @@ def _serve(
         recorder if isinstance(recorder, SwitchedRecorder) else None,
     )
     return start_server(run.options, Context(hub, Pictures(), view, pipeline), notify)
-
-
-def _outputs(
-    options: Options, sources: Sequence[Source], notify: Notify, stack: ExitStack
-) -> tuple[Outputs, Window | None]:
-    recorder = _recorder(options, sources, notify, stack) if options.output else None
-    log = Log(options.log) if options.log else None  # perhaps in the folder of photos just made
-    names = ", ".join(source.name for source in sources)
-    photos = any(source.photos for source in sources)
-    summary = Summary(options.summary, names, photos, lambda: sum(s.dropped for s in sources))
-    shown = options.display and bool(sources)
-    window = _window(printable(f"AgeStream - {names}"), notify, stack) if shown else None
-    return Outputs(recorder, log, summary, _store(options, sources)), window
-
-
-def _sinks(
-    options: Options, sources: Sequence[Source], outputs: Outputs, notify: Notify
-) -> list[Sink]:
-    sinks: list[Sink] = [sink for sink in (outputs.log, outputs.summary, outputs.store) if sink]
-    if options.anonymize and sources:
-        sinks.append(UncoveredWarning(sources[0].photos, notify))
-    return sinks
-
-
-def _store(options: Options, sources: Sequence[Source]) -> VisitStore | None:
-    """Keeps the visits of all sources."""
-    if options.store is None:
-        if options.keep_days is not None:
-            raise UserError("--keep-days deletes from the database of --store: add --store FILE")
-        return None
-    if not sources:
-        raise UserError(f"--store {options.store}: there is no source to watch: give -s")
-    if sources[0].photos:
-        raise UserError("--store keeps how long people are in view: remove it for photos")
-    dropped = {source.name: source for source in sources}
-    return VisitStore(options.store, options.keep_days, lambda name: dropped[name].dropped)
-
-
-def _recorder(
-    options: Options, sources: Sequence[Source], notify: Notify, stack: ExitStack
-) -> PhotoRecorder | VideoRecorder | SwitchedRecorder:
-    """Records the sources, with the sound of a single video unless faces are covered."""
-    assert options.output is not None
-    if not sources:
-        raise UserError(f"-o {options.output}: there is no source to record: give -s")
-    if sources[0].photos:
-        path = sources[0].path
-        single = path is not None and path.is_file()
-        return PhotoRecorder(options.output, single, options.output_folder)
-    audio, only = None, sources[0] if len(sources) == 1 else None
-    if isinstance(only, VideoSource) and only.path:
-        audio = audio_of(only.path, lambda: only.first_pts, notify)
-    if audio and options.anonymize:
-        audio.close()
-        audio = None
-        text = f"--anonymize: the sound of {sources[0].name} is left out: voices can be recognised"
-        notify(Event("info", text))
-    if audio:
-        stack.callback(audio.close)
-    fps = max((source.fps for source in sources if source.fps), default=None)
-    live = any(source.live for source in sources)
-    encoding = Encoding(options.encoder, options.quality, live)
-    recorder = VideoRecorder(options.output, fps, audio, notify, encoding)
-    return recorder if audio or options.serve is None else SwitchedRecorder(recorder)
-
-
-def _window(title: str, notify: Notify, stack: ExitStack) -> Window | None:
-    """A window, where there is a display."""
-    if display_exists():
-        window = Window(title)
-        stack.callback(window.close)
-        return window
-    notify(Event("info", "no display here: running without a window (as with --no-display)"))
-    return None
-
-
-def _refuse_overwriting(options: Options, sources: Sequence[Source]) -> None:
-    """Raise UserError if an output would overwrite a source or another output."""
-    given = [source.path for source in sources if source.path]
-    if sources and sources[0].photos and options.output:
-        folder = given[0] if given[0].is_dir() else given[0].parent
-        if _same_file(options.output, folder):
-            raise UserError(f"-o {options.output} is the folder of the photos: name another one")
-    chosen = [
-        *(("-o", options.output), ("--log", options.log)),
-        *(("--summary", options.summary), ("--store", options.store)),
-    ]
-    named = [*(("-s", path) for path in given), *chosen]
-    files = [(option, path) for option, path in named if path and not path.is_dir()]
-    for index, (option, path) in enumerate(files):
-        for other_option, other in files[:index]:
-            if option != "-s" and _same_file(path, other):
-                raise UserError(f"{option} {path} is the file of {other_option}: name another one")
-
-
-def _same_file(path: Path, other: Path) -> bool:
-    """Whether two names are one file or folder, which need not exist yet."""
-    if path.exists() and other.exists():
-        return path.samefile(other)
-    return path.resolve() == other.resolve()

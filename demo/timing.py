@@ -54,6 +54,12 @@ class Stopwatch:
         means = {name: total / times for name, (total, times) in self._sums.items()}
         return _text(self._frames, seconds, means)
 
+    def totals(self) -> dict[str, tuple[float, int]]:
+        """Milliseconds of every stage in all frames, and how often it was timed. Any thread may
+        ask."""
+        sums = {name: total.tolist() for name, total in list(self._sums.items())}
+        return {name: (milliseconds, int(count)) for name, (milliseconds, count) in sums.items()}
+
     def times(self) -> dict[str, list[float]]:
         """Milliseconds of every stage in each frame of the window."""
         return {name: list(times) for name, times in self._stages.items()}

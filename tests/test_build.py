@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import build as module
+from demo import build, outputs
 from demo.arguments import options, parser
-from demo.build import build_run, load_networks
+from demo.build import build_run
 from demo.display.window import Window
 from demo.errors import UserError
 from demo.events import Event
+from demo.networks import load_networks
 from demo.options import Options
 from demo.sources.video import VideoSource
 from models.errors import AgeStreamError
@@ -81,12 +82,18 @@ def closed(monkeypatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("step", ["_pipeline", "_refuse_overwriting", "Log", "Summary", "Session"])
-def test_what_was_opened_is_closed_where_a_later_step_fails(clip, closed, monkeypatch, step):
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [
+        *((build, step) for step in ("new_pipeline", "refuse_overwriting", "Session")),
+        *((outputs, step) for step in ("Log", "Summary")),
+    ],
+)
+def test_what_was_opened_is_closed_where_a_later_step_fails(clip, closed, monkeypatch, place, step):
     def fail(*given: object, **named: object) -> None:
         raise UserError(f"{step} failed")
 
-    monkeypatch.setattr(module, step, fail)
+    monkeypatch.setattr(place, step, fail)
     given = Options(sources=(str(clip), str(clip)), log=Path("a.jsonl"))
     with pytest.raises(UserError, match=f"{step} failed"), build_run(given):
         pass

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demo import build
+from demo import build, outputs
 from demo.options import Options
 from models.manifest import WEIGHTS, load_manifest
 from models.printable import printable
@@ -135,8 +135,8 @@ def test_a_window_has_a_printable_title(astronaut, tmp_path, monkeypatch):
             super().__init__(lambda look: "quit")
             titles.append(title)
 
-    monkeypatch.setattr(build, "Window", Noted)
-    monkeypatch.setattr(build, "display_exists", lambda: True)
+    monkeypatch.setattr(outputs, "Window", Noted)
+    monkeypatch.setattr(outputs, "display_exists", lambda: True)
     path = tmp_path / f"{NAMES[0]}\n.png"
     write_photo(path, astronaut)
     with build.build_run(Options(sources=(str(path),), display=True)) as run:

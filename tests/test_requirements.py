@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
 OPTIONAL = {"ai_edge_litert", "pandas", "supervision"}  # used where the user has them
 # Imported only with weights other than ONNX: packages, and the module that builds Keras networks.
 WEB = "demo.web"  # imported only for --serve
+CLUSTER = ("demo.archive", "demo.fleet")  # commands of their own
 TENSORFLOW, KERAS_NETWORKS = {"tensorflow", "keras"}, {"models.zoo"}
 TRAINING_PACKAGES = (
     "tensorflow keras mtcnn joblib lz4 skimage matplotlib h5py onnx tf2onnx trackeval".split()
@@ -66,7 +67,7 @@ def test_the_live_requirements_are_the_imports_of_the_live_path(known: dict[str,
 
 def test_every_import_is_a_requirement(known: dict[str, Path]) -> None:
     imported = set.union(*(external(path, known) for path in known.values()))
-    files = ("requirements.txt", "requirements-web.txt", "requirements-dev.txt")
+    files = [path.name for path in ROOT.glob("requirements*.txt")]
     assert not distributions(imported) - {name for file in files for name in names(file)}
 
 
@@ -74,6 +75,16 @@ def test_the_web_requirements_are_the_further_imports_of_the_server(known: dict[
     parts = [path for name, path in known.items() if name.startswith(WEB)]
     imported = set.union(*(external(path, known) for path in parts))
     assert distributions(imported) - names("requirements-live.txt") == names("requirements-web.txt")
+
+
+def test_the_cluster_requirements_are_the_further_imports_of_archives(
+    known: dict[str, Path],
+) -> None:
+    parts = [path for name, path in known.items() if name.startswith(CLUSTER)]
+    imported = distributions(set.union(*(external(path, known) for path in parts)))
+    assert imported - names("requirements-live.txt") | {"ray"} == names("requirements-cluster.txt")
+    path = reachable("stream", internal(known, typed=False), without=KERAS_NETWORKS)
+    assert not {module for module in path if module.startswith(CLUSTER)}
 
 
 def test_every_requirement_is_pinned_to_a_minor_version() -> None:

@@ -25,6 +25,7 @@ from demo.archive.sources import Finder
 from demo.arguments import add_detection, add_encoding, add_estimation
 from demo.errors import UserError
 from demo.options import Options
+from demo.sinks.words import some
 from models.commands import INTERRUPTED, count, guarded
 from models.printable import printable
 
@@ -176,51 +177,56 @@ def _skipped(finder: Finder) -> str:
 
 
 def _tell_plan(plan: Plan, finder: Finder) -> None:
-    waiting, done = len(plan.waiting), len(plan.done) + len(plan.failed)
-    say(f"{len(finder.items)} files in {waiting + done} jobs, {done} done before{_skipped(finder)}")
-    if plan.new_options:
-        say(f"{plan.new_options} jobs are done anew: their options or the model changed")
-    if plan.new_files:
-        say(f"{plan.new_files} jobs are done anew: their files changed")
-    if plan.failed:
-        say(f"{len(plan.failed)} jobs failed before: --retry-dead tries them again")
+    waiting, done = len(plan.waiting), len(plan.done) + len(plan.dead)
+    files, jobs = some(len(finder.items), "file"), some(waiting + done, "job")
+    say(f"{files} in {jobs}, {done} done before{_skipped(finder)}")
+    if n := plan.new_options:
+        say(f"{some(n, 'job')} {'is' if n == 1 else 'are'} done anew: options or model changed")
+    if n := plan.new_files:
+        many = ("is", "its") if n == 1 else ("are", "their")
+        say(f"{some(n, 'job')} {many[0]} done anew: {many[1]} files changed")
+    if failed := sum(map(has_failed, (*plan.done, *plan.dead))):
+        say(f"{some(failed, 'job')} failed before, or lacked files: --retry-dead does them again")
 
 
 def _work(args: argparse.Namespace, options: ArchiveOptions, ledger: Ledger, plan: Plan) -> int:
     """Do what waits, report, and return the exit code."""
-    interrupted, failed = False, len(plan.failed)
-    last: dict[str, Any] = {"jobs": len(plan.done) + failed, "done": len(plan.done)}
+    interrupted = False
+    faults = sum(len(record["faults"]) for record in plan.done)
+    last: dict[str, Any] = {"done": len(plan.done), "failed": len(plan.dead), "faults": faults}
     if plan.waiting:
         from demo.archive.progress import Progress
 
         driver = Driver(ledger, say, plan.waiting)
         with (
-            _engine(args, len(plan.waiting)) as (engine, workers),
+            _engine(args, options, len(plan.waiting)) as (engine, workers),
             Progress(ledger, plan, workers, bar=not args.json) as progress,
         ):
             for job, record, again in driver.run(engine, options, workers):
                 progress.workers = driver.workers or workers
-                progress.add(record, has_failed(record), again)
+                progress.add(record, again)
                 _tell(args.json, job.key, record, again)
-        interrupted, failed = driver.interrupted, progress.failed
-        last = progress.record("ended")
+        interrupted, last = driver.interrupted, progress.record("ended")
         _tell_end(progress, ledger)
     if plan.waiting or not (ledger.out / "summary.html").exists():
         from demo.archive.report import write_report
 
         write_report(ledger)
+    failed = last["failed"] or last["faults"]
     code = INTERRUPTED if interrupted else SOME_FAILED if failed else 0
     if args.json:
-        print(json.dumps({**last, "failed": failed, "exit_code": code}), flush=True)
+        print(json.dumps({**last, "exit_code": code}), flush=True)
     return code
 
 
 @contextmanager
-def _engine(args: argparse.Namespace, jobs: int) -> Iterator[tuple[Engine, int]]:
+def _engine(
+    args: argparse.Namespace, options: ArchiveOptions, jobs: int
+) -> Iterator[tuple[Engine, int]]:
     """The engine, and how many workers it may use at most."""
     from demo.archive.local import run_locally, worker_count
 
-    cores = min(args.workers or worker_count(), jobs)
+    cores = min(args.workers or worker_count(options.record), jobs)
     if args.engine == "local":
         yield run_locally, cores
         return
@@ -247,11 +253,10 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
 
 
 def _tell_end(progress: "Progress", ledger: Ledger) -> None:
-    from demo.sinks.words import some
-
     rate = progress.frames / max(progress.seconds, 1e-3)
     say(
-        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed; "
+        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed, "
+        f"{some(progress.faults, 'file')} not or only partly read; "
         f"{some(progress.frames, 'frame')} in {progress.seconds:.0f} s, {rate:.0f} a second, "
         f"{some(progress.people, 'person')}; see {ledger.out / 'summary.html'}"
     )

@@ -15,9 +15,10 @@ from typing import Any
 from demo.archive.engines import Backlog, Engine, Outcome
 from demo.archive.jobs import Job
 from demo.archive.ledger import Ledger, OutputError
+from demo.archive.local import RECORDING_BYTES, WORKER_BYTES
 from demo.archive.mark import Mark, marked
 from demo.archive.options import ArchiveOptions
-from demo.archive.order import Order
+from demo.archive.order import Order, code_digest
 from demo.errors import UserError
 from models.files import ROOT
 from models.quiet import stderr_closed
@@ -28,7 +29,6 @@ CONNECT_SECONDS = 5.0  # for the cluster to take a connection
 CANCEL_SECONDS = 10.0  # for running jobs to end after the second Ctrl-C
 AHEAD = 4  # jobs at Ray beyond the cores: no core waits, and an autoscaler sees that more is wanted
 STORE_BYTES = 80_000_000  # Ray's least: only jobs and records pass through it
-WORKER_BYTES = 450_000_000  # memory of a worker at 1080p
 NODE_LABEL = "ray.io/node-id"
 REQUIREMENTS = "requirements-cluster.txt"
 QUIET = {
@@ -45,7 +45,7 @@ class Cluster:
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._task = ray.remote(num_cpus=1, memory=WORKER_BYTES, max_retries=0)(_task())
+        self._task = ray.remote(num_cpus=1, max_retries=0)(_task())  # the driver tries again
         self._fit = 0  # cores of fit machines
         self._looked = 0.0
         self.unfit: dict[str, str] = {}  # a line by node
@@ -92,11 +92,14 @@ class Cluster:
             path = job.items[0].path if not job.items[0].remote else ""
             seen = path if path and os.path.exists(path) else ""
             order = pickle.dumps(Order(job, options, mark.path, seen))
-            task = self._task
-            if self.unfit:
-                task = task.options(label_selector={NODE_LABEL: f"!in({','.join(self.unfit)})"})
-            reference = task.remote(str(ROOT), _code(), order)
+            reference = self._placed(options).remote(str(ROOT), code_digest(ROOT), order)
             self._running[reference] = job, seen
+
+    def _placed(self, options: ArchiveOptions) -> Any:
+        """The task with what it needs: memory, and a machine that is not known to be unfit."""
+        memory = WORKER_BYTES + options.record * RECORDING_BYTES
+        unfit = {NODE_LABEL: f"!in({','.join(self.unfit)})"} if self.unfit else None
+        return self._task.options(memory=memory, label_selector=unfit)
 
     def _outcome(
         self, reference: Any, backlog: Backlog, options: ArchiveOptions
@@ -219,12 +222,6 @@ def _mute() -> None:
     """Let Ray not print into the progress bar what happens to workers: outcomes say it."""
     with suppress(Exception):  # not in Ray's interface
         import_module("ray._private.worker").global_worker.gcs_error_subscriber.close()
-
-
-def _code() -> str:
-    from demo.archive.order import code_digest
-
-    return code_digest(ROOT)
 
 
 def _task() -> Any:

@@ -141,6 +141,14 @@ class Ledger:
             else:
                 path.unlink(missing_ok=True)
 
+    def drop_unfinished(self, key: str) -> None:
+        """Remove what a worker that died left of a job."""
+        for path in self.unfinished.glob(f"{key}.*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self.out / "jobs" / f"{key}.json"
 

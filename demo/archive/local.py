@@ -22,7 +22,8 @@ from demo.archive.work import abandon, prepare_worker, work
 
 Pool = Any  # a ProcessPool: some of its methods have no types
 WAIT_SECONDS = 0.5  # at most, between two looks at the backlog
-WORKER_BYTES = 450_000_000  # memory of a worker at 1080p, of a process without recording
+WORKER_BYTES = 500_000_000  # memory of a worker, measured at 1080p: 437 MiB
+RECORDING_BYTES = 150_000_000  # more while it records: 559 MiB
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -61,13 +62,13 @@ def run_locally(
         _end(pools)
 
 
-def worker_count() -> int:
+def worker_count(record: bool) -> int:
     """Workers that this machine carries: one a core, within the memory that is left."""
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    left = _memory_left()
-    return max(1, cores if left is None else min(cores, left // WORKER_BYTES))
+    left, each = _memory_left(), WORKER_BYTES + record * RECORDING_BYTES
+    return max(1, cores if left is None else min(cores, left // each))
 
 
 def _memory_left() -> int | None:

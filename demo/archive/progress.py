@@ -28,7 +28,8 @@ class Progress:
         from tqdm import tqdm
 
         self._ledger, self.workers = ledger, workers
-        self.done, self.failed = len(plan.done), len(plan.failed)
+        self.done, self.failed = len(plan.done), len(plan.dead)
+        self.faults = sum(len(record["faults"]) for record in plan.done)
         self.total = self.done + self.failed + len(plan.waiting)
         self.frames = self.people = self.faces = 0  # of this run
         self._bytes, self._bytes_done = sum(job.size for job in plan.waiting), 0
@@ -61,11 +62,13 @@ class Progress:
         """Since the start."""
         return time.monotonic() - self._began
 
-    def add(self, record: Record, failed: bool, again: bool) -> None:
+    def add(self, record: Record, again: bool) -> None:
         """Count the end of an attempt; where another one follows, the job still waits."""
         if again:
             return
-        self.done, self.failed = self.done + (not failed), self.failed + failed
+        done = record["state"] == "done"
+        self.done, self.failed = self.done + done, self.failed + (not done)
+        self.faults += len(record.get("faults", ()))
         self.frames += record.get("frames", 0)
         self.people += record.get("people", 0)
         self.faces += record.get("faces", 0)
@@ -85,6 +88,7 @@ class Progress:
             "jobs": self.total,
             "done": self.done,
             "failed": self.failed,
+            "faults": self.faults,
             "frames": frames,
             "frames_per_second": round(frames / max(self.seconds, 1e-3), 1),
             "people": self.people,

@@ -20,7 +20,7 @@ class Plan(NamedTuple):
 
     waiting: list[Job]
     done: list[Record]  # of earlier runs
-    failed: list[Record]  # of earlier runs: dead letters, and "done" that lacks files
+    dead: list[Record]  # dead letters of earlier runs
     new_options: int  # waiting jobs that were done with other options
     new_files: int  # waiting jobs that were done with files that have changed
 
@@ -42,7 +42,7 @@ def make_plan(ledger: Ledger, jobs: Sequence[Job], retry_dead: bool) -> Plan:
             ledger.set_attempts(job, 0, "waiting")
             record = None
         if record and (record["state"] == "done" or is_dead(record)):
-            (plan.failed if has_failed(record) else plan.done).append(record)
+            (plan.dead if is_dead(record) else plan.done).append(record)
             for key in old:  # the driver was killed before it could
                 ledger.remove(key)
             continue
@@ -91,6 +91,7 @@ class Driver:
 
     def _count_death(self, outcome: Outcome) -> Record:
         """Record an attempt during which the worker died."""
+        self._ledger.drop_unfinished(outcome.job.key)
         former = self._ledger.read(outcome.job.key)
         attempts = former["attempts"] if former else 0
         counted = former is not None and former["state"] == "running"
@@ -100,6 +101,7 @@ class Driver:
     def _give_back(self, jobs: Collection[Job]) -> None:
         """Do not count attempts that were ended from outside."""
         for job in jobs:
+            self._ledger.drop_unfinished(job.key)
             record = self._ledger.read(job.key)
             if record and record["state"] == "running":
                 with suppress(OSError):

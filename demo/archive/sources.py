@@ -4,7 +4,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -126,10 +126,7 @@ class Finder:
 
     def _add_address(self, address: str) -> None:
         for path, info in _listed(address):
-            explicit = path == address
             kind = self._kind_of_name(path.partition("::")[0].rpartition("/")[2])
-            if kind is None and explicit:
-                raise UserError(f"{redact(address)} is no photo or video by its name")
             if kind is not None:
                 version = next((str(info[k]) for k in VERSION_KEYS if info.get(k)), "")
                 item = Item(redact(path), path, int(info.get("size") or 0), version, kind)
@@ -160,7 +157,7 @@ def _listed(address: str) -> Iterable[tuple[str, dict[str, Any]]]:
         elif system.isdir(path):
             found = system.find(path, detail=True)
         else:
-            return [(address, system.info(path))]
+            found = {path: system.info(path)}
     except Exception as error:  # the drivers' errors share no base class
         reason = str(error).partition("\n")[0] or type(error).__name__
         if "rotocol not known" in reason:
@@ -169,12 +166,7 @@ def _listed(address: str) -> Iterable[tuple[str, dict[str, Any]]]:
     files = {name: info for name, info in found.items() if info.get("type") == "file"}
     if not files:
         raise UserError(f"{redact(address)} holds no files")
-    return list(_addresses(address, files))
-
-
-def _addresses(address: str, files: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    first, chain, rest = address.partition("::")
-    scheme = first.partition("://")[0]
-    for name in sorted(files):
-        full = name if "://" in name else f"{scheme}://{name}"
-        yield f"{full}{chain}{rest}", files[name]
+    _, chain, rest = address.partition("::")
+    return [
+        (f"{system.unstrip_protocol(name)}{chain}{rest}", files[name]) for name in sorted(files)
+    ]

@@ -10,7 +10,8 @@ import threading
 import time
 import traceback
 import uuid
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -158,7 +159,8 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
     """Run the sources of a job; its files are in the folder then. Returns the record's results."""
     from demo.archive.bundle import BundleSource
     from demo.archive.parts import PartWriter
-    from demo.build import build_run, kept_networks
+    from demo.build import build_run
+    from demo.networks import kept_networks
     from demo.sources.base import Source
     from demo.sources.open import open_source
 
@@ -170,8 +172,10 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
         return source
 
     metadata = {"agestream.job": job.key, "agestream.version": __version__}
+    beat = _Beat(job, folder)
     with ExitStack() as stack:
         paths = _local_paths(job, stack)
+        stack.enter_context(_named(job, paths))
         run = stack.enter_context(
             build_run(
                 _run_options(job, options, folder),
@@ -180,7 +184,7 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
             )
         )
         parts = stack.enter_context(PartWriter(folder, run.photos, metadata))
-        beat = _Beat(job, run.count, folder)
+        beat.total = run.count
         with closing(iter(run.session)) as analyses:
             for analysis in analyses:
                 parts.write(analysis.frame, analysis.faces)
@@ -189,17 +193,33 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
         faults = [] if run.session.result.quit else run.session.result.failures
         if isinstance(source, BundleSource):
             faults = source.errors
+        faults = [_with_names(line, job, paths) for line in faults]
         summary = run.outputs.summary
     _check_unchanged(job)
     return {
         "photos": run.photos,
         "frames": summary.frames,
-        "people": len(parts.people),
+        "people": summary.count,
         "faces": parts.faces,
         "seconds": round(summary.duration, 3),
         "faults": faults,
         "summary": summary.bins(),
     }
+
+
+@contextmanager
+def _named(job: Job, paths: list[Path]) -> Iterator[None]:
+    """Let errors name files as the user does."""
+    try:
+        yield
+    except AgeStreamError as error:
+        raise UserError(_with_names(str(error), job, paths)) from error
+
+
+def _with_names(line: str, job: Job, paths: list[Path]) -> str:
+    for item, path in zip(job.items, paths, strict=True):
+        line = line.replace(str(path), item.name)
+    return line
 
 
 def _run_options(job: Job, options: ArchiveOptions, folder: Path) -> Any:
@@ -259,20 +279,26 @@ def _check_unchanged(job: Job) -> None:
 class _Beat:
     """Notes in the folder of a job at work how far it is."""
 
-    def __init__(self, job: Job, total: int | None, folder: Path) -> None:
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.total: int | None = None  # frames, where that is known
         self._path = folder / "running.json"
-        self._about: dict[str, Any] = {"name": job.name, "total": total, "bytes": job.size}
+        self._about: dict[str, Any] = {"job": job.key, "name": job.name, "bytes": job.size}
         self._about |= {"host": socket.gethostname(), "pid": os.getpid(), "began": time.time()}
         self._frames, self._due = 0, 0.0
+        self._write()
 
     def frame(self) -> None:
         """Count a frame."""
         self._frames += 1
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + BEAT_SECONDS
-            beside = self._path.with_suffix(".new")  # no reader sees half a note
-            beside.write_text(json.dumps({**self._about, "frames": self._frames}))
-            beside.replace(self._path)
+            self._write()
+
+    def _write(self) -> None:
+        beside = self._path.with_suffix(".new")  # no reader sees half a note
+        note = {**self._about, "total": self.total, "frames": self._frames}
+        beside.write_text(json.dumps(note))
+        beside.replace(self._path)
 
 
 def _publish(ledger: Ledger, job: Job, folder: Path, record: Record) -> None:

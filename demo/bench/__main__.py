@@ -12,6 +12,10 @@ Beside it, OpenCV decodes the same clip: figures of two machines compare as part
                        OpenCV, which decodes the same frames and writes them as MPEG-4 (mp4v)
 --live SECONDS         instead, play the clip as a camera in a loop: latency, lost frames, cores and
                        memory; with --record while it is recorded
+--serve                instead, show the clip in browsers, at the sizes of two cameras: milliseconds
+                       from capture to a page in Chromium, also on a slow link; frames per second
+                       with 0, 1 and 5 viewers against a run without a server; answers per second to
+                       a browser's own camera
 
 On Linux, `taskset -c 0 python -m demo.bench …` measures with one core, `taskset -c 0,1` with two.
 """
@@ -59,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="frames per second of that camera (the clip's)",
     )
+    parser.add_argument("--serve", action="store_true", help="show the clip in browsers")
     parser.add_argument(
         "--runs",
         type=count,
@@ -106,6 +111,23 @@ def _live(args: argparse.Namespace, options: Options) -> dict[str, Any]:
         return measure_latency(camera, loaded, Settings(args.detect_every), args.record)
 
 
+def _serve(args: argparse.Namespace, options: Options) -> str:
+    """The report of a clip that is shown in browsers."""
+    if args.against or args.log_only or args.record or args.live or args.fps:
+        raise UserError(
+            "--serve measures by itself: remove --against, --log-only, --record, --live and --fps"
+        )
+    try:
+        from demo.bench.web.report import text
+        from demo.bench.web.serve import measure_serving
+    except ImportError as error:
+        raise UserError(
+            f"--serve needs {error.name}: pip install -r requirements-dev.txt"
+        ) from None
+    report = measure_serving(args.clip, options, args.runs or RUNS, args.json)
+    return json.dumps(report, indent=2) if args.json else text(report)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure and print; the exit code."""
     args = _parser().parse_args(argv)
@@ -118,6 +140,9 @@ def main(argv: list[str] | None = None) -> int:
     )
 
     def work() -> None:
+        if args.serve:
+            print(_serve(args, options))
+            return
         if args.live:
             print(json.dumps(_live(args, options), indent=2))
             return

@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager
 
 import numpy as np
 
-from demo.build import Networks, load_networks, prepare_process
+from demo.build import prepare_process
 from demo.errors import UserError
+from demo.networks import Networks, load_networks
 from demo.options import Options
 from demo.sources.base import Source
 from demo.sources.open import open_source

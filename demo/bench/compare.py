@@ -6,10 +6,10 @@ import numpy as np
 from tqdm import tqdm
 
 from demo.bench.clips import video_source
-from demo.build import Networks
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Faces
+from demo.networks import Networks
 from trackers.sort import associate
 
 SAME_FACE_IOU = 0.5  # two boxes are one face from this overlap

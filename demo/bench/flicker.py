@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from demo.bench.clips import networks, video_source
 from demo.bench.plots import check_plot
-from demo.build import Networks
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline
+from demo.networks import Networks
 from demo.options import Options
 from models.commands import guarded
 from models.crops.align import crop_faces

@@ -12,11 +12,11 @@ import numpy as np
 from demo.bench.clips import ClipCamera
 from demo.bench.laps import Clock
 from demo.bench.process import resident_mb
-from demo.build import Networks
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Frame
+from demo.networks import Networks
 from demo.session import Session
 from demo.sinks.encoder import Encoding
 from demo.sinks.video import VideoRecorder

@@ -19,8 +19,8 @@ from demo.bench.laps import Lap, Laps, figures, part, run_rounds
 from demo.bench.process import first_frame_seconds, peak_memory_mb, stream_command
 from demo.bench.reference import run_reference, share_matched
 from demo.bench.speed import Pass, drawing_lap, logging_lap, recording_lap, timed_pass
-from demo.build import Networks
 from demo.faces.settings import Settings
+from demo.networks import Networks
 from demo.options import Options
 from models.machine import machine
 

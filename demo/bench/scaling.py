@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from demo.bench.clips import networks, video_source
-from demo.build import Networks
 from demo.display.overlay import annotate
 from demo.errors import UserError
 from demo.faces.pipeline import Pipeline
 from demo.frames import Frame
+from demo.networks import Networks
 from demo.options import Options
 from models.commands import guarded
 from models.files import make_folder

@@ -9,11 +9,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import av
 import numpy as np
@@ -25,7 +26,9 @@ from demo.build import DEMO_CLIP
 from demo.errors import UserError
 from demo.events import Event
 from demo.faces.pipeline import Pipeline
+from demo.faces.settings import Settings
 from demo.frames import Faces, Frame, Timing
+from demo.networks import Networks
 from demo.session import Session
 from demo.sinks.log import Log
 from demo.sinks.summary import Summary
@@ -36,12 +39,17 @@ from models.commands import INTERRUPTED, guarded, number
 from models.files import ROOT
 from models.machine import machine
 
+if TYPE_CHECKING:
+    from demo.bench.web.coming import ComingAndGoing
+    from demo.web.hub import Hub
+
 Say = Callable[[str], None]  # takes one line for the user
 
 WARM_UP = 0.1  # share of the run that is left out
 MEMORY_GROWTH = 0.03  # allowed, as a share of the first half's
 LATENCY_GROWTH = (0.25, 5.0)  # allowed: a share of the first half's, plus milliseconds
 DURATION_ERROR = 0.02  # allowed between recording and session, as a share of the session
+LEAVE_SECONDS = 5.0  # for the server to notice that viewers are gone
 REPORT_SECONDS = 60
 LABELS = {
     "rss_mb": "memory, MB",
@@ -155,9 +163,9 @@ def faults(first: Half, last: Half) -> list[str]:
     ]
 
 
-def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
-    """Run a session for `seconds`; the report. Raises UserError for an unusable clip, and if there
-    are too few samples."""
+def soak(clip: str, seconds: float, say: Say, serve: bool = False) -> dict[str, Any]:
+    """Run a session for `seconds`, with viewers that come and go if `serve`; the report. Raises
+    UserError for an unusable clip, and if there are too few samples."""
     threads_and_files()  # raises where they cannot be counted
     with video_source(clip):
         pass  # an unusable clip raises before anything starts
@@ -166,7 +174,7 @@ def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
         if event.kind != "failed":  # the clip camera ends by failing
             say(event.text)
 
-    with TemporaryDirectory() as folder, networks() as loaded:
+    with TemporaryDirectory() as folder, networks() as loaded, ExitStack() as stack:
         recording = Path(folder) / "soak.mp4"
         camera, stopwatch = ClipCamera(clip, seconds), Stopwatch()
         source = LiveSource(clip, lambda: camera, give_up=0)
@@ -174,21 +182,31 @@ def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
         faces = FaceCount()
         meter = Meter(faces, say)
+        served = stack.enter_context(_served(source, loaded)) if serve else None
         result = Session(
             [(source, pipeline)],
-            sinks=[Log(Path(folder) / "soak.jsonl"), summary, faces],
+            sinks=[
+                Log(Path(folder) / "soak.jsonl"),
+                summary,
+                faces,
+                *([served.hub] if served else []),
+            ],
             pictures=[meter, VideoRecorder(recording, source.fps)],
             stopwatch=stopwatch,
             notify=notify,
         ).run()
         first, last = halves(meter.samples)  # raises before the recording is read
         recorded = video_seconds(recording)
+        left = served.viewers_left() if served else 0
     wrong = faults(first, last)
     if abs(recorded / summary.duration - 1) > DURATION_ERROR:
         wrong.append(f"a session of {summary.duration:.1f} s was recorded as {recorded:.1f} s")
+    if left:
+        wrong.append(f"{left} viewers are gone and still counted")
     return {
         "clip": clip,
         "machine": machine(),
+        "viewers": served.coming.visits if served else 0,
         "seconds": round(summary.duration, 3),
         "recorded_seconds": round(recorded, 3),
         "frames": result.frames,
@@ -200,6 +218,33 @@ def soak(clip: str, seconds: float, say: Say) -> dict[str, Any]:
         "faults": wrong,
         "samples": _with_old_name(_columns(meter.samples)),
     }
+
+
+class _Served(NamedTuple):
+    """A server, and viewers that come and go."""
+
+    hub: "Hub"
+    coming: "ComingAndGoing"
+
+    def viewers_left(self) -> int:
+        """How many are still counted some seconds after the last one was told to leave."""
+        self.coming.close()
+        end = time.monotonic() + LEAVE_SECONDS
+        while self.hub.viewers and time.monotonic() < end:
+            time.sleep(0.1)
+        return self.hub.viewers
+
+
+@contextmanager
+def _served(source: LiveSource, loaded: Networks) -> Iterator[_Served]:
+    from demo.bench.web.coming import ComingAndGoing
+    from demo.bench.web.serve import server_of
+
+    with (
+        server_of(source, loaded, Settings()) as (server, hub, _),
+        closing(ComingAndGoing(server.url, source.name)) as coming,
+    ):
+        yield _Served(hub, coming)
 
 
 def _columns(samples: list[Sample]) -> dict[str, list[float]]:
@@ -224,7 +269,8 @@ def text(report: dict[str, Any]) -> str:
     rows = [
         f"{report['clip']}: {report['seconds']:.0f} s, {report['frames']} frames, "
         f"{report['dropped']} dropped, {report['people']} people, "
-        f"recorded {report['recorded_seconds']:.0f} s",
+        f"recorded {report['recorded_seconds']:.0f} s"
+        + (f", {report['viewers']} viewers" if report["viewers"] else ""),
         f"{'median of':<12}{'first half':>12}{'last half':>12}",
     ]
     for name, label in LABELS.items():
@@ -265,6 +311,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--clip", default=str(ROOT / DEMO_CLIP), help="video file (default: the demo clip)"
     )
+    parser.add_argument(
+        "--serve", action="store_true", help="with a page, and up to three viewers that come and go"
+    )
     parser.add_argument("--json", action="store_true", help="print one object, with all samples")
     parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="plot of the samples")
     args = parser.parse_args(argv)
@@ -272,7 +321,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> int:
         if args.output is not None:
             check_plot(args.output)
-        report = soak(args.clip, args.minutes * 60, _say)
+        report = soak(args.clip, args.minutes * 60, _say, args.serve)
         print(json.dumps(report) if args.json else text(report))
         if args.output is not None:
             plot(report["samples"], args.output)

@@ -12,11 +12,11 @@ import numpy as np
 
 from demo.bench.clips import clip_rate, video_source
 from demo.bench.laps import Clock, Lap
-from demo.build import Networks
 from demo.display.overlay import annotate
 from demo.faces.pipeline import Pipeline
 from demo.faces.settings import Settings
 from demo.frames import Frame
+from demo.networks import Networks
 from demo.session import Session
 from demo.sinks.base import PictureSink
 from demo.sinks.log import Log

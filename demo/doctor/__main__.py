@@ -55,10 +55,11 @@ def benchmark(seconds: float) -> Speed:
     or ModelError."""
     import numpy as np
 
-    from demo.build import load_networks, prepare_process
+    from demo.build import prepare_process
     from demo.display.overlay import annotate
     from demo.faces.pipeline import Pipeline
     from demo.faces.settings import Settings
+    from demo.networks import load_networks
     from demo.options import Options
     from demo.sources.open import open_source
 

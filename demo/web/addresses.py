@@ -13,6 +13,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 USUAL_PORTS = {"http": 80, "https": 443}  # browsers leave these out
 ADDRESS_PATTERN = re.compile(r"(?:(\[[0-9a-fA-F:.%]+\]|[^\[\]:/\s]+):)?([0-9]{1,5})")
 
+PORT_PATTERN = re.compile(r"(?<=[^:]):[0-9]{1,5}$")  # at the end of a name
+
 
 @dataclass(frozen=True)
 class Address:
@@ -59,9 +61,11 @@ def host_names(address: Address, further: tuple[str, ...] = ()) -> set[str]:
 
 
 def with_ports(names: set[str], port: int, scheme: str) -> set[str]:
-    """The names as browsers send them in `Host`."""
-    bare = names if port == USUAL_PORTS[scheme] else set()
-    return {f"{name}:{port}" for name in names} | bare
+    """The names as browsers send them in `Host`; a name may have a port of its own, where a proxy
+    or container listens on another one."""
+    own = {name for name in names if PORT_PATTERN.search(name)}
+    bare = names if port == USUAL_PORTS[scheme] else own
+    return {f"{name}:{port}" for name in names - own} | bare
 
 
 def url_of(address: Address, port: int, scheme: str) -> str:

@@ -37,6 +37,8 @@ def routes(context: Context) -> list[web.RouteDef]:
     live = LivePages(context)
 
     async def index(request: web.Request) -> web.StreamResponse:
+        if not context.run.sources:
+            raise web.HTTPSeeOther("/camera")
         return page("index.html")
 
     return [web.get("/", index), web.get("/api/live", live.serve)]

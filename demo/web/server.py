@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 import threading
@@ -9,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from demo.errors import UserError
-from demo.web import api, history, live, streams
+from demo.web import analyze, api, camera, history, live, metrics, openapi, streams
 from demo.web.addresses import Address, host_names, url_of, with_ports
 from demo.web.context import SOCKETS, STATIC, Context
 from demo.web.security import Access, add_headers, guard
@@ -20,7 +22,17 @@ BACKLOG = 128  # connections that wait to be accepted
 STOP_SECONDS = 2.0  # after which open connections are left behind
 CLOSE_SECONDS = 0.5  # for pages to answer that they close
 MAX_BODY = 20_000_000  # bytes
-PARTS = (live, streams, api, history)
+PARTS = (live, streams, api, history, analyze, camera, metrics, openapi)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a message tells of a fault of ours, not of garbage that someone sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+LOGGER = logging.getLogger(__name__)
+LOGGER.addFilter(_is_ours)
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class WebServer:
         self.url = url_of(listening.address, port, scheme)  # to open, without the token
         names = host_names(listening.address, listening.names)
         hosts = frozenset(with_ports(names, port, scheme))
-        self._access = Access(hosts, scheme, listening.token)
+        self._app = application(context, Access(hosts, scheme, listening.token))
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="web", daemon=True)
@@ -63,9 +75,12 @@ class WebServer:
             self._loop.close()
 
     async def _serve(self) -> None:
-        app = application(self._context, self._access)
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5
+            self._app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.5,
+            logger=LOGGER,
         )
         await runner.setup()
         await web.SockSite(runner, self._socket, ssl_context=self._tls, backlog=BACKLOG).start()

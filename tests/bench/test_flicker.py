@@ -6,7 +6,7 @@ import pytest
 
 from demo.bench import flicker
 from demo.bench.flicker import LabelHistory, flips, main, statistics
-from demo.build import Networks
+from demo.networks import Networks
 from models.commands import INTERRUPTED
 
 

@@ -362,8 +362,8 @@ def test_passwords_reach_neither_lines_nor_titles_nor_logs(
         titles.append(title)
         return KeyWindow(lambda look: "quit" if look >= 20 else None)
 
-    monkeypatch.setattr("demo.build.Window", titled)
-    monkeypatch.setattr("demo.build.display_exists", lambda: True)
+    monkeypatch.setattr("demo.outputs.Window", titled)
+    monkeypatch.setattr("demo.outputs.display_exists", lambda: True)
     server = broadcast(numbered)
     log, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"
     address = server.address("admin:se@cret/1@") + "?token=hush"

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -33,6 +34,15 @@ def chromium(*flags: str) -> "Iterator[Browser]":
         browser.close()
 
 
+@contextmanager
+def another(browser: "Browser", *flags: str) -> "Iterator[Browser]":
+    """A second browser beside one, with other flags."""
+    path = next(filter(None, map(shutil.which, NAMES)))
+    second = browser.browser_type.launch(executable_path=path, args=[*QUIET, *flags])
+    yield second
+    second.close()
+
+
 class Visit:
     """A page that was opened, with the errors in its console and its requests elsewhere."""
 
@@ -43,7 +53,7 @@ class Visit:
         self.foreign: list[str] = []
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        own = (url.split("?")[0], "blob:", "data:")
+        own = (urljoin(url, "/"), "blob:", "data:")
         self.page.on(
             "request", lambda r: None if r.url.startswith(own) else self.foreign.append(r.url)
         )

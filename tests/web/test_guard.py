@@ -1,6 +1,7 @@
 """Who may ask: raw requests to a real server."""
 
 import asyncio
+import socket
 
 import aiohttp
 import pytest
@@ -124,6 +125,24 @@ def test_every_answer_has_the_headers_that_keep_browsers_careful(open_server, pa
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Server"] == "AgeStream"
     assert "Access-Control-Allow-Origin" not in headers
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\xff" * 200,
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00" + b"tls" * 100,
+        b"POST /api/analyze HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_garbage_is_refused_and_fills_no_log(open_server, caplog, garbage):
+    with socket.create_connection(("127.0.0.1", open_server.port), 5) as stranger:
+        stranger.sendall(garbage)
+        assert stranger.recv(100).startswith(b"HTTP/1.0 400")
+    assert open_server.get("/api/sources")[0] == 200
+    assert caplog.records == []
 
 
 def test_a_mistake_is_one_line_of_json(open_server):

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "assets" / "demo.mp4"
 CLIP_SIZE = (960, 540)
 START_SECONDS = 40.0
-DESKTOP: Any = {"width": 1360, "height": 860}
+DESKTOP: Any = {"width": 1100, "height": 700}
 PHONE: Any = {"width": 390, "height": 844}
 
 
@@ -343,10 +343,10 @@ def test_a_camera_that_is_lost_is_named_and_comes_back(browser, run):
         run.cameras[1].kill()
         note.filter(has_text="camera lost, reconnecting").wait_for(timeout=10_000)
         assert f"{run.names[1]}: stream lost" in page.locator("#notice-list").inner_text()
-        page.wait_for_function("() => document.querySelectorAll('#people tbody')[1].hidden")
-        moves(page, 0)
         with visit(browser, run.url, viewport=PHONE) as later:
             later.page.locator(".note").nth(1).filter(has_text="camera lost").wait_for()
+        page.wait_for_function("() => document.querySelectorAll('#people tbody')[1].hidden")
+        moves(page, 0)
         run.cameras[1].start()
         note.wait_for(state="hidden", timeout=15_000)
         moves(page, 1)

@@ -181,7 +181,7 @@ def test_a_client_that_never_reads_delays_nobody():
                 run.write(index, size=(480, 640))
                 slowest = max(slowest, time.perf_counter() - start)
                 time.sleep(0.005)
-            assert slowest < 0.05
+            assert slowest < 0.5  # waiting for the client would take seconds
 
             async def talk(socket):
                 await socket.send_json(view(cam=640))

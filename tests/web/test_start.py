@@ -54,6 +54,7 @@ def test_the_names_of_a_server():
     assert {"127.0.0.1", socket.gethostname().lower()} <= host_names(Address("0.0.0.0", 1))
     assert with_ports({"a"}, 8000, "http") == {"a:8000"}
     assert with_ports({"a"}, 443, "https") == {"a", "a:443"}
+    assert with_ports({"a", "b:80", "[::1]"}, 8000, "http") == {"a:8000", "b:80", "[::1]:8000"}
     assert url_of(Address("::1", 0), 8000, "https") == "https://[::1]:8000/"
     assert url_of(Address("0.0.0.0", 0), 8000, "http") == "http://127.0.0.1:8000/"
 

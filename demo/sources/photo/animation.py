@@ -30,7 +30,7 @@ class AnimationSource(Source):
         """Open a file. Raises UserError if it is too large or holds no frame."""
         self.name, self.path = name, Path(name)
         with ExitStack() as on_error:
-            self._picture = on_error.enter_context(open_checked(self.path))
+            self._picture = on_error.enter_context(open_checked(self.path, name))
             if self._picture.width * self._picture.height > MAX_VIDEO_PIXELS:
                 raise UserError(
                     f"{name} has more than {MAX_VIDEO_PIXELS // 1_000_000} million pixels per "

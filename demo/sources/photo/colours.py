@@ -22,6 +22,7 @@ from demo.sources.decode.tonemap import to_srgb as light_to_srgb
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+Content = Path | bytes  # a file, or what one holds
 ToSrgb = Callable[[np.ndarray], np.ndarray]  # (h, w, 3 or 4) uint8 -> (h, w, 3) uint8 RGB
 STRIP_PIXELS = 1_000_000  # converted at a time, so that a large photo is not in memory twice
 SAME = 3  # of 255: colours that differ by no more are the same
@@ -30,11 +31,11 @@ PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3
 GRAY_MODES = {"1", "L", "LA", "La"}
 
 
-def to_srgb(picture: "ImageFile", path: Path) -> ToSrgb | None:
+def to_srgb(picture: "ImageFile", content: Content) -> ToSrgb | None:
     """The conversion of a picture's pixels to sRGB, None if there is nothing to convert. It takes
     RGB, or CMYK if that is the picture's mode. A profile that is damaged or of other colours than
     the picture counts as none."""
-    stated, profile = _code_points(picture, path), picture.info.get("icc_profile")
+    stated, profile = _code_points(picture, content), picture.info.get("icc_profile")
     if profile and not (stated and picture.format == "PNG"):  # they overrule it
         gray = picture.mode in GRAY_MODES or picture.mode.startswith("I")
         return by_profile(profile, "L" if gray else "CMYK" if picture.mode == "CMYK" else "RGB")
@@ -91,16 +92,18 @@ def _if_needed(convert: ToSrgb) -> ToSrgb | None:
     return convert if change.max() > SAME else None
 
 
-def _code_points(picture: "ImageFile", path: Path) -> tuple[int, int] | None:
+def _code_points(picture: "ImageFile", content: Content) -> tuple[int, int] | None:
     """Primaries and transfer as a PNG or AVIF states them."""
     reader = {"PNG": _png_code_points, "AVIF": _avif_code_points}.get(picture.format or "")
     if reader is None:
         return None
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return reader(content)  # the headers: the pixels are not read
+    if isinstance(content, bytes):
+        return reader(content)
+    with content.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        return reader(mapped)  # the headers: the pixels are not read
 
 
-def _png_code_points(content: mmap) -> tuple[int, int] | None:
+def _png_code_points(content: bytes | mmap) -> tuple[int, int] | None:
     """Those of the chunk cICP, before the pixels."""
     place = 8
     while place + 8 <= len(content):
@@ -113,7 +116,7 @@ def _png_code_points(content: mmap) -> tuple[int, int] | None:
     return None
 
 
-def _avif_code_points(content: mmap) -> tuple[int, int] | None:
+def _avif_code_points(content: bytes | mmap) -> tuple[int, int] | None:
     """Those of the first colour box with code points, in meta/iprp/ipco."""
     for meta in _boxes(content, b"meta"):
         for properties in _boxes(meta[4:], b"iprp"):

@@ -1,17 +1,18 @@
 """Photo files as images: limited in size, upright, opaque, in the colours of a screen."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from demo.errors import UserError
 from demo.sources.decode.geometry import AS_STORED, Turn, upright
-from demo.sources.photo.colours import ToSrgb, convert_strips, to_srgb
+from demo.sources.photo.colours import Content, ToSrgb, convert_strips, to_srgb
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -35,6 +36,17 @@ TURNS = {  # by orientation
 }
 
 _PILLOW_LIMIT = Lock()
+
+
+class Limits(NamedTuple):
+    """What is accepted as a photo."""
+
+    size: int = MAX_PHOTO_BYTES
+    pixels: int = MAX_PHOTO_PIXELS
+    formats: tuple[str, ...] | None = None  # as Pillow calls them; None: all that it reads
+
+
+FILE_LIMITS = Limits()
 
 
 def is_photo(path: Path) -> bool:
@@ -62,43 +74,54 @@ def read_photo(path: Path | str) -> np.ndarray:
     Raises UserError if it cannot be read or is too large. The size is checked before any pixel is
     decoded.
     """
-    path = Path(path)
+    return decode_photo(Path(path), str(path))
+
+
+def decode_photo(content: Content, name: str, limits: Limits = FILE_LIMITS) -> np.ndarray:
+    """Like `read_photo`, of a file or its bytes; `name` is for the errors."""
     try:
-        with open_checked(path) as picture:
-            image = _decoded(path, picture)
+        with open_checked(content, name, limits) as picture:
+            image = _decoded(content, picture)
     except UserError:
         raise
     except Exception as error:  # as above
-        reason = getattr(error, "strerror", None) or "its content is not a picture"
-        raise UserError(f"{path} is not a picture that can be read ({reason})") from None
+        expected = ", ".join(limits.formats or ())
+        reason = getattr(error, "strerror", None) or (
+            f"expected {expected}" if expected else "its content is not a picture"
+        )
+        raise UserError(f"{name} is not a picture that can be read ({reason})") from None
     if image is None:
-        raise UserError(f"{path} is not a picture that can be read")
+        raise UserError(f"{name} is not a picture that can be read")
     return image
 
 
 @contextmanager
-def open_checked(path: Path) -> Iterator["ImageFile"]:
+def open_checked(
+    content: Content, name: str, limits: Limits = FILE_LIMITS
+) -> Iterator["ImageFile"]:
     """Open a picture without decoding its pixels. Raises UserError if it has too many bytes or
     pixels, and whatever Pillow raises if it is none."""
-    if path.stat().st_size > MAX_PHOTO_BYTES:
-        raise UserError(f"{path} has more than {MAX_PHOTO_BYTES // 1_000_000} MB: make it smaller")
-    with open_header(path) as picture:
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    if size > limits.size:
+        raise UserError(f"{name} has more than {limits.size // 1_000_000} MB: make it smaller")
+    with open_header(content, limits.formats) as picture:
         (width, height), low_memory = picture.size, picture.format in LOW_MEMORY_FORMATS
-        most = MAX_PHOTO_PIXELS if low_memory else MAX_PHOTO_PIXELS // 3
+        most = limits.pixels if low_memory else min(limits.pixels, MAX_PHOTO_PIXELS // 3)
         if width * height > most:
             raise UserError(
-                f"{path} has {width}x{height} pixels, more than {most // 1_000_000} million: "
+                f"{name} has {width}x{height} pixels, more than {most // 1_000_000} million: "
                 f"make it smaller{'' if low_memory else ', or a JPEG'}"
             )
         yield picture
 
 
-def open_header(path: Path, formats: tuple[str, ...] | None = None) -> "ImageFile":
+def open_header(content: Content, formats: tuple[str, ...] | None = None) -> "ImageFile":
     """Open a picture without decoding its pixels."""
     from PIL import Image
 
     with _without_pixel_limit():
-        return Image.open(path, formats=formats)
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        return Image.open(file, formats=formats)
 
 
 def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
@@ -123,16 +146,20 @@ def flattened(picture: Any, convert: ToSrgb | None) -> np.ndarray:
     return image if picture.format == "TIFF" else upright(image, turn)
 
 
-def _decoded(path: Path, picture: "ImageFile") -> np.ndarray | None:
+def _decoded(content: Content, picture: "ImageFile") -> np.ndarray | None:
     """The image of a checked picture; None if OpenCV cannot decode it. OpenCV decodes whatever
     needs no more than a turn or other colours: it is faster and takes less memory."""
-    convert = to_srgb(picture, path)
-    if _hides_pixels(path, picture) or (picture.mode == "CMYK" and convert):
+    convert = to_srgb(picture, content)
+    if _hides_pixels(content, picture) or (picture.mode == "CMYK" and convert):
         return flattened(picture, convert)
     flags = cv2.IMREAD_COLOR
     if picture.format == "AVIF":  # OpenCV takes neither irot nor imir, which overrule EXIF
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    if isinstance(content, bytes):
+        stored = np.frombuffer(content, np.uint8)
+    else:
+        stored = np.fromfile(content, np.uint8)
+    image = cv2.imdecode(stored, flags)
     if image is not None and convert:
         convert_strips(image, lambda strip, _: _swapped(convert(_swapped(strip))))
     if image is not None and picture.format == "AVIF":
@@ -145,11 +172,11 @@ def _swapped(pixels: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_BGR2RGB)
 
 
-def _hides_pixels(path: Path, header: "ImageFile") -> bool:
+def _hides_pixels(content: Content, header: "ImageFile") -> bool:
     """Whether a part of a picture is transparent, at least a little."""
     if not header.has_transparency_data or header.mode.startswith("I"):  # 16 bits of gray
         return False
-    with open_header(path) as picture:  # its pixels are gone before OpenCV decodes them again
+    with open_header(content) as picture:  # its pixels are gone before OpenCV decodes them again
         whole = picture if "A" in picture.getbands() else picture.convert("RGBA")
         alpha = np.asarray(whole.getchannel("A"))
         if header.format == "BMP" and not alpha.any():  # left empty, as browsers take it

@@ -8,7 +8,7 @@ from PIL import Image
 
 from demo.errors import UserError
 from demo.sources.open import open_source
-from demo.sources.photo.files import is_photo, read_photo
+from demo.sources.photo.files import Limits, decode_photo, is_photo, read_photo
 from demo.sources.photo.source import PhotoSource
 from tests.sources.fakes import frames_and_events
 
@@ -107,3 +107,24 @@ def test_the_pixel_limit_that_a_program_sets_in_pillow_is_kept_and_not_applied(
     assert read_photo(path).shape == astronaut.shape
     assert not is_photo(tmp_path)
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
+def test_a_photo_has_the_same_pixels_from_a_file_and_from_its_bytes(astronaut, tmp_path, suffix):
+    path = tmp_path / f"face{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = Image.fromarray(np.ascontiguousarray(astronaut[100:300, :300, ::-1]))
+    photo.putalpha(200) if suffix in (".png", ".tif") else None
+    photo.save(path, exif=exif)
+    assert (decode_photo(path.read_bytes(), "upload") == read_photo(path)).all()
+
+
+def test_bytes_beyond_the_limits_are_refused_before_they_are_decoded(astronaut):
+    content = cv2.imencode(".png", astronaut)[1].tobytes()
+    with pytest.raises(UserError, match="upload has 512x512 pixels, more than 0 million"):
+        decode_photo(content, "upload", Limits(pixels=512 * 511))
+    with pytest.raises(UserError, match="upload has more than 0 MB"):
+        decode_photo(content, "upload", Limits(size=len(content) - 1))
+    with pytest.raises(UserError, match="upload is not a picture that can be read"):
+        decode_photo(content, "upload", Limits(formats=("JPEG",)))

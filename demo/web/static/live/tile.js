@@ -4,6 +4,7 @@ import { confirmed, drawFaces, fit } from "/static/overlay.js";
 
 const TEXT_SHARE = 1 / 34; // height of the text as a share of the picture's shorter side
 const TEXT_RANGE = [11, 26]; // CSS pixels
+const LABELLED = 188; // CSS pixels of width from which a picture has room for labels
 
 export class Tile {
   /** `chosen` is called when the viewer clicks the tile or presses Enter on it. */
@@ -101,7 +102,8 @@ export class Tile {
     const wanted = Math.min(place.width, place.height) * TEXT_SHARE;
     const [least, most] = TEXT_RANGE.map((size) => size * ratio);
     const size = Math.min(Math.max(wanted, least), most);
-    drawFaces(context, this.header, place, { size, ...this.options });
+    const labels = this.options.labels && place.width >= LABELLED * ratio;
+    drawFaces(context, this.header, place, { size, boxes: this.options.boxes, labels });
   }
 
   /** Say how many people there are to those who cannot see the picture. */
