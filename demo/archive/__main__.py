@@ -232,7 +232,7 @@ def _engine(
         return
     from demo.archive.cluster import connected
 
-    with connected(args.address, cores) as engine:
+    with connected(args.address, cores, _say_beside) as engine:
         yield engine, min(args.workers or jobs, jobs)
 
 
@@ -244,12 +244,16 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
         print(json.dumps({**line, "faults": record.get("faults", [])}), flush=True)
         return
     lines = [] if again or not record["error"] else [record["error"]]
-    if lines := [*lines, *record.get("faults", ())]:
-        from tqdm import tqdm
+    for line in [*lines, *record.get("faults", ())]:
+        _say_beside(f"{record['name']}: {line}")
 
-        with tqdm.external_write_mode():
-            for line in lines:
-                say(f"{record['name']}: {line}")
+
+def _say_beside(line: str) -> None:
+    """Say a line above the bar."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        say(line)
 
 
 def _tell_end(progress: "Progress", ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from demo.errors import UserError
 from models.files import ROOT
 from models.quiet import stderr_closed
 
+Say = Callable[[str], None]
 WAIT_SECONDS = 0.5  # at most, between two looks at the backlog
 LOOK_SECONDS = 2.0  # between two looks at the machines
 CONNECT_SECONDS = 5.0  # for the cluster to take a connection
@@ -41,14 +42,14 @@ OWN = {"RAY_worker_niceness": "0"}  # of a Ray that we start: workers like those
 
 class Cluster:
     """An `Engine` on a connection to Ray. Machines that join are used. A machine that differs from
-    the driver's is left alone, and `unfit` says why."""
+    the driver's is left alone, and `say` is told why."""
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, say: Say) -> None:
+        self._ray, self._say = ray, say
         self._task = ray.remote(num_cpus=1, max_retries=0)(_task())  # the driver tries again
         self._fit = 0  # cores of fit machines
         self._looked = 0.0
-        self.unfit: dict[str, str] = {}  # a line by node
+        self._unfit: dict[str, str] = {}  # a line by node
         self._running: dict[Any, tuple[Job, str]] = {}  # by the reference of the task
         self._refused: deque[Job] = deque()  # by a machine that is unfit
 
@@ -78,9 +79,9 @@ class Cluster:
         self._looked = time.monotonic()
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
-        self._fit = sum(number for node, number in cores.items() if node not in self.unfit)
+        self._fit = sum(number for node, number in cores.items() if node not in self._unfit)
         if any(cores.values()) and not self._fit:
-            raise UserError(f"no machine of the cluster is fit: {next(iter(self.unfit.values()))}")
+            raise UserError(f"no machine of the cluster is fit: {next(iter(self._unfit.values()))}")
         backlog.workers = min(self._fit, workers)
 
     def _submit(self, backlog: Backlog, options: ArchiveOptions, mark: Mark, workers: int) -> None:
@@ -98,7 +99,7 @@ class Cluster:
     def _placed(self, options: ArchiveOptions) -> Any:
         """The task with what it needs: memory, and a machine that is not known to be unfit."""
         memory = WORKER_BYTES + options.record * RECORDING_BYTES
-        unfit = {NODE_LABEL: f"!in({','.join(self.unfit)})"} if self.unfit else None
+        unfit = {NODE_LABEL: f"!in({','.join(self._unfit)})"} if self._unfit else None
         return self._task.options(memory=memory, label_selector=unfit)
 
     def _outcome(
@@ -117,12 +118,18 @@ class Cluster:
         elif "output" in answer:
             raise OutputError(answer["output"])
         elif "unfit" in answer:
-            if not seen or os.path.exists(seen):  # else the file is gone everywhere by now
-                self.unfit[answer["node"]] = answer["unfit"]
-                self._looked = 0.0
             self._refused.append(job)
+            if not seen or os.path.exists(seen):  # else the file is gone everywhere by now
+                self._leave(answer["node"], answer["unfit"])
         else:  # the driver was told to stop
             backlog.end(job, again=True)
+
+    def _leave(self, node: str, line: str) -> None:
+        """Give no more jobs to a machine."""
+        if node not in self._unfit:
+            self._say(f"a machine is left alone: {line}")
+        self._unfit[node] = line
+        self._looked = 0.0
 
     def _death(self, job: Job, options: ArchiveOptions, error: Exception) -> Outcome:
         """The outcome of a job whose worker ended: its results may have been complete by then."""
@@ -148,9 +155,10 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str | None, cores: int) -> Iterator[Engine]:
+def connected(address: str | None, cores: int, say: Say) -> Iterator[Engine]:
     """Connect to the cluster at an address, "auto" or HOST:PORT, or without one start Ray on so
-    many cores of this machine, until the context ends. Raises UserError."""
+    many cores of this machine, until the context ends. `say` takes lines about machines. Raises
+    UserError."""
     if find_spec("ray") is None:
         raise UserError(f"--engine ray needs ray: pip install -r {REQUIREMENTS}")
     if address is not None:
@@ -174,7 +182,7 @@ def connected(address: str | None, cores: int) -> Iterator[Engine]:
         raise UserError(_refusal(address, error)) from None
     try:
         _mute()
-        yield Cluster(ray)
+        yield Cluster(ray, say)
     finally:
         ray.shutdown()
 

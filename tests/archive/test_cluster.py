@@ -259,14 +259,14 @@ def test_attempts_of_a_killed_driver_do_not_count_unless_the_machine_restarted(o
 def test_an_address_that_cannot_be_used_is_one_line(monkeypatch, address, mode, line):
     monkeypatch.setattr("demo.archive.cluster.find_spec", lambda name: name)
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
-    with pytest.raises(UserError, match=line), connected(address, 1):
+    with pytest.raises(UserError, match=line), connected(address, 1, print):
         pass
 
 
 def test_a_missing_ray_is_named_with_its_requirements(monkeypatch):
     monkeypatch.setattr("demo.archive.cluster.find_spec", lambda name: None)
     mend = r"needs ray: pip install -r requirements-cluster\.txt"
-    with pytest.raises(UserError, match=mend), connected(None, 1):
+    with pytest.raises(UserError, match=mend), connected(None, 1, print):
         pass
 
 
