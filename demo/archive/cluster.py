@@ -15,7 +15,7 @@ from typing import Any
 from demo.archive.engines import Backlog, Engine, Outcome
 from demo.archive.jobs import Job
 from demo.archive.ledger import Ledger, OutputError
-from demo.archive.local import RECORDING_BYTES, WORKER_BYTES
+from demo.archive.local import worker_bytes
 from demo.archive.mark import Mark, marked
 from demo.archive.options import ArchiveOptions
 from demo.archive.order import Order, code_digest
@@ -60,7 +60,7 @@ class Cluster:
         with marked(Ledger(options.out)) as mark:
             try:
                 while True:
-                    self._look(backlog, workers)
+                    self._look(backlog, worker_bytes(options.record), workers)
                     self._submit(backlog, options, mark, workers)
                     if not self._running:
                         break
@@ -72,16 +72,18 @@ class Cluster:
             finally:
                 self._cancel()
 
-    def _look(self, backlog: Backlog, workers: int) -> None:
+    def _look(self, backlog: Backlog, memory: int, workers: int) -> None:
         """See which machines there are. Raises UserError where all of them are unfit."""
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
-        cores = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes}
-        self._fit = sum(number for node, number in cores.items() if node not in self._unfit)
-        if any(cores.values()) and not self._fit:
-            raise UserError(f"no machine of the cluster is fit: {next(iter(self._unfit.values()))}")
+        room = {node["NodeID"]: _room(node["Resources"], memory) for node in nodes}
+        self._fit = sum(number for node, number in room.items() if node not in self._unfit)
+        if not self._fit and any(node["Resources"].get("CPU") for node in nodes):
+            small = f"a worker needs {memory / 1e6:.0f} MB, and no machine has so much free"
+            line = next(iter(self._unfit.values()), small)
+            raise UserError(f"no machine of the cluster is fit: {line}")
         backlog.workers = min(self._fit, workers)
 
     def _submit(self, backlog: Backlog, options: ArchiveOptions, mark: Mark, workers: int) -> None:
@@ -98,9 +100,8 @@ class Cluster:
 
     def _placed(self, options: ArchiveOptions) -> Any:
         """The task with what it needs: memory, and a machine that is not known to be unfit."""
-        memory = WORKER_BYTES + options.record * RECORDING_BYTES
         unfit = {NODE_LABEL: f"!in({','.join(self._unfit)})"} if self._unfit else None
-        return self._task.options(memory=memory, label_selector=unfit)
+        return self._task.options(memory=worker_bytes(options.record), label_selector=unfit)
 
     def _outcome(
         self, reference: Any, backlog: Backlog, options: ArchiveOptions
@@ -154,6 +155,11 @@ class Cluster:
                 self._ray.wait(references, num_returns=len(references), timeout=CANCEL_SECONDS)
 
 
+def _room(resources: dict[str, float], memory: int) -> int:
+    """Workers of so many bytes that a machine carries."""
+    return int(min(resources.get("CPU", 0), resources.get("memory", 0) // memory))
+
+
 @contextmanager
 def connected(address: str | None, cores: int, say: Say) -> Iterator[Engine]:
     """Connect to the cluster at an address, "auto" or HOST:PORT, or without one start Ray on so
@@ -169,7 +175,12 @@ def connected(address: str | None, cores: int, say: Say) -> Iterator[Engine]:
     for name, value in (QUIET | TRIES).items():
         os.environ.setdefault(name, value)
     ray = import_module("ray")
-    own = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    own = {
+        "num_cpus": cores,
+        "_memory": cores * worker_bytes(record=True),  # it was looked at before
+        "include_dashboard": False,
+        "object_store_memory": STORE_BYTES,
+    }
     try:
         with stderr_closed():  # libraries print there what the exception says
             ray.init(
