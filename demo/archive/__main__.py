@@ -241,7 +241,8 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
     if as_json:
         names = ("name", "state", "attempts", "frames", "people", "faces", "duration", "error")
         line = {"job": key, **{name: record.get(name) for name in names}, "again": again}
-        print(json.dumps({**line, "faults": record.get("faults", [])}), flush=True)
+        line |= {name: record.get(name, []) for name in ("faults", "warnings")}
+        print(json.dumps(line), flush=True)
         return
     lines = [] if again or not record["error"] else [record["error"]]
     for line in [*lines, *record.get("faults", ())]:
@@ -258,9 +259,9 @@ def _say_beside(line: str) -> None:
 
 def _tell_end(progress: "Progress", ledger: Ledger) -> None:
     rate = progress.frames / max(progress.seconds, 1e-3)
+    partly = f", {some(progress.faults, 'file')} not read to the end" if progress.faults else ""
     say(
-        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed, "
-        f"{some(progress.faults, 'file')} not or only partly read; "
+        f"{progress.done} of {some(progress.total, 'job')} done, {progress.failed} failed{partly}; "
         f"{some(progress.frames, 'frame')} in {progress.seconds:.0f} s, {rate:.0f} a second, "
         f"{some(progress.people, 'person')}; see {ledger.out / 'summary.html'}"
     )

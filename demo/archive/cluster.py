@@ -14,7 +14,7 @@ from typing import Any
 
 from demo.archive.engines import Backlog, Engine, Outcome
 from demo.archive.jobs import Job
-from demo.archive.ledger import Ledger, OutputError
+from demo.archive.ledger import Ledger, RunError
 from demo.archive.local import worker_bytes
 from demo.archive.mark import Mark, marked
 from demo.archive.options import ArchiveOptions
@@ -56,7 +56,7 @@ class Cluster:
     def __call__(
         self, backlog: Backlog, options: ArchiveOptions, workers: int
     ) -> Generator[Outcome, None, None]:
-        """Run the jobs. Raises OutputError, and UserError where no machine is fit."""
+        """Run the jobs. Raises RunError, and UserError where no machine is fit."""
         with marked(Ledger(options.out)) as mark:
             try:
                 while True:
@@ -107,7 +107,7 @@ class Cluster:
         self, reference: Any, backlog: Backlog, options: ArchiveOptions
     ) -> Iterator[Outcome]:
         """The outcome of a task that has ended; none where its job was not begun. Raises
-        OutputError."""
+        RunError."""
         job, seen = self._running.pop(reference)
         try:
             answer = self._ray.get(reference)
@@ -116,8 +116,8 @@ class Cluster:
             return
         if "record" in answer:
             yield Outcome(job, answer["record"])
-        elif "output" in answer:
-            raise OutputError(answer["output"])
+        elif "end" in answer:
+            raise RunError(answer["end"])
         elif "unfit" in answer:
             self._refused.append(job)
             if not seen or os.path.exists(seen):  # else the file is gone everywhere by now

@@ -41,6 +41,6 @@ class Backlog:
 
 
 # Calls `demo.archive.work.work` for the jobs of a backlog, on so many workers at most, and yields
-# outcomes as they come, until nothing waits or runs. An `OutputError` of `work` is raised. Closing
+# outcomes as they come, until nothing waits or runs. A `RunError` of `work` is raised. Closing
 # the generator ends all workers at once.
 Engine = Callable[[Backlog, ArchiveOptions, int], Generator[Outcome]]

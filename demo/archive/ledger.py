@@ -25,8 +25,16 @@ RECORD_VERSION = 1
 Record = dict[str, Any]
 
 
-class OutputError(UserError):
-    """The folder of results cannot be written: no job is at fault, and the run ends."""
+class RunError(UserError):
+    """No job is at fault, and the run ends."""
+
+
+class OutputError(RunError):
+    """The folder of results cannot be written."""
+
+
+class OptionsError(RunError):
+    """The networks or the options cannot be used."""
 
 
 class Ledger:

@@ -16,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from demo.archive.engines import Backlog, Outcome
 from demo.archive.jobs import Job
-from demo.archive.ledger import OutputError
+from demo.archive.ledger import RunError
 from demo.archive.options import ArchiveOptions
 from demo.archive.work import abandon, prepare_worker, work
 
@@ -100,10 +100,10 @@ def _end(pools: list[Pool]) -> None:
 
 
 def _outcome(job: Job, future: "Future[Any]") -> Outcome:
-    """The outcome of a job that has ended. Raises OutputError."""
+    """The outcome of a job that has ended. Raises RunError."""
     try:
         return Outcome(job, future.result())
-    except OutputError:
+    except RunError:
         raise
     except ProcessExpired as error:
         code = error.exitcode or 0

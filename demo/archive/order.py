@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from demo.archive.jobs import Job
-from demo.archive.ledger import OutputError
+from demo.archive.ledger import RunError
 from demo.archive.mark import is_wanted
 from demo.archive.options import ArchiveOptions, digest, identity
 from demo.archive.schema import SCHEMA_VERSION
@@ -29,8 +29,8 @@ class Order(NamedTuple):
 
 def obey(code: str, order: bytes) -> dict[str, Any]:
     """Do the job of a pickled `Order`, where this machine is like that of the driver with the
-    digest `code`. The result has one entry: "record" of the attempt, "output" that says why the
-    folder of results cannot be written, "unfit" that says how this machine differs, or "waiting"
+    digest `code`. The result has one entry: "record" of the attempt, "end" that says why the
+    run cannot go on, "unfit" that says how this machine differs, or "waiting"
     where the driver wants no more jobs. Only with "record" the attempt counts."""
     host = socket.gethostname()
     if code_digest(ROOT) != code:
@@ -50,8 +50,8 @@ def obey(code: str, order: bytes) -> dict[str, Any]:
 
     try:
         record = work(job, options)
-    except OutputError as error:
-        return {"output": str(error)}
+    except RunError as error:
+        return {"end": str(error)}
     return {"record": {key: record[key] for key in record if key not in ("summary", "traceback")}}
 
 

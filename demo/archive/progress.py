@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from models.files import atomic_write
 from models.printable import printable
 
 REFRESH_SECONDS = 1.0
+FILE_SECONDS = 10.0  # between two lines of the bar where no terminal shows it
 STATUS = "archive.json"
 BAR = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
@@ -27,7 +29,7 @@ class Progress:
     def __init__(self, ledger: Ledger, plan: Plan, workers: int, bar: bool) -> None:
         from tqdm import tqdm
 
-        self._ledger, self.workers = ledger, workers
+        self._ledger, self.workers, self._live = ledger, workers, sys.stderr.isatty()
         self.done, self.failed = len(plan.done), len(plan.dead)
         self.faults = sum(len(record["faults"]) for record in plan.done)
         self.total = self.done + self.failed + len(plan.waiting)
@@ -40,6 +42,7 @@ class Progress:
             desc="archive: ",
             bar_format=BAR,
             disable=not bar,
+            mininterval=0.1 if self._live else FILE_SECONDS,
         )
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._refresh, name="progress", daemon=True)
@@ -117,7 +120,7 @@ class Progress:
 
     def _refresh(self) -> None:
         while not self._ended.wait(REFRESH_SECONDS):
-            self._bar.set_postfix_str(self._line())
+            self._bar.set_postfix_str(self._line(), refresh=self._live)
             with suppress(OSError):  # the driver finds out when it writes a record
                 self._write("running")
 

@@ -22,6 +22,7 @@ def write_report(ledger: Ledger) -> None:
     merged = MergedSummary()
     busiest: list[tuple[int, str, dict[str, Any]]] = []
     failures: list[tuple[str, ...]] = []
+    warnings: dict[str, list[str]] = {}  # by line: names of the jobs
     jobs = failed = 0
     for record in ledger.whole_records():
         jobs += 1
@@ -31,19 +32,26 @@ def write_report(ledger: Ledger) -> None:
             heapq.heappush(busiest, (record["summary"]["people_seen"], record["key"], slim))
             if len(busiest) > LISTED_JOBS:
                 heapq.heappop(busiest)
+            for line in record["warnings"]:
+                if line in warnings or len(warnings) < LISTED_FAILURES:
+                    warnings.setdefault(line, []).append(record["name"])
         lines = _failures(record)
         failed += len(lines)
         failures += lines[: LISTED_FAILURES - len(failures)]
-    started = datetime.now().astimezone().isoformat(timespec="seconds")
-    record = merged.record(ledger.out.name, started)
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    record = merged.record(ledger.out.name, now)
     sections = [_table_of(jobs, sorted(busiest, reverse=True))]
     if failures:
         heads = ("file", "attempts", "what is wrong")
         sections.insert(0, table_section(f"{some(failed, 'failure')}", heads, failures))
+    if warnings:
+        rows = [(line, str(len(names)), names[0]) for line, names in warnings.items()]
+        heads = ("", "jobs", "such as")
+        sections.insert(1 if failures else 0, table_section("Warnings", heads, rows))
     path = ledger.out / NAME
     try:
         with atomic_write(path) as unfinished:
-            text = page(record, sections, "archive")
+            text = page(record, sections, "archive, as of")
             unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None

@@ -71,7 +71,7 @@ class Driver:
     def run(
         self, engine: Engine, options: ArchiveOptions, workers: int
     ) -> Iterator[tuple[Job, Record, bool]]:
-        """Yield every attempt: job, record, and whether another one follows. Raises OutputError,
+        """Yield every attempt: job, record, and whether another one follows. Raises RunError,
         and OSError where a record cannot be written."""
         try:
             with (
@@ -93,6 +93,8 @@ class Driver:
         """Record an attempt during which the worker died."""
         self._ledger.drop_unfinished(outcome.job.key)
         former = self._ledger.read(outcome.job.key)
+        if former and former["state"] == "done":  # its last word was written before it died
+            return former
         attempts = former["attempts"] if former else 0
         counted = former is not None and former["state"] == "running"
         attempts += not counted  # it died before its first line

@@ -14,12 +14,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from demo import __version__
 from demo.archive.jobs import Item, Job, folder_of
-from demo.archive.ledger import PARTS, Ledger, OutputError, Record, about, sync, sync_folder
+from demo.archive.ledger import (
+    PARTS,
+    Ledger,
+    OptionsError,
+    OutputError,
+    Record,
+    about,
+    sync,
+    sync_folder,
+)
 from demo.archive.options import ArchiveOptions
 from demo.errors import UserError
 from models.errors import AgeStreamError
@@ -73,10 +83,12 @@ def abandon() -> None:
 def work(job: Job, options: ArchiveOptions) -> Record:
     """Do a job and return its record, "done" or "failed", which is in the folder by then.
 
-    The attempt is counted before anything else. Whatever is wrong with the files or with our code
-    is an `error` in the record. Raises OutputError where the folder cannot be written.
+    The attempt is counted before the files are touched. Whatever is wrong with them or with our
+    code is an `error` in the record. Raises RunError where the folder cannot be written or the
+    options cannot be used.
     """
     ledger = Ledger(options.out)
+    _check_options(options, job.photos)
     began = time.monotonic()
     try:
         former = ledger.read(job.key)
@@ -110,6 +122,20 @@ def work(job: Job, options: ArchiveOptions) -> Record:
         return _failed(ledger, job, error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@lru_cache(maxsize=2)
+def _check_options(options: ArchiveOptions, photos: bool) -> None:
+    """Load the networks. Raises OptionsError if they, or the options, cannot be used."""
+    from demo.networks import crop_spec, kept_networks, new_pipeline
+
+    try:
+        networks = kept_networks(options.run)(photos)
+        spec = crop_spec(options.run, networks.estimator.manifest)
+        if not photos:
+            new_pipeline(options.run, networks, spec)
+    except AgeStreamError as error:
+        raise OptionsError(str(error)) from None
 
 
 def _failed(ledger: Ledger, job: Job, error: Exception) -> Record:
@@ -160,6 +186,7 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
     from demo.archive.bundle import BundleSource
     from demo.archive.parts import PartWriter
     from demo.build import build_run
+    from demo.events import Event
     from demo.networks import kept_networks
     from demo.sources.base import Source
     from demo.sources.open import open_source
@@ -171,6 +198,11 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
         source.name = job.name
         return source
 
+    def notify(event: Event) -> None:
+        if event.kind == "warning":
+            warnings.append(event.text)
+
+    warnings: list[str] = []
     metadata = {"agestream.job": job.key, "agestream.version": __version__}
     beat = _Beat(job, folder)
     with ExitStack() as stack:
@@ -179,7 +211,8 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
         run = stack.enter_context(
             build_run(
                 _run_options(job, options, folder),
-                networks=kept_networks(options.run),
+                notify,
+                kept_networks(options.run),
                 opener=opener,
             )
         )
@@ -203,6 +236,7 @@ def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
         "faces": parts.faces,
         "seconds": round(summary.duration, 3),
         "faults": faults,
+        "warnings": [_with_names(line, job, paths) for line in warnings],
         "summary": summary.bins(),
     }
 

@@ -35,15 +35,17 @@ class MergedSummary:
         self._durations.append(bins["seconds"])
         self._timeline.add_bins(bins["faces_over_time"])
 
-    def record(self, title: str, started: str) -> dict[str, Any]:
+    def record(self, title: str, moment: str) -> dict[str, Any]:
         """The sum as the record of one summary, for its page: `seconds` is the length of the
-        longest video, and nobody is listed."""
+        longest video, `watched` of all; `photos_beside` counts photos where there are videos, too.
+        Nobody is listed."""
         return {
             "source": title,
             "photos": not self._durations,
-            "started": started,
+            "started": moment,
             "seconds": max(self._durations, default=0.0),
             "watched": self.seconds,
+            "photos_beside": self.photos if self._durations else 0,
             "frames": self.frames or self.photos,
             "dropped": 0,
             "processing_ms": self._processing.record(),

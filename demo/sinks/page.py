@@ -43,16 +43,16 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; color: v
 """.strip()
 
 
-def page(record: dict[str, Any], more: Sequence[str] = (), kind: str = "session") -> str:
-    """The page for the record of a summary; see `Summary.record`. `more`: further sections; `kind`
-    of what the record sums up."""
+def page(record: dict[str, Any], more: Sequence[str] = (), kind: str = "session, started") -> str:
+    """The page for the record of a summary; see `Summary.record`. `more`: further sections. `kind`:
+    what the record sums up, and what its time means."""
     name = escape(printable(record["source"]))
     started = escape(record["started"].replace("T", " "))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} - AgeStream'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>\n{STYLE}\n</style></head>\n<body><main>\n<h1>{name}</h1>\n"
-        f'<div class="soft">AgeStream {kind}, started {started}</div>\n'
+        f'<div class="soft">AgeStream {kind} {started}</div>\n'
         f"{_cards(record)}\n" + "\n".join([*_sections(record), *more]) + "\n</main></body></html>\n"
     )
 
@@ -67,6 +67,8 @@ def _cards(record: dict[str, Any]) -> str:
     if record["busiest"]:
         first = record["busiest"][0]
         cards.append((str(first["faces"]), f"most faces at once, at {clock(first['from'])}"))
+    if number := record.get("photos_beside"):
+        cards.append((str(number), named(number, "photo")))
     frames = named(record["frames"], "photo" if record["photos"] else "frame")
     if not record["photos"]:
         frames += f", {record['dropped'] or 'none'} dropped"
@@ -96,7 +98,8 @@ def _sections(record: dict[str, Any]) -> list[str]:
         sections.append(_section(title, presence_bars(theirs, seconds, cuts), _key(bool(cuts))))
     if seconds:
         over_time = record["faces_over_time"]
-        note = _note(f"line: maximum, area: mean, per {_length(over_time['width'])}")
+        text = f"line: maximum, area: mean, per {_length(over_time['width'])}"
+        note = _note(text + (", from the start of each video" if "watched" in record else ""))
         sections.append(_section(f"Faces in view{note}", faces_curve(over_time, seconds)))
     if any(sum(record["ages"][gender]) for gender in GENDERS):
         sections.append(_section("Ages", age_bars(record["ages"]), _key()))

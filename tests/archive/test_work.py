@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pandas
 import pyarrow.parquet as parquet
 import pytest
 
 import stream
 from demo.archive.jobs import Item, Job
-from demo.archive.ledger import Ledger, OutputError
+from demo.archive.ledger import Ledger, OptionsError, OutputError
+from demo.archive.report import write_report
 from demo.archive.work import work
 from demo.images import save_image
 from tests.archive.made import bundle, options, records, run, video
+from tests.synthetic import write_clip
 
 
 @pytest.fixture
@@ -148,9 +151,33 @@ def test_a_file_that_breaks_off_is_done_with_a_fault(clip, tmp_path, out):
 
 def test_a_bug_fails_the_job_and_keeps_its_traceback(clip, out):
     job = video(clip)
-    record = work(job, options(out, run={"detect_every": "often"}))
+    record = work(job, options(out, run={"max_frames": "many"}))
     assert record["error"].startswith("TypeError: ")
     assert "Traceback" in record["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "line"),
+    [
+        ({"model": "none"}, "unknown model 'none'"),
+        ({"anonymize": "mask", "detect_every": 4}, "--detect-every and --budget-ms would"),
+    ],
+)
+def test_options_that_fit_no_job_end_the_run_and_count_no_attempt(clip, out, chosen, line):
+    with pytest.raises(OptionsError, match=line):
+        work(video(clip), options(out, run=chosen))
+    assert records(out) == []
+
+
+def test_warnings_are_kept(tmp_path, out):
+    write_clip(tmp_path / "empty.mkv", [np.zeros((90, 160, 3), np.uint8)] * 3)
+    record = work(video(tmp_path / "empty.mkv"), options(out, run={"anonymize": "mask"}))
+    assert record["warnings"] == [
+        f"--anonymize: no face was found in {tmp_path / 'empty.mkv'}: nothing is covered there, "
+        "look at it"
+    ]
+    write_report(Ledger(out))
+    assert f"{record['warnings'][0]}</td><td>1</td>" in (out / "summary.html").read_text()
 
 
 def test_a_done_job_takes_the_place_of_the_one_that_it_replaces(clip, out):

@@ -16,6 +16,7 @@ def test_two_sessions_add_up():
     assert both["processing_ms"] == one["processing_ms"]
     assert both["faces_over_time"] == one["faces_over_time"]  # a mean, and the most of each
     assert (both["seconds"], both["watched"]) == (10.0, 20.0)
+    assert both.keys() - one.keys() == {"watched", "photos_beside"}
     assert one.keys() - both.keys() == {"delay_ms"}
 
 
@@ -27,10 +28,15 @@ def test_faces_of_photos_are_people_and_photos_have_no_time():
     assert '3</b><span class="soft">photos' in page(record)
     merged.add(summary_of(ten_seconds()).bins())
     assert (merged.photos, merged.frames, merged.people) == (3, 100, 8)
+    both = page(merged.record("all", "2026-01-01T00:00:00"))
+    assert '3</b><span class="soft">photos</span>' in both
+    assert "from the start of each video" in both
 
 
 def test_nothing_makes_a_page_too():
-    assert "archive, started" in page(MergedSummary().record("all", "2026"), kind="archive")
+    assert "AgeStream archive, as of 2026" in page(
+        MergedSummary().record("all", "2026"), kind="archive, as of"
+    )
 
 
 def test_a_mean_counts_only_the_sessions_that_last_so_long():
