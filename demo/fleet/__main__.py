@@ -1,0 +1,172 @@
+"""Watch many cameras, each in a process of its own that is started again where it dies.
+
+cameras.toml has one table a camera: its source, and options of stream.py. Results are hourly
+Parquet files, DIR/CAMERA/faces and DIR/CAMERA/people. Ctrl-C ends all cameras within 5 seconds.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.archive.ledger import Ledger
+from demo.errors import UserError
+from demo.fleet.cameras import FleetError, read_cameras
+from demo.fleet.engines import Engine
+from demo.fleet.screen import Screen
+from demo.fleet.status import read_status, status_of, table, write_status
+from demo.fleet.supervisor import WatchedCamera, stop_all, watch_all
+from models.commands import INTERRUPTED, guarded
+from models.files import writable_folder
+from models.printable import printable
+
+TICK_SECONDS = 0.1  # between two looks at the processes
+STATUS_SECONDS = 1.0  # between two statuses
+NAME = "demo.fleet"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    p = argparse.ArgumentParser(
+        prog=f"python -m {NAME}",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("cameras", nargs="?", type=Path, metavar="FILE", help="as cameras.toml")
+    p.add_argument(
+        "--out", type=Path, default=Path("fleet"), metavar="DIR", help="results (%(default)s)"
+    )
+    p.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="where cameras run: processes of this machine, or actors on a cluster (%(default)s)",
+    )
+    p.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster, as HOST:6379 (default: one on this machine)",
+    )
+    p.add_argument(
+        "--status", action="store_true", help="show the fleet that runs on DIR in another terminal"
+    )
+    p.add_argument(
+        "--json", action="store_true", help="print the status as JSON, one object a line"
+    )
+    return p
+
+
+def show_status(out: Path, as_json: bool) -> None:
+    """Print the status; in a terminal, renew it until the fleet ends. Raises UserError."""
+    status, screen = read_status(out), Screen(sys.stdout)
+    renewed = sys.stdout.isatty() and not as_json
+    while renewed and Ledger(out).busy():
+        screen.show(status)
+        time.sleep(STATUS_SECONDS)
+        status = read_status(out)
+    if status["state"] == "running" and not Ledger(out).busy():
+        status["state"] = "killed"
+    if as_json:
+        print(json.dumps(status), flush=True)
+    elif renewed:
+        screen.show(status)
+    else:
+        for line in table(status, shutil.get_terminal_size((120, 24)).columns):
+            print(line)
+    if not as_json and status["state"] != "running":
+        print(f"the fleet was {status['state']}; last status at {status['time']}")
+
+
+def run(cameras: Path, out: Path, engine: Engine, as_json: bool) -> None:
+    """Watch the cameras until a signal raises KeyboardInterrupt. Raises UserError, OSError."""
+    found = read_cameras(cameras)
+    writable_folder(out)
+    with Ledger(out).locked():
+        watched = watch_all(found, out.resolve(), engine)
+        screen = None if as_json else Screen(sys.stdout)
+        try:
+            _watch(watched, out, screen)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not cut files
+                signal.signal(number, signal.SIG_IGN)
+            stop_all(watched)
+            _tell(watched, out, screen, "stopped")
+
+
+def _watch(watched: Sequence[WatchedCamera], out: Path, screen: Screen | None) -> None:
+    due = 0.0
+    while True:
+        for each in watched:
+            each.tick()
+        if time.monotonic() >= due:
+            due = time.monotonic() + STATUS_SECONDS
+            _tell(watched, out, screen, "running")
+        time.sleep(TICK_SECONDS)
+
+
+def _tell(watched: Sequence[WatchedCamera], out: Path, screen: Screen | None, state: str) -> None:
+    """Write the status, and show it."""
+    status = status_of([each.row() for each in watched], state)
+    write_status(out, status)
+    if screen:
+        screen.show(status)
+    else:
+        print(json.dumps(status), flush=True)
+
+
+def _engine(args: argparse.Namespace) -> Engine:
+    """The engine that the arguments name. Raises UserError."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UserError("a fleet needs pyarrow: pip install -r requirements-cluster.txt") from None
+    if args.engine == "local":
+        if args.address is not None:
+            raise UserError("--address is of no use without --engine ray")
+        from demo.fleet.local import LocalProcess
+
+        return LocalProcess
+    from demo.fleet.cluster import cluster_engine
+
+    return cluster_engine(args.address)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+
+    def work() -> int:
+        if args.status:
+            show_status(args.out, args.json)
+            return 0
+        if args.cameras is None:
+            raise UserError("give a file of cameras, as cameras.toml; -h explains it")
+        names = ("SIGTERM", "SIGHUP")
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, _interrupt)
+        try:
+            run(args.cameras, args.out, _engine(args), args.json)
+        except FleetError as mistakes:
+            for line in mistakes.lines:
+                print(f"{NAME}: {printable(line)}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"{NAME}: all cameras are stopped", file=sys.stderr)
+            return INTERRUPTED
+        return 0
+
+    return guarded(NAME, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
