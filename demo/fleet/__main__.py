@@ -6,16 +6,19 @@ Parquet files, DIR/CAMERA/faces and DIR/CAMERA/people. Ctrl-C ends all cameras w
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from demo.archive.ledger import Ledger
 from demo.errors import UserError
-from demo.fleet.cameras import FleetError, read_cameras
+from demo.fleet.camera import Camera
 from demo.fleet.engines import Engine
 from demo.fleet.screen import Screen
 from demo.fleet.status import read_status, status_of, table, write_status
@@ -27,6 +30,7 @@ from models.printable import printable
 TICK_SECONDS = 0.1  # between two looks at the processes
 STATUS_SECONDS = 1.0  # between two statuses
 NAME = "demo.fleet"
+REQUIREMENTS = "requirements-cluster.txt"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,12 +85,11 @@ def show_status(out: Path, as_json: bool) -> None:
         print(f"the fleet was {status['state']}; last status at {status['time']}")
 
 
-def run(cameras: Path, out: Path, engine: Engine, as_json: bool) -> None:
+def run(cameras: Sequence[Camera], out: Path, engine: Engine, as_json: bool) -> None:
     """Watch the cameras until a signal raises KeyboardInterrupt. Raises UserError, OSError."""
-    found = read_cameras(cameras)
     writable_folder(out)
     with Ledger(out).locked():
-        watched = watch_all(found, out.resolve(), engine)
+        watched = watch_all(cameras, out.resolve(), engine)
         screen = None if as_json else Screen(sys.stdout)
         try:
             _watch(watched, out, screen)
@@ -118,44 +121,59 @@ def _tell(watched: Sequence[WatchedCamera], out: Path, screen: Screen | None, st
         print(json.dumps(status), flush=True)
 
 
-def _engine(args: argparse.Namespace) -> Engine:
+@contextmanager
+def _engine(args: argparse.Namespace) -> Iterator[Engine]:
     """The engine that the arguments name. Raises UserError."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise UserError("a fleet needs pyarrow: pip install -r requirements-cluster.txt") from None
-    if args.engine == "local":
-        if args.address is not None:
-            raise UserError("--address is of no use without --engine ray")
-        from demo.fleet.local import LocalProcess
+    if args.engine == "ray":
+        from demo.fleet.cluster import cluster_engine
 
-        return LocalProcess
-    from demo.fleet.cluster import cluster_engine
+        with cluster_engine(args.address, os.cpu_count() or 1) as engine:
+            yield engine
+    else:
+        from demo.fleet.local import LocalEngine
 
-    return cluster_engine(args.address)
+        yield LocalEngine()
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise UserError where arguments or packages are missing."""
+    if args.cameras is None:
+        raise UserError("give a file of cameras, as cameras.toml; -h explains it")
+    if args.address is not None and args.engine != "ray":
+        raise UserError("--address is of a Ray cluster: add --engine ray")
+    if find_spec("pyarrow") is None:
+        raise UserError(f"a fleet needs pyarrow: pip install -r {REQUIREMENTS}")
 
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _catch_signals() -> None:
+    """Let SIGTERM and the end of the terminal do what Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; the exit code."""
-    p = parser()
-    args = p.parse_args(argv)
+    """Run the command; the exit code: 130 after Ctrl-C, 2 after a mistake."""
+    args = parser().parse_args(argv)
 
     def work() -> int:
         if args.status:
             show_status(args.out, args.json)
             return 0
-        if args.cameras is None:
-            raise UserError("give a file of cameras, as cameras.toml; -h explains it")
-        names = ("SIGTERM", "SIGHUP")
-        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, _interrupt)
+        _check(args)
+        # OpenCV comes with it: a process that starts imports this module, and has no use for that
+        from demo.fleet.cameras import FleetError, read_cameras
+
         try:
-            run(args.cameras, args.out, _engine(args), args.json)
+            cameras = read_cameras(args.cameras)
+            _catch_signals()
+            with _engine(args) as engine:
+                run(cameras, args.out, engine, args.json)
         except FleetError as mistakes:
             for line in mistakes.lines:
                 print(f"{NAME}: {printable(line)}", file=sys.stderr)

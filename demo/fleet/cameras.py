@@ -5,12 +5,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demo.arguments import MAX_KEEP_DAYS, TOKEN_VARIABLE
 from demo.errors import UserError
+from demo.fleet.camera import Camera
 from demo.options import Options
 from demo.sources.net.redact import redact
 from demo.sources.open import CAMERA_PATTERN
@@ -33,21 +33,6 @@ class FleetError(UserError):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
         self.lines = lines
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A camera of a fleet. A value: it can be pickled and sent to another machine."""
-
-    name: str  # also of its folder
-    options: Options  # of its run, without outputs
-    record: bool = False  # write annotated videos
-    store: bool = False  # keep visits in a database
-
-    @property
-    def source(self) -> str:
-        """Camera number, device or address."""
-        return self.options.sources[0]
 
 
 def read_cameras(path: Path) -> list[Camera]:

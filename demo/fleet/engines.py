@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from demo.fleet.cameras import Camera
+from demo.fleet.camera import Camera
 from demo.fleet.report import Report
 
 

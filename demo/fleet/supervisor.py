@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.errors import UserError
-from demo.fleet.cameras import Camera
+from demo.fleet.camera import Camera
 from demo.fleet.engines import CameraProcess, Engine
 from demo.fleet.report import Report
 from models.files import writable_folder

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from demo.errors import UserError
 from demo.events import Event
-from demo.fleet.cameras import Camera
+from demo.fleet.camera import Camera
 from demo.fleet.report import Report
 from models.errors import AgeStreamError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.5
 RATE_SECONDS = 3.0  # over which the frame rate is measured
+SPARE_SECONDS = 5.0  # for which a spare process leaves the cores to the camera that starts
 LOG = "log.txt"
 MAX_LOG = 2_000_000  # bytes; then the log begins anew, and the old one is kept as log.old.txt
 
@@ -96,20 +97,29 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def watch(camera: Camera, folder: Path, threads: int, connection: Connection) -> None:
+def watch(connection: Connection, threads: int) -> None:
     """Run a camera until the driver stops it, or is gone. It is the `target` of a process.
 
-    `folder` of the camera; `threads` of each network. The last report says why it ended.
+    The connection gives the camera and its folder; until then the process is a spare one.
+    `threads` of each network. The last report says why it ended.
     """
-    stop = _Stop()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, who stops all
-    signal.signal(signal.SIGTERM, stop.handle)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        connection.poll(SPARE_SECONDS)
+        _prepare(threads)
+        camera, folder = connection.recv()
+        _watch(camera, folder, connection)
+
+
+def _watch(camera: Camera, folder: Path, connection: Connection) -> None:
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop.handle)
     reporter, error = _Reporter(connection), ""
     try:
         threading.Thread(target=_await_end, args=(connection,), daemon=True).start()
-        _prepare(folder, threads)
+        _open_log(folder)
         _run(camera, folder, stop, reporter)
         error = "the stream ended"
     except KeyboardInterrupt:
@@ -138,11 +148,24 @@ def _await_end(connection: Connection) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _prepare(folder: Path, threads: int) -> None:
-    """Set up this process, before anything else is imported. Raises OSError."""
+def _prepare(threads: int) -> None:
+    """Set up this process and import what a run needs: that takes most of its start."""
     os.environ["AGESTREAM_THREADS"] = str(threads)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    import onnxruntime  # noqa: F401
+    import openvino  # noqa: F401
+    import pyarrow.parquet
+
+    from demo.build import prepare_process
+
+    prepare_process()
+    pyarrow.set_cpu_count(1)
+    pyarrow.set_io_thread_count(1)
+
+
+def _open_log(folder: Path) -> None:
+    """Let all that this process prints go to the log of its camera. Raises OSError."""
     log = folder / LOG
     with suppress(FileNotFoundError):
         if log.stat().st_size > MAX_LOG:
@@ -151,13 +174,6 @@ def _prepare(folder: Path, threads: int) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.stderr = os.fdopen(2, "w", closefd=False, errors="backslashreplace")
-    import pyarrow
-
-    from demo.build import prepare_process
-
-    prepare_process()
-    pyarrow.set_cpu_count(1)
-    pyarrow.set_io_thread_count(1)
 
 
 def _run(camera: Camera, folder: Path, stop: _Stop, reporter: _Reporter) -> None:

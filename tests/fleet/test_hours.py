@@ -20,7 +20,7 @@ def faces(*ids: int, age: float = 30.0) -> Faces:
     count = len(ids)
     values = np.full(count, age, np.float32)
     return Faces(
-        np.tile(np.float32([1, 2, 3, 4]), (count, 1)),
+        np.tile(np.array([1, 2, 3, 4], np.float32), (count, 1)),
         np.full(count, 0.5, np.float32),
         np.zeros((count, 5, 2), np.float32),
         np.array(ids, np.int64),

@@ -4,7 +4,7 @@ import pytest
 
 from demo.errors import UserError
 from demo.fleet import supervisor
-from demo.fleet.cameras import Camera
+from demo.fleet.camera import Camera
 from demo.fleet.report import Report
 from demo.fleet.supervisor import HANG_SECONDS, WatchedCamera
 from demo.options import Options
