@@ -1,4 +1,5 @@
-"""Estimate ages and genders in thousands of videos and photos, with one process a core.
+"""Estimate ages and genders in thousands of videos and photos, on all cores of one machine or of a
+cluster.
 
 The results are a data set of Parquet files in DIR. The same command continues where it was
 stopped, and does what is new or has changed.
@@ -7,12 +8,16 @@ stopped, and does what is new or has changed.
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from demo.archive.engines import Engine
 from demo.archive.jobs import make_jobs
 from demo.archive.ledger import Ledger, has_failed
+from demo.archive.mark import forgive
 from demo.archive.options import ArchiveOptions, digest, identity
 from demo.archive.run import Driver, Plan, make_plan
 from demo.archive.schema import SCHEMA_VERSION
@@ -35,6 +40,7 @@ examples
   find /mnt/share -name '*.mp4' | python -m demo.archive --list - --out results
   python -m demo.archive s3://bucket/films --out results
   python -m demo.archive --status --out results
+  python -m demo.archive /mnt/share/films --out /mnt/share/results --engine ray --address auto
 
 exit codes: 0 all done; 2 a mistake, or a folder that cannot be written; 3 some files failed;
 130 stopped by Ctrl-C or another signal
@@ -69,6 +75,17 @@ def parser() -> argparse.ArgumentParser:
         type=count,
         metavar="N",
         help="processes (default: one a core, within the memory that is free)",
+    )
+    p.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="local: processes of this machine; ray: Ray, here or with --address (default: local)",
+    )
+    p.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="use all machines of a Ray cluster; auto: the cluster that this machine belongs to",
     )
     p.add_argument("--retry-dead", action="store_true", help="try again what failed")
     p.add_argument("--json", action="store_true", help="one JSON line for each job, and a last one")
@@ -118,6 +135,8 @@ def _run(args: argparse.Namespace) -> int:
     for package in ("pyarrow", "pebble", "fsspec"):
         if find_spec(package) is None:
             raise UserError(f"an archive needs {package}: pip install -r {REQUIREMENTS}")
+    if args.address and args.engine != "ray":
+        raise UserError("--address is of a Ray cluster: add --engine ray")
     options = _options(args)
     if not (args.source or args.list):
         raise UserError("nothing to do: give files, folders, patterns, addresses or --list FILE")
@@ -133,6 +152,7 @@ def _run(args: argparse.Namespace) -> int:
     ledger = Ledger(options.out)
     ledger.prepare()
     with ledger.locked():
+        forgive(ledger, jobs)
         plan = make_plan(ledger, jobs, args.retry_dead)
         _tell_plan(plan, finder)
         return _work(args, options, ledger, plan)
@@ -171,13 +191,15 @@ def _work(args: argparse.Namespace, options: ArchiveOptions, ledger: Ledger, pla
     interrupted, failed = False, len(plan.failed)
     last: dict[str, Any] = {"jobs": len(plan.done) + failed, "done": len(plan.done)}
     if plan.waiting:
-        from demo.archive.local import run_locally, worker_count
         from demo.archive.progress import Progress
 
-        workers = min(args.workers or worker_count(), len(plan.waiting))
         driver = Driver(ledger, say, plan.waiting)
-        with Progress(ledger, plan, workers, bar=not args.json) as progress:
-            for job, record, again in driver.run(run_locally, options, workers):
+        with (
+            _engine(args, len(plan.waiting)) as (engine, workers),
+            Progress(ledger, plan, workers, bar=not args.json) as progress,
+        ):
+            for job, record, again in driver.run(engine, options, workers):
+                progress.workers = driver.workers or workers
                 progress.add(record, has_failed(record), again)
                 _tell(args.json, job.key, record, again)
         interrupted, failed = driver.interrupted, progress.failed
@@ -191,6 +213,21 @@ def _work(args: argparse.Namespace, options: ArchiveOptions, ledger: Ledger, pla
     if args.json:
         print(json.dumps({**last, "failed": failed, "exit_code": code}), flush=True)
     return code
+
+
+@contextmanager
+def _engine(args: argparse.Namespace, jobs: int) -> Iterator[tuple[Engine, int]]:
+    """The engine, and how many workers it may use at most."""
+    from demo.archive.local import run_locally, worker_count
+
+    cores = min(args.workers or worker_count(), jobs)
+    if args.engine == "local":
+        yield run_locally, cores
+        return
+    from demo.archive.cluster import connected
+
+    with connected(args.address, cores) as engine:
+        yield engine, min(args.workers or jobs, jobs)
 
 
 def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
