@@ -94,8 +94,6 @@ def run(cameras: Sequence[Camera], out: Path, engine: Engine, as_json: bool) -> 
         try:
             _watch(watched, out, screen)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not cut files
-                signal.signal(number, signal.SIG_IGN)
             stop_all(watched)
             _tell(watched, out, screen, "stopped")
 
@@ -145,16 +143,25 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"a fleet needs pyarrow: pip install -r {REQUIREMENTS}")
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and the end of the terminal do what Ctrl-C does, also in the background."""
 
+    def interrupt(number: int, frame: object) -> None:
+        for each in former:  # a second one does not cut files
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
-def _catch_signals() -> None:
-    """Let SIGTERM and the end of the terminal do what Ctrl-C does."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, _interrupt)
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        former[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
+    for number in former:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -171,8 +178,7 @@ def main(argv: list[str] | None = None) -> int:
 
         try:
             cameras = read_cameras(args.cameras)
-            _catch_signals()
-            with _engine(args) as engine:
+            with _signals(), _engine(args) as engine:
                 run(cameras, args.out, engine, args.json)
         except FleetError as mistakes:
             for line in mistakes.lines:
