@@ -19,6 +19,7 @@ POLL_SECONDS = 0.25  # between two questions to a machine
 ANSWER_SECONDS = 3.0  # for a machine to answer; then its cameras go to another one
 START_SECONDS = 60.0  # for the first answer of a machine
 AVOID_SECONDS = 60.0  # for which a machine that did not answer gets no camera
+DEAD_SECONDS = 5.0  # for Ray to note that a machine is gone; else its actor was killed
 LOST = "its machine died, or does not answer"
 
 
@@ -26,7 +27,8 @@ class _Machine:
     """A machine of the cluster with its actor, which starts cameras there."""
 
     def __init__(self, ray: Any, actor: Any, host: str) -> None:
-        self.host, self.cameras, self.lost = host, set[str](), False
+        self.host, self.cameras = host, set[str]()
+        self.lost = self.silent = False  # gone; lost because it did not answer
         self.reports: dict[str, Report] = {}  # by key of the process
         self._ray, self._actor = ray, actor
         self._asked, self._answered = time.monotonic(), False
@@ -50,7 +52,7 @@ class _Machine:
                 self.reports, self._answered = self._ray.get(self._question), True
                 self._question = None
             elif now - self._asked >= (ANSWER_SECONDS if self._answered else START_SECONDS):
-                self.lost = True
+                self.lost = self.silent = True
         except self._ray.exceptions.RayError:
             self.lost = True
 
@@ -125,7 +127,7 @@ class ClusterEngine:
             if machine.lost:
                 machine.release()
                 del self._machines[node]
-                self._avoided[node] = now + AVOID_SECONDS
+                self._avoided[node] = now + (AVOID_SECONDS if machine.silent else DEAD_SECONDS)
                 self._looked = -LOOK_SECONDS
         if now - self._looked < LOOK_SECONDS:
             return

@@ -13,11 +13,12 @@ from demo.fleet.camera import Camera
 from demo.fleet.engines import CameraProcess
 from demo.fleet.report import Report
 from demo.fleet.worker import watch
+from demo.options import Options
 
 
 class LocalEngine:
-    """Starts processes, and keeps a spare one that has all of its imports done: on a busy machine,
-    a camera is back seconds sooner."""
+    """Starts processes, and keeps a spare one that has loaded everything: on a busy machine, a
+    camera is back seconds sooner."""
 
     def __init__(self) -> None:
         self._spare: LocalProcess | None = None
@@ -25,22 +26,22 @@ class LocalEngine:
     def __call__(self, camera: Camera, folder: Path, threads: int) -> CameraProcess:
         """An `Engine`. Raises OSError."""
         spare, self._spare = self._spare, None
-        process = spare if spare and spare.alive else LocalProcess(threads)
+        process = spare if spare and spare.alive else LocalProcess(threads, camera.options)
         process.watch(camera, folder)
-        self._spare = LocalProcess(threads)
+        self._spare = LocalProcess(threads, camera.options)
         return process
 
 
 class LocalProcess:
     """A process for a camera, from its construction on."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, likely: Options) -> None:
         """Start it. Raises OSError."""
         context = multiprocessing.get_context("spawn")
         self._connection: Connection
         self._connection, other = context.Pipe()
         self._last = Report()
-        self._process = context.Process(target=watch, args=(other, threads), name="camera")
+        self._process = context.Process(target=watch, args=(other, threads, likely), name="camera")
         self._process.daemon = True
         with _interrupts_blocked():
             self._process.start()

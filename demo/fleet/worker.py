@@ -20,11 +20,11 @@ from demo.errors import UserError
 from demo.events import Event
 from demo.fleet.camera import Camera
 from demo.fleet.report import Report
+from demo.options import Options
 from models.errors import AgeStreamError
 
 if TYPE_CHECKING:
     from demo.build import Run
-    from demo.options import Options
     from demo.session import Session
     from demo.sources.base import Source
 
@@ -97,18 +97,19 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def watch(connection: Connection, threads: int) -> None:
+def watch(connection: Connection, threads: int, likely: Options) -> None:
     """Run a camera until the driver stops it, or is gone. It is the `target` of a process.
 
     The connection gives the camera and its folder; until then the process is a spare one.
-    `threads` of each network. The last report says why it ended.
+    `threads` of each network; `likely`: options whose networks a spare process loads. The last
+    report says why it ended.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the driver, who stops all
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         connection.poll(SPARE_SECONDS)
-        _prepare(threads)
+        _prepare(threads, likely)
         camera, folder = connection.recv()
         _watch(camera, folder, connection)
 
@@ -148,20 +149,21 @@ def _await_end(connection: Connection) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _prepare(threads: int) -> None:
-    """Set up this process and import what a run needs: that takes most of its start."""
+def _prepare(threads: int, likely: Options) -> None:
+    """Set up this process, and load what a run needs: that takes most of its start."""
     os.environ["AGESTREAM_THREADS"] = str(threads)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    import onnxruntime  # noqa: F401
-    import openvino  # noqa: F401
     import pyarrow.parquet
 
     from demo.build import prepare_process
+    from demo.networks import kept_networks
 
     prepare_process()
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
+    with suppress(AgeStreamError):  # the run of the camera says so
+        kept_networks(likely)(False)
 
 
 def _open_log(folder: Path) -> None:
@@ -181,6 +183,7 @@ def _run(camera: Camera, folder: Path, stop: _Stop, reporter: _Reporter) -> None
     from demo.build import build_run
     from demo.fleet.hours import claim_part
     from demo.fleet.rows import RowStore
+    from demo.networks import kept_networks
 
     part = claim_part(folder)
     reporter.now = replace(reporter.now, part=part)
@@ -189,6 +192,7 @@ def _run(camera: Camera, folder: Path, stop: _Stop, reporter: _Reporter) -> None
             build_run(
                 _options(camera, folder, part),
                 reporter.notify,
+                kept_networks(camera.options),
                 opener=lambda spec, give_up: _opened(camera, spec, give_up),
             )
         )
@@ -223,7 +227,7 @@ def _opened(camera: Camera, spec: str, give_up: float) -> "Source":
     return source
 
 
-def _options(camera: Camera, folder: Path, part: int) -> "Options":
+def _options(camera: Camera, folder: Path, part: int) -> Options:
     """The options of the run, with its outputs in the folder."""
     from demo.fleet.rows import hour_of
 

@@ -1,11 +1,12 @@
 """Cameras with two people on loopback, and fleets that watch them."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fleet.running import Fleet
 from tests.synthetic import Broadcast, jpeg
 
 
@@ -32,3 +33,17 @@ def write_cameras(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, write_cameras: Callable) -> Iterator[Callable[..., Fleet]]:
+    """Starts fleets that are gone after the test."""
+    made: list[Fleet] = []
+
+    def start(*options: str, **tables: str) -> Fleet:
+        made.append(Fleet(write_cameras(**tables), tmp_path / "out", *options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.kill()
