@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -110,9 +110,10 @@ def _watch(watched: Sequence[WatchedCamera], out: Path, screen: Screen | None) -
 
 
 def _tell(watched: Sequence[WatchedCamera], out: Path, screen: Screen | None, state: str) -> None:
-    """Write the status, and show it."""
+    """Write the status, and show it. A full disk ends no camera."""
     status = status_of([each.row() for each in watched], state)
-    write_status(out, status)
+    with suppress(OSError):
+        write_status(out, status)
     if screen:
         screen.show(status)
     else:

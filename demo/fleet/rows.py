@@ -14,7 +14,9 @@ from demo.fleet.schema import FLEET_FACES, FLEET_PEOPLE
 from demo.frames import Faces, Frame
 from demo.records import csv_rows
 
-FLUSH_SECONDS = 45.0  # after which a row is on disk: with the writing, less than a minute
+FLUSH_SECONDS = 10.0  # for which a row waits at least
+MAX_FLUSH_SECONDS = 45.0  # and at most: with the writing, less than a minute
+FLUSH_SHARE = 0.01  # of the time that writing may take; files of busy hours are larger
 TICK_SECONDS = 0.5  # between two looks at the clock
 CLOSE_SECONDS = 3.0  # after which a disk counts as hanging
 MAX_WAITING = 2_000_000  # rows that wait for the disk: about a gigabyte
@@ -35,7 +37,8 @@ class RowStore:
     def __init__(self, folder: Path, part: int, flush_seconds: float = FLUSH_SECONDS) -> None:
         """`folder` of the camera. Raises OSError if it cannot be written."""
         self.people = HourPeople()
-        self._part, self._flush_seconds = part, flush_seconds
+        self._part, self._least_seconds = part, flush_seconds
+        self._flush_seconds = flush_seconds  # grows with the time that writing takes
         self._folder = folder
         self._face_files = HourFiles(folder, "faces", FLEET_FACES, part)
         self._people_files = HourFiles(folder, "people", FLEET_PEOPLE, part)
@@ -94,6 +97,7 @@ class RowStore:
         return over or time.monotonic() - since >= self._flush_seconds
 
     def _flush(self) -> None:
+        began = time.monotonic()
         with self._lock:
             faces, self._rows = self._rows, defaultdict(list)
             people = self.people.take(hour_of(time.time()), self._source, self._part)
@@ -102,6 +106,8 @@ class RowStore:
             self._face_files.append(hour, rows)
         for hour, rows in people.items():
             self._people_files.replace(hour, rows)
+        needed = (time.monotonic() - began) / FLUSH_SHARE
+        self._flush_seconds = min(max(needed, self._least_seconds), MAX_FLUSH_SECONDS)
 
     def _raise_error(self) -> None:
         error = self._error

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.5
 RATE_SECONDS = 3.0  # over which the frame rate is measured
-SPARE_SECONDS = 5.0  # for which a spare process leaves the cores to the camera that starts
+SPARE_SECONDS = 2.0  # for which a spare process leaves the cores to the camera that starts
 LOG = "log.txt"
 MAX_LOG = 2_000_000  # bytes; then the log begins anew, and the old one is kept as log.old.txt
 
@@ -93,8 +93,9 @@ class _Reporter:
 
 def say(line: str) -> None:
     """Write a line to the camera's log."""
-    sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a full disk
+        sys.stderr.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}\n")
+        sys.stderr.flush()
 
 
 def watch(connection: Connection, threads: int, likely: Options) -> None:
@@ -197,9 +198,9 @@ def _run(camera: Camera, folder: Path, stop: _Stop, reporter: _Reporter) -> None
             )
         )
         reporter.now = replace(reporter.now, link=_link(run))
-        store = stack.enter_context(RowStore(folder, part))
         stop.session = run.session
-        with closing(iter(run.session)) as analyses:
+        analyses = stack.enter_context(closing(iter(run.session)))
+        with RowStore(folder, part) as store:  # it ends first: rows are worth most
             for analysis in analyses:
                 stop.writing = True
                 store.write(analysis.frame, analysis.faces)

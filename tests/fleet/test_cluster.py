@@ -95,7 +95,7 @@ def test_a_camera_of_a_killed_node_is_back_on_another_one(
     assert started.process.returncode == INTERRUPTED
     check_uninterrupted(faces(started.out / other))
     check_once(faces(started.out / moved["camera"]))
-    assert {row["part"] for row in faces(started.out / moved["camera"])} == {2}
+    assert max(row["part"] for row in faces(started.out / moved["camera"])) == 2
 
 
 def test_an_address_without_a_cluster_is_one_line(

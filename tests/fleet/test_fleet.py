@@ -50,7 +50,7 @@ def test_a_killed_process_is_back_and_the_others_lose_nothing(
         check_once(rows)
         assert {row["id"] for row in rows} >= {1, 2}
     check_uninterrupted(door)
-    assert {row["part"] for row in hall} == {2}  # the first minute of part 1 was not over
+    assert {2} <= {row["part"] for row in hall} <= {1, 2}  # what was not written yet is lost
     people = parquet.read_table(started.out / "door" / "people").to_pylist()
     assert sum(row["frames"] for row in people) == sum(row["id"] > 0 for row in door)
     assert (started.out / "door" / "visits.db").exists()
