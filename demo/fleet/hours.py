@@ -68,7 +68,7 @@ class HourFiles:
                 if before and before.exists():
                     with parquet.ParquetFile(before) as old:
                         for group in range(old.num_row_groups):
-                            writer.write_table(old.read_row_group(group))
+                            writer.write_table(old.read_row_group(group, use_threads=False))
                 writer.write_table(self._table(rows))
             with unfinished.open("r+b") as file:
                 os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from demo.records import csv_rows
 
 FLUSH_SECONDS = 10.0  # for which a row waits at least
 MAX_FLUSH_SECONDS = 45.0  # and at most: with the writing, less than a minute
-FLUSH_SHARE = 0.01  # of the time that writing may take; files of busy hours are larger
+FLUSH_SHARE = 0.01  # of a core that writing may take; files of busy hours are larger
 TICK_SECONDS = 0.5  # between two looks at the clock
 CLOSE_SECONDS = 3.0  # after which a disk counts as hanging
 MAX_WAITING = 2_000_000  # rows that wait for the disk: about a gigabyte
@@ -97,7 +97,7 @@ class RowStore:
         return over or time.monotonic() - since >= self._flush_seconds
 
     def _flush(self) -> None:
-        began = time.monotonic()
+        began = time.thread_time()
         with self._lock:
             faces, self._rows = self._rows, defaultdict(list)
             people = self.people.take(hour_of(time.time()), self._source, self._part)
@@ -106,7 +106,7 @@ class RowStore:
             self._face_files.append(hour, rows)
         for hour, rows in people.items():
             self._people_files.replace(hour, rows)
-        needed = (time.monotonic() - began) / FLUSH_SHARE
+        needed = (time.thread_time() - began) / FLUSH_SHARE
         self._flush_seconds = min(max(needed, self._least_seconds), MAX_FLUSH_SECONDS)
 
     def _raise_error(self) -> None:
