@@ -1,5 +1,6 @@
 """The state of an archive in its folder: what is done, how often it was tried, who works on it."""
 
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from models.files import writable_folder
 PARTS = ("faces", "people")  # folders of Parquet files
 FOLDERS = (*PARTS, "jobs", "logs", "records")
 UNFINISHED = ".unfinished"  # jobs at work, and files before they have their names
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # of the disk, not of a file
 LOCK_SECONDS = 1.0  # a driver that looks whether another one works is soon done
 SUFFIXES = {".parquet", ".jsonl", ".csv", ".mp4"}  # of the files of jobs
 RECORD_VERSION = 1

@@ -1,26 +1,20 @@
 """One job in a worker: its sources through a run, its results into the folder."""
 
-import errno
-import json
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from demo import __version__
-from demo.archive.jobs import Item, Job, folder_of
+from demo.archive.jobs import Job
 from demo.archive.ledger import (
+    OUTPUT_ERRORS,
     PARTS,
     Ledger,
     OptionsError,
@@ -31,11 +25,7 @@ from demo.archive.ledger import (
     sync_folder,
 )
 from demo.archive.options import ArchiveOptions
-from demo.errors import UserError
 from models.errors import AgeStreamError
-
-BEAT_SECONDS = 1.0  # between two notes of how far a job is
-OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # of the disk, not of a file
 
 
 class _Attempt:
@@ -87,6 +77,8 @@ def work(job: Job, options: ArchiveOptions) -> Record:
     code is an `error` in the record. Raises RunError where the folder cannot be written or the
     options cannot be used.
     """
+    from demo.archive.annotate import annotate
+
     ledger = Ledger(options.out)
     _check_options(options, job.photos)
     began = time.monotonic()
@@ -101,7 +93,7 @@ def work(job: Job, options: ArchiveOptions) -> Record:
     folder = ledger.unfinished / f"{job.key}.{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir()
-        found = _run(job, options, folder)
+        found = annotate(job, options, folder)
         found |= {
             "duration": round(time.monotonic() - began, 3),
             "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -179,160 +171,6 @@ def _output_fault(out: Path, error: BaseException) -> str:
 
 def _output_error(out: Path, reason: str) -> OutputError:
     return OutputError(f"cannot write to {out}: {reason}. The same command continues later")
-
-
-def _run(job: Job, options: ArchiveOptions, folder: Path) -> Record:
-    """Run the sources of a job; its files are in the folder then. Returns the record's results."""
-    from demo.archive.bundle import BundleSource
-    from demo.archive.parts import PartWriter
-    from demo.build import build_run
-    from demo.events import Event
-    from demo.networks import kept_networks
-    from demo.sources.base import Source
-    from demo.sources.open import open_source
-
-    def opener(name: str, give_up: float) -> Source:
-        if job.photos:
-            return BundleSource(name, paths, [item.name for item in job.items], job.first)
-        source = open_source(str(paths[0]))
-        source.name = job.name
-        return source
-
-    def notify(event: Event) -> None:
-        if event.kind == "warning":
-            warnings.append(event.text)
-
-    warnings: list[str] = []
-    metadata = {"agestream.job": job.key, "agestream.version": __version__}
-    beat = _Beat(job, folder)
-    with ExitStack() as stack:
-        paths = _local_paths(job, stack)
-        stack.enter_context(_named(job, paths))
-        run = stack.enter_context(
-            build_run(
-                _run_options(job, options, folder),
-                notify,
-                kept_networks(options.run),
-                opener=opener,
-            )
-        )
-        parts = stack.enter_context(PartWriter(folder, run.photos, metadata))
-        beat.total = run.count
-        with closing(iter(run.session)) as analyses:
-            for analysis in analyses:
-                parts.write(analysis.frame, analysis.faces)
-                beat.frame()
-        (source,) = run.sources
-        faults = [] if run.session.result.quit else run.session.result.failures
-        if isinstance(source, BundleSource):
-            faults = source.errors
-        faults = [_with_names(line, job, paths) for line in faults]
-        summary = run.outputs.summary
-    _check_unchanged(job)
-    return {
-        "photos": run.photos,
-        "frames": summary.frames,
-        "people": summary.count,
-        "faces": parts.faces,
-        "seconds": round(summary.duration, 3),
-        "faults": faults,
-        "warnings": [_with_names(line, job, paths) for line in warnings],
-        "summary": summary.bins(),
-    }
-
-
-@contextmanager
-def _named(job: Job, paths: list[Path]) -> Iterator[None]:
-    """Let errors name files as the user does."""
-    try:
-        yield
-    except AgeStreamError as error:
-        raise UserError(_with_names(str(error), job, paths)) from error
-
-
-def _with_names(line: str, job: Job, paths: list[Path]) -> str:
-    for item, path in zip(job.items, paths, strict=True):
-        line = line.replace(str(path), item.name)
-    return line
-
-
-def _run_options(job: Job, options: ArchiveOptions, folder: Path) -> Any:
-    """The options of the run, with its outputs in the folder."""
-    name = job.name if not job.photos else folder_of(job.items[0].name)
-    output = None
-    if options.record:
-        output = folder / ("record" if job.photos else "record.mp4")
-    return replace(
-        options.run,
-        sources=(name,),
-        display=False,
-        log=folder / f"log.{options.log}" if options.log else None,
-        output=output,
-        output_folder=job.photos,
-    )
-
-
-def _local_paths(job: Job, stack: ExitStack) -> list[Path]:
-    """The files of a job on this machine; addresses are copied until the stack ends. Raises
-    UserError."""
-    if not any(item.remote for item in job.items):
-        return [Path(item.path) for item in job.items]
-    copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agestream-")))
-    return [_copied(item, copies / str(k)) for k, item in enumerate(job.items)]
-
-
-def _copied(item: Item, folder: Path) -> Path:
-    from fsspec.core import url_to_fs
-
-    from demo.sources.net.redact import redact
-
-    folder.mkdir()
-    copy = folder / item.path.partition("::")[0].rpartition("/")[2]
-    try:
-        system, path = url_to_fs(item.path)
-        system.get_file(path, str(copy))
-    except Exception as error:  # the drivers' errors share no base class
-        if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
-            raise
-        reason = redact(str(error).partition("\n")[0]) or type(error).__name__
-        raise UserError(f"cannot read {item.name}: {reason}") from None
-    return copy
-
-
-def _check_unchanged(job: Job) -> None:
-    """Raise UserError if a file is not the one that was found: somebody writes to it."""
-    for item in job.items:
-        if item.remote:
-            continue
-        with suppress(OSError):  # gone by now: its results are right
-            status = os.stat(item.path)
-            if (status.st_size, str(status.st_mtime_ns)) != (item.size, item.version):
-                raise UserError(f"{item.name} changed while it was read: run the command again")
-
-
-class _Beat:
-    """Notes in the folder of a job at work how far it is."""
-
-    def __init__(self, job: Job, folder: Path) -> None:
-        self.total: int | None = None  # frames, where that is known
-        self._path = folder / "running.json"
-        self._about: dict[str, Any] = {"job": job.key, "name": job.name, "bytes": job.size}
-        self._about |= {"host": socket.gethostname(), "pid": os.getpid(), "began": time.time()}
-        self._frames, self._due = 0, 0.0
-        self._write()
-
-    def frame(self) -> None:
-        """Count a frame."""
-        self._frames += 1
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + BEAT_SECONDS
-            self._write()
-
-    def _write(self) -> None:
-        beside = self._path.with_suffix(".new")  # no reader sees half a note
-        note = {**self._about, "total": self.total, "frames": self._frames}
-        beside.write_text(json.dumps(note))
-        beside.replace(self._path)
 
 
 def _publish(ledger: Ledger, job: Job, folder: Path, record: Record) -> None:

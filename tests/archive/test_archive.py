@@ -96,7 +96,7 @@ def test_a_worker_that_is_killed_costs_an_attempt_of_its_job_alone(sources, out)
 
 
 def test_a_file_that_kills_its_worker_is_a_dead_letter_until_it_is_tried_again(sources, out):
-    process = start(sources, "--out", out, "--workers", 2)
+    process = start(sources, "--out", out, "--workers", 1)
     killed = set()
     while process.poll() is None:
         for note in at_work(out):
@@ -113,14 +113,14 @@ def test_a_file_that_kills_its_worker_is_a_dead_letter_until_it_is_tried_again(s
     code, _, told = run(sources, "--out", out)  # nothing is tried again
     assert code == 3
     assert "1 job failed before" in told
-    assert run(sources, "--out", out, "--retry-dead")[0] == 0
+    assert run(sources, "--out", out, "--retry-dead", "--workers", 1)[0] == 0
     check_complete(out)
 
 
 def test_a_driver_that_is_killed_loses_no_finished_job_and_no_attempt(sources, out):
     random.seed(7)
     for _ in range(2):
-        process = start(sources, "--out", out, "--workers", 2)
+        process = start(sources, "--out", out, "--workers", 1)
         notes = until(lambda: at_work(out))
         time.sleep(random.random())
         process.kill()
@@ -129,7 +129,7 @@ def test_a_driver_that_is_killed_loses_no_finished_job_and_no_attempt(sources, o
             until(partial(is_gone, note["pid"]))
     shown = list(pandas.read_parquet(out / "faces").source) if list(out.glob("faces/*")) else []
     assert not [name for name in shown if "long" in name]
-    assert run(sources, "--out", out)[0] == 0
+    assert run(sources, "--out", out, "--workers", 1)[0] == 0
     check_complete(out)
     assert {record["attempts"] for record in records(out)} == {1}
 
@@ -184,7 +184,7 @@ def test_damaged_files_end_nothing(sources, out):
     (sources / "bad.mp4").write_bytes(b"damaged")
     (sources / "empty.mp4").touch()
     (sources / "long.mkv").unlink()
-    code, printed, _ = run(sources, "--out", out, "--json")
+    code, printed, _ = run(sources, "--out", out, "--json", "--workers", 1)
     lines = [json.loads(line) for line in printed.splitlines()]
     assert code == 3
     assert frames(out) == {"a": 12, "b": 11, "c": 10}
