@@ -1,4 +1,5 @@
-"""Estimate ages and genders in thousands of videos and photos, with one process a core.
+"""Estimate ages and genders in thousands of videos and photos, on all cores of one machine or of a
+cluster.
 
 The results are a data set of Parquet files in DIR. The same command continues where it was
 stopped, and does what is new or has changed.
@@ -7,12 +8,16 @@ stopped, and does what is new or has changed.
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from demo.archive.engines import Engine
 from demo.archive.jobs import make_jobs
 from demo.archive.ledger import Ledger, has_failed
+from demo.archive.mark import forgive
 from demo.archive.options import ArchiveOptions, digest, identity
 from demo.archive.run import Driver, Plan, make_plan
 from demo.archive.schema import SCHEMA_VERSION
@@ -36,6 +41,7 @@ examples
   find /mnt/share -name '*.mp4' | python -m demo.archive --list - --out results
   python -m demo.archive s3://bucket/films --out results
   python -m demo.archive --status --out results
+  python -m demo.archive /mnt/share/films --out /mnt/share/results --engine ray --address auto
 
 exit codes: 0 all done; 2 a mistake, or a folder that cannot be written; 3 some files failed;
 130 stopped by Ctrl-C or another signal
@@ -70,6 +76,17 @@ def parser() -> argparse.ArgumentParser:
         type=count,
         metavar="N",
         help="processes (default: one a core, within the memory that is free)",
+    )
+    p.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="local: processes of this machine; ray: Ray, here or with --address (default: local)",
+    )
+    p.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="use all machines of a Ray cluster; auto: the cluster that this machine belongs to",
     )
     p.add_argument("--retry-dead", action="store_true", help="try again what failed")
     p.add_argument("--json", action="store_true", help="one JSON line for each job, and a last one")
@@ -119,6 +136,8 @@ def _run(args: argparse.Namespace) -> int:
     for package in ("pyarrow", "pebble", "fsspec"):
         if find_spec(package) is None:
             raise UserError(f"an archive needs {package}: pip install -r {REQUIREMENTS}")
+    if args.address and args.engine != "ray":
+        raise UserError("--address is of a Ray cluster: add --engine ray")
     options = _options(args)
     if not (args.source or args.list):
         raise UserError("nothing to do: give files, folders, patterns, addresses or --list FILE")
@@ -134,6 +153,7 @@ def _run(args: argparse.Namespace) -> int:
     ledger = Ledger(options.out)
     ledger.prepare()
     with ledger.locked():
+        forgive(ledger, jobs)
         plan = make_plan(ledger, jobs, args.retry_dead)
         _tell_plan(plan, finder)
         return _work(args, options, ledger, plan)
@@ -175,13 +195,15 @@ def _work(args: argparse.Namespace, options: ArchiveOptions, ledger: Ledger, pla
     faults = sum(len(record["faults"]) for record in plan.done)
     last: dict[str, Any] = {"done": len(plan.done), "failed": len(plan.dead), "faults": faults}
     if plan.waiting:
-        from demo.archive.local import run_locally, worker_count
         from demo.archive.progress import Progress
 
-        workers = min(args.workers or worker_count(options.record), len(plan.waiting))
         driver = Driver(ledger, say, plan.waiting)
-        with Progress(ledger, plan, workers, bar=not args.json) as progress:
-            for job, record, again in driver.run(run_locally, options, workers):
+        with (
+            _engine(args, options, len(plan.waiting)) as (engine, workers),
+            Progress(ledger, plan, workers, bar=not args.json) as progress,
+        ):
+            for job, record, again in driver.run(engine, options, workers):
+                progress.workers = driver.workers or workers
                 progress.add(record, again)
                 _tell(args.json, job.key, record, again)
         interrupted, last = driver.interrupted, progress.record("ended")
@@ -197,6 +219,23 @@ def _work(args: argparse.Namespace, options: ArchiveOptions, ledger: Ledger, pla
     return code
 
 
+@contextmanager
+def _engine(
+    args: argparse.Namespace, options: ArchiveOptions, jobs: int
+) -> Iterator[tuple[Engine, int]]:
+    """The engine, and how many workers it may use at most."""
+    from demo.archive.local import run_locally, worker_count
+
+    cores = min(args.workers or worker_count(options.record), jobs)
+    if args.engine == "local":
+        yield run_locally, cores
+        return
+    from demo.archive.cluster import connected
+
+    with connected(args.address, cores, _say_beside) as engine:
+        yield engine, min(args.workers or jobs, jobs)
+
+
 def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
     """Print the outcome of an attempt: as JSON, or what is wrong."""
     if as_json:
@@ -206,12 +245,16 @@ def _tell(as_json: bool, key: str, record: dict[str, Any], again: bool) -> None:
         print(json.dumps(line), flush=True)
         return
     lines = [] if again or not record["error"] else [record["error"]]
-    if lines := [*lines, *record.get("faults", ())]:
-        from tqdm import tqdm
+    for line in [*lines, *record.get("faults", ())]:
+        _say_beside(f"{record['name']}: {line}")
 
-        with tqdm.external_write_mode():
-            for line in lines:
-                say(f"{record['name']}: {line}")
+
+def _say_beside(line: str) -> None:
+    """Say a line above the bar."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        say(line)
 
 
 def _tell_end(progress: "Progress", ledger: Ledger) -> None:

@@ -23,6 +23,7 @@ class Backlog:
         self._jobs = deque(jobs)
         self.running: dict[str, Job] = {}  # taken and without an outcome, by key
         self.stopped = False  # running jobs end, no other one starts
+        self.workers: int | None = None  # that there are, where it is the engine that knows it
 
     def take(self) -> Job | None:
         """The next job, None where none waits now."""

@@ -67,8 +67,13 @@ def worker_count(record: bool) -> int:
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    left, each = _memory_left(), WORKER_BYTES + record * RECORDING_BYTES
-    return max(1, cores if left is None else min(cores, left // each))
+    left = _memory_left()
+    return max(1, cores if left is None else min(cores, left // worker_bytes(record)))
+
+
+def worker_bytes(record: bool) -> int:
+    """Memory of a worker."""
+    return WORKER_BYTES + record * RECORDING_BYTES
 
 
 def _memory_left() -> int | None:

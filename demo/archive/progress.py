@@ -29,7 +29,7 @@ class Progress:
     def __init__(self, ledger: Ledger, plan: Plan, workers: int, bar: bool) -> None:
         from tqdm import tqdm
 
-        self._ledger, self._workers, self._live = ledger, workers, sys.stderr.isatty()
+        self._ledger, self.workers, self._live = ledger, workers, sys.stderr.isatty()
         self.done, self.failed = len(plan.done), len(plan.dead)
         self.faults = sum(len(record["faults"]) for record in plan.done)
         self.total = self.done + self.failed + len(plan.waiting)
@@ -87,7 +87,7 @@ class Progress:
             "pid": os.getpid(),
             "started": round(self._started, 1),
             "seconds": round(self.seconds, 1),
-            "workers": self._workers,
+            "workers": self.workers,
             "jobs": self.total,
             "done": self.done,
             "failed": self.failed,
@@ -111,7 +111,7 @@ class Progress:
     def _line(self) -> str:
         now = self.record()
         parts = [f"{now['frames_per_second']:.0f} frames/s", some(self.people, "person")]
-        parts.append(some(self._workers, "worker"))
+        parts.append(some(self.workers, "worker"))
         if now["seconds_left"]:
             parts.append(f"{clock(now['seconds_left'])} left")
         if self.failed:

@@ -63,6 +63,11 @@ class Driver:
         self._backlog = Backlog(jobs)
         self.interrupted = False
 
+    @property
+    def workers(self) -> int | None:
+        """Workers that there are now; None where it is as many as `run` was given."""
+        return self._backlog.workers
+
     def run(
         self, engine: Engine, options: ArchiveOptions, workers: int
     ) -> Iterator[tuple[Job, Record, bool]]:

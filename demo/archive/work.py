@@ -138,6 +138,8 @@ def _failed(ledger: Ledger, job: Job, error: Exception) -> Record:
                 _ATTEMPT.give_back()
             raise _output_error(ledger.out, reason) from None
         _ATTEMPT.job = None
+        if (now := ledger.read(job.key)) and now["state"] == "done":
+            return now  # by another worker, of a driver that took this one for lost
         line = str(error) if isinstance(error, AgeStreamError) else _line(error)
         record = {
             **ledger.set_attempts(job, _ATTEMPT.attempts, "failed", line),
