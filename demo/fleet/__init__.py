@@ -1,0 +1,1 @@
+"""Fleets: many cameras, each with a long-lived process that is started again where it dies."""
