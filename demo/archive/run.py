@@ -119,7 +119,8 @@ class Driver:
             self._backlog.stopped = self.interrupted = True
             self._say("running jobs end, no other one starts; Ctrl-C again ends at once")
 
-        numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+        known = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+        numbers = [n for n in known if signal.getsignal(n) != signal.SIG_IGN]  # nohup
         former: list[Any] = [signal.signal(number, stop) for number in numbers]
         try:
             yield

@@ -180,6 +180,18 @@ def test_a_second_driver_is_refused_and_a_second_terminal_sees_the_state(sources
     assert run("--status", "--out", out)[1].startswith("ended: 0 of 4 jobs done")
 
 
+def test_names_that_are_no_text_are_taken(sources, out):
+    name = b"M\xfcller\n\x1b[31m.mkv"
+    os.rename(sources / "a.mkv", os.fsencode(sources) + b"/" + name)
+    code, printed, told = run(sources, "--out", out, "--workers", 1, "--max-frames", 3)
+    assert (code, printed) == (0, "")
+    assert "4 of 4 jobs done" in told
+    table = pandas.read_parquet(out / "faces")
+    assert f"{sources}/M\\udcfcller\n\x1b[31m.mkv" in set(table.source)
+    page = (out / "summary.html").read_text()
+    assert "M\ufffdller\ufffd\ufffd[31m.mkv" in page
+
+
 def test_damaged_files_end_nothing(sources, out):
     (sources / "bad.mp4").write_bytes(b"damaged")
     (sources / "empty.mp4").touch()

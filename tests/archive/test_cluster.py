@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.archive.__main__ import main
+from demo.archive.annotate import annotate
 from demo.archive.cluster import connected
 from demo.archive.jobs import Item, make_jobs
 from demo.archive.ledger import Ledger
@@ -23,6 +24,7 @@ from demo.archive.mark import Mark, forgive, is_wanted, marked
 from demo.archive.options import ArchiveOptions, digest, identity
 from demo.archive.order import Order, code_digest, obey
 from demo.archive.schema import SCHEMA_VERSION
+from demo.archive.work import work
 from demo.errors import UserError
 from demo.options import Options
 from models.files import ROOT
@@ -212,6 +214,22 @@ def test_a_machine_that_differs_from_the_driver_takes_no_job(order, tmp_path):
     mark.stop()
     assert obey(code, pickle.dumps(order)) == {"waiting": True}
     assert not Ledger(tmp_path).records()
+
+
+def test_a_worker_that_was_taken_for_dead_records_nothing(order, tmp_path, monkeypatch):
+    ledger = Ledger(tmp_path)
+
+    def delayed(job, options, folder):
+        found = annotate(job, options, folder)
+        ledger.drop_unfinished(job.key)  # as a driver that gave the job to another worker
+        ledger.set_attempts(job, 2, "running")
+        return found
+
+    monkeypatch.setattr("demo.archive.annotate.annotate", delayed)
+    assert work(order.job, order.options)["state"] == "failed"
+    record = ledger.records()[order.job.key]
+    assert (record["state"], record["attempts"]) == ("running", 2)
+    assert list((tmp_path / "faces").iterdir()) == []
 
 
 def test_equal_code_has_equal_digests(tmp_path):
