@@ -140,13 +140,18 @@ def _failed(ledger: Ledger, job: Job, error: Exception) -> Record:
         _ATTEMPT.job = None
         if (now := ledger.read(job.key)) and now["state"] == "done":
             return now  # by another worker, of a driver that took this one for lost
-        line = str(error) if isinstance(error, AgeStreamError) else _line(error)
+        known = isinstance(error, AgeStreamError)
         record = {
-            **ledger.set_attempts(job, _ATTEMPT.attempts, "failed", line),
-            "traceback": "" if isinstance(error, AgeStreamError) else traceback.format_exc(),
+            "state": "failed",
+            "attempts": _ATTEMPT.attempts,
+            "error": str(error) if known else _line(error),
+            "traceback": "" if known else traceback.format_exc(),
+            **about(job),
         }
-        with suppress(OSError):
+        try:
             ledger.write(job.key, record)
+        except OSError as unwritten:
+            raise _output_error(ledger.out, str(unwritten.strerror)) from None
         return record
 
 
