@@ -92,7 +92,8 @@ def prepare_process() -> None:
     small pictures threads that wait for each other cost more than they gain. A thread that comes
     back from decoding or inference gets the interpreter sooner: 3 % more frames per second.
     """
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # our messages are clearer
+    for package in ("PIL", "aiohttp"):  # our messages are clearer
+        warnings.filterwarnings("ignore", module=rf"{package}\.")
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_SECONDS)
 
@@ -120,7 +121,7 @@ def build_run(
         stopwatch = Stopwatch()
         pipelines = [_pipeline(options, s, shared, spec, stopwatch) for s in sources]
         refuse_overwriting(options, sources)
-        hub = _hub(options, sources)
+        hub, terminal = _hub(options, sources), notify
         if hub:
             notify = _both(notify, hub.notify)
         outputs, window = make_outputs(options, sources, notify, stack)
@@ -138,7 +139,7 @@ def build_run(
         )
         run = Run(session, sources, options, outputs)
         if hub:
-            server = _serve(run, hub, shared, spec, notify)
+            server = _serve(run, hub, shared, spec, terminal)
             stack.callback(server.close)
             run = replace(run, server=server)
         if sources:

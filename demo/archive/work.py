@@ -82,7 +82,9 @@ def work(job: Job, options: ArchiveOptions) -> Record:
     ledger = Ledger(options.out)
     _check_options(options, job.photos)
     began = time.monotonic()
+    folder = ledger.unfinished / f"{job.key}.{uuid.uuid4().hex[:8]}"
     try:
+        folder.mkdir()
         former = ledger.read(job.key)
         attempts = (former["attempts"] if former else 0) + 1
         ledger.set_attempts(job, attempts, "running")
@@ -90,9 +92,7 @@ def work(job: Job, options: ArchiveOptions) -> Record:
         raise _output_error(options.out, str(error.strerror)) from None
     with _ATTEMPT.lock:
         _ATTEMPT.job, _ATTEMPT.ledger, _ATTEMPT.attempts = job, ledger, attempts
-    folder = ledger.unfinished / f"{job.key}.{uuid.uuid4().hex[:8]}"
     try:
-        folder.mkdir()
         found = annotate(job, options, folder)
         found |= {
             "duration": round(time.monotonic() - began, 3),
@@ -111,7 +111,7 @@ def work(job: Job, options: ArchiveOptions) -> Record:
             _ATTEMPT.job = None
         return record
     except Exception as error:  # bad files and bugs must not end the run
-        return _failed(ledger, job, error)
+        return _failed(ledger, job, folder, error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -130,24 +130,28 @@ def _check_options(options: ArchiveOptions, photos: bool) -> None:
         raise OptionsError(str(error)) from None
 
 
-def _failed(ledger: Ledger, job: Job, error: Exception) -> Record:
-    """The record of a failed attempt. Raises OutputError where the folder is at fault."""
+def _failed(ledger: Ledger, job: Job, folder: Path, error: Exception) -> Record:
+    """The record of a failed attempt. Raises OutputError where the folder is at fault.
+
+    Where the job's own folder is gone, a driver took this worker for dead and removed it. The job
+    is another worker's by now, and nothing is recorded."""
     with _ATTEMPT.lock:
         if reason := _output_fault(ledger.out, error):
             with suppress(OSError):
                 _ATTEMPT.give_back()
             raise _output_error(ledger.out, reason) from None
         _ATTEMPT.job = None
-        if (now := ledger.read(job.key)) and now["state"] == "done":
-            return now  # by another worker, of a driver that took this one for lost
         known = isinstance(error, AgeStreamError)
+        line = str(error) if known else _line(error)
         record = {
             "state": "failed",
             "attempts": _ATTEMPT.attempts,
-            "error": str(error) if known else _line(error),
+            "error": line,
             "traceback": "" if known else traceback.format_exc(),
             **about(job),
         }
+        if not folder.is_dir():
+            return record
         try:
             ledger.write(job.key, record)
         except OSError as unwritten:
@@ -180,7 +184,8 @@ def _output_error(out: Path, reason: str) -> OutputError:
 
 def _publish(ledger: Ledger, job: Job, folder: Path, record: Record) -> None:
     """Give the files of a job their names, in place of those that it replaces, and its record the
-    last word. Raises OSError."""
+    last word. Raises OSError, also where a driver took this worker for dead: see `_failed`."""
+    folder.stat()
     targets = {
         **{folder / f"{part}.parquet": f"{part}/{job.key}.parquet" for part in PARTS},
         **{folder / f"log.{kind}": f"logs/{job.key}.{kind}" for kind in ("jsonl", "csv")},

@@ -9,8 +9,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,6 @@ from demo.build import DEMO_CLIP
 from demo.errors import UserError
 from demo.events import Event
 from demo.faces.pipeline import Pipeline
-from demo.faces.settings import Settings
 from demo.frames import Faces, Frame, Timing
 from demo.networks import Networks
 from demo.session import Session
@@ -40,8 +39,7 @@ from models.files import ROOT
 from models.machine import machine
 
 if TYPE_CHECKING:
-    from demo.bench.web.coming import ComingAndGoing
-    from demo.web.hub import Hub
+    from demo.bench.web.coming import Served
 
 Say = Callable[[str], None]  # takes one line for the user
 
@@ -49,7 +47,6 @@ WARM_UP = 0.1  # share of the run that is left out
 MEMORY_GROWTH = 0.03  # allowed, as a share of the first half's
 LATENCY_GROWTH = (0.25, 5.0)  # allowed: a share of the first half's, plus milliseconds
 DURATION_ERROR = 0.02  # allowed between recording and session, as a share of the session
-LEAVE_SECONDS = 5.0  # for the server to notice that viewers are gone
 REPORT_SECONDS = 60
 LABELS = {
     "rss_mb": "memory, MB",
@@ -182,7 +179,7 @@ def soak(clip: str, seconds: float, say: Say, serve: bool = False) -> dict[str, 
         summary = Summary(Path(folder) / "soak.html", clip, False, lambda: source.dropped)
         faces = FaceCount()
         meter = Meter(faces, say)
-        served = stack.enter_context(_served(source, loaded)) if serve else None
+        served = _served(source, loaded, stack) if serve else None
         result = Session(
             [(source, pipeline)],
             sinks=[
@@ -220,31 +217,10 @@ def soak(clip: str, seconds: float, say: Say, serve: bool = False) -> dict[str, 
     }
 
 
-class _Served(NamedTuple):
-    """A server, and viewers that come and go."""
+def _served(source: LiveSource, loaded: Networks, stack: ExitStack) -> "Served":
+    from demo.bench.web.coming import served
 
-    hub: "Hub"
-    coming: "ComingAndGoing"
-
-    def viewers_left(self) -> int:
-        """How many are still counted some seconds after the last one was told to leave."""
-        self.coming.close()
-        end = time.monotonic() + LEAVE_SECONDS
-        while self.hub.viewers and time.monotonic() < end:
-            time.sleep(0.1)
-        return self.hub.viewers
-
-
-@contextmanager
-def _served(source: LiveSource, loaded: Networks) -> Iterator[_Served]:
-    from demo.bench.web.coming import ComingAndGoing
-    from demo.bench.web.serve import server_of
-
-    with (
-        server_of(source, loaded, Settings()) as (server, hub, _),
-        closing(ComingAndGoing(server.url, source.name)) as coming,
-    ):
-        yield _Served(hub, coming)
+    return stack.enter_context(served(source, loaded))
 
 
 def _columns(samples: list[Sample]) -> dict[str, list[float]]:

@@ -12,7 +12,8 @@ class CameraProcess(Protocol):
     """The process of a camera."""
 
     def poll(self) -> Report:
-        """The newest report, without waiting; `ended` is set once there is no process."""
+        """The newest report, without waiting; `ended` is set once all files are complete, or there
+        is no process."""
         ...
 
     def stop(self) -> None:

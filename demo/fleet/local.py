@@ -57,15 +57,13 @@ class LocalProcess:
         self._connection.send((camera, folder))
 
     def poll(self) -> Report:
-        """The newest report; `ended` is set once there is no process."""
+        """The newest report; `ended` is set once all files are complete, or there is no process."""
         gone = not self._process.is_alive()  # before the reading: then nothing else comes
         with suppress(EOFError, OSError):
             while self._connection.poll():
                 self._last = self._connection.recv()
         if gone and not self._last.ended:
             self._last = _ended(self._last, self._process.exitcode)
-        elif not gone and self._last.ended:
-            return replace(self._last, ended=False)
         return self._last
 
     def stop(self) -> None:

@@ -64,8 +64,9 @@ def with_ports(names: set[str], port: int, scheme: str) -> set[str]:
     """The names as browsers send them in `Host`; a name may have a port of its own, where a proxy
     or container listens on another one."""
     own = {name for name in names if PORT_PATTERN.search(name)}
-    bare = names if port == USUAL_PORTS[scheme] else own
-    return {f"{name}:{port}" for name in names - own} | bare
+    asked = own | {f"{name}:{port}" for name in names - own}
+    usual = [f":{USUAL_PORTS[scheme]}", *(f":{port}" for port in USUAL_PORTS.values() if own)]
+    return asked | {name.removesuffix(end) for name in asked for end in usual}
 
 
 def url_of(address: Address, port: int, scheme: str) -> str:

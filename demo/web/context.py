@@ -1,5 +1,6 @@
 """What the handlers of the server have in common."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse])  # open ones, closed at the end
+ASKED = web.AppKey("asked", set[asyncio.Protocol])  # connections that sent a request
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,8 @@ def _ask(path: Path, question: Callable[[sqlite3.Connection], Answer]) -> Answer
                 return question(database)
             except UserError as mistake:
                 raise web.HTTPBadRequest(text=str(mistake)) from None
+            except (ValueError, OverflowError):  # a day before the first or after the last
+                raise web.HTTPBadRequest(text="since, until: choose later dates") from None
     except UserError as error:
         raise web.HTTPServiceUnavailable(text=str(error)) from None
 

@@ -140,9 +140,10 @@ class Hub:
 
     def _call(self, function: Any, *arguments: Any) -> None:
         """Let the server's loop call a function, if it is still running."""
-        if self._loop is not None:
+        loop = self._loop  # the server's thread may take it away meanwhile
+        if loop is not None:
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function, *arguments)
+                loop.call_soon_threadsafe(function, *arguments)
 
     def _wake(self) -> None:
         for due in self._watchers:

@@ -79,7 +79,7 @@ class Viewer:
         self._waiting: dict[str, float] = {}  # since when, for the acknowledgement of a source
         self._limit = len(WIDTHS) - 1  # place of the largest width for this link
         self._quick = 0  # acknowledgements one after the other
-        self._last_event = max((number for number, _ in self._hub.events), default=0)
+        self._last_event = max((number for number, _ in list(self._hub.events)), default=0)
 
     async def run(self) -> None:
         """Send and receive until the page leaves or stalls."""
@@ -112,7 +112,7 @@ class Viewer:
                 return
             try:
                 self._obey(json.loads(message.data))
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 await self._socket.close(code=1003, message=b"not a message of this page")
                 return
             due.set()

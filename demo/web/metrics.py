@@ -23,6 +23,7 @@ from demo import __version__
 from demo.sources.base import Source
 from demo.web.context import Context
 from demo.web.hub import Newest
+from models.printable import printable
 
 SILENT_SECONDS = 30.0  # without a frame of any live source, after which the run is unhealthy
 PREFIX = "agestream_"
@@ -84,7 +85,7 @@ class RunCollector(Collector):
         }
         for source in run.sources:
             for name, value in self._of_source(source).items():
-                families[name].add_metric([source.name], value)
+                families[name].add_metric([printable(source.name)], value)
         yield from families.values()
         stages = SummaryMetricFamily(
             f"{PREFIX}stage_seconds", "Time of each stage of a frame.", labels=["stage"]
@@ -136,7 +137,7 @@ class Health:
         """ "ok"; "silent" where no live source sent a frame for a while; "ended" after the run."""
         hub = self._context.hub
         live = [source.name for source in self._context.run.sources if source.live]
-        if hub.ended:
+        if hub.ended and self._context.run.sources:
             return "ended"
         if not live:
             return "ok"

@@ -54,7 +54,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
             "schemas": SCHEMAS,
             "securitySchemes": {
                 TOKEN: {"type": "http", "scheme": "bearer"},
-                COOKIE: {"type": "apiKey", "in": "cookie", "name": "agestream"},
+                COOKIE: {"type": "apiKey", "in": "cookie", "name": "agestream-PORT"},
             },
         },
     }

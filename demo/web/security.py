@@ -7,14 +7,18 @@ request are compared with the configured names, never with each other.
 
 import hmac
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from demo.web.context import ASKED
+
 COOKIE = "agestream"
 COOKIE_SECONDS = 30 * 24 * 3600
-BEARER = "Bearer "
+BEARER = "bearer"
+GO_ON = '<!DOCTYPE html><meta http-equiv="refresh" content="0;url={0}"><a href="{0}">Go on</a>'
 OPEN_PATHS = ("/healthz",)  # tell nothing but that the server runs
 PAGES = ("/", "/camera", "/history", "/api")
 OWN_FETCHES = ("same-origin", "none")  # of Sec-Fetch-Site: ours, or typed by the user
@@ -35,6 +39,7 @@ class Access:
     """Who may ask."""
 
     hosts: frozenset[str]  # values of the header Host
+    origins: frozenset[str]  # and of Origin
     scheme: str  # "http" or "https"
     token: str | None = None  # None: everyone who reaches the server
 
@@ -44,6 +49,7 @@ def guard(access: Access) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request.app[ASKED].add(request.protocol)
         try:
             _check_host(request, access)
             _check_origin(request, access)
@@ -85,8 +91,7 @@ def _check_host(request: web.Request, access: Access) -> None:
 
 def _check_origin(request: web.Request, access: Access) -> None:
     origin = request.headers.get("Origin")
-    ours = {f"{access.scheme}://{host}" for host in access.hosts}
-    if origin is not None and origin.lower() not in ours:
+    if origin is not None and origin.lower() not in access.origins:
         raise web.HTTPForbidden(text="requests of other sites are refused")
     fetched = request.headers.get("Sec-Fetch-Site", "none")
     if fetched not in OWN_FETCHES and not _opens_page(request):
@@ -106,11 +111,11 @@ def _check_token(request: web.Request, access: Access) -> web.StreamResponse | N
     if access.token is None or request.path in OPEN_PATHS:
         return None
     given = request.query.get("token")
-    if given is not None and _same(given, access.token):
+    if given is not None and _same(given.replace(" ", "+"), access.token):  # + means a blank there
         return _with_cookie(request, access) if request.path in PAGES else None
-    header = request.headers.get("Authorization", "")
-    bearer = header.removeprefix(BEARER) if header.startswith(BEARER) else ""
-    if _same(bearer, access.token) or _same(request.cookies.get(COOKIE, ""), access.token):
+    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    shown = [request.cookies.get(_cookie(request), ""), bearer if kind.lower() == BEARER else ""]
+    if any(_same(each, access.token) for each in shown):
         return None
     raise web.HTTPUnauthorized(text="no token: open the address with ?token=TOKEN at its end")
 
@@ -118,9 +123,11 @@ def _check_token(request: web.Request, access: Access) -> web.StreamResponse | N
 def _with_cookie(request: web.Request, access: Access) -> web.StreamResponse:
     rest = [(name, value) for name, value in request.query.items() if name != "token"]
     target = request.path + (f"?{urlencode(rest)}" if rest else "")
-    response = web.Response(status=303, headers={"Location": target})
+    # A redirect would still belong to the site whose link was followed, and browsers would not send
+    # the cookie along; a page of ours that goes on by itself is a new start.
+    response = web.Response(text=GO_ON.format(escape(target)), content_type="text/html")
     response.set_cookie(
-        COOKIE,
+        _cookie(request),
         access.token or "",
         max_age=COOKIE_SECONDS,
         httponly=True,
@@ -128,6 +135,11 @@ def _with_cookie(request: web.Request, access: Access) -> web.StreamResponse:
         secure=access.scheme == "https",
     )
     return response
+
+
+def _cookie(request: web.Request) -> str:
+    """Its name: browsers send a host's cookies to all of its ports, where other runs may listen."""
+    return f"{COOKIE}-{request.url.port}"
 
 
 def _same(given: str, token: str) -> bool:

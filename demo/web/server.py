@@ -15,10 +15,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from demo.errors import UserError
 from demo.web import analyze, api, camera, history, live, metrics, openapi, streams
 from demo.web.addresses import Address, host_names, url_of, with_ports
-from demo.web.context import SOCKETS, STATIC, Context
+from demo.web.context import ASKED, SOCKETS, STATIC, Context
+from demo.web.door import HEAD_SECONDS, Door
 from demo.web.security import Access, add_headers, guard
 
-BACKLOG = 128  # connections that wait to be accepted
+BACKLOG = 16  # connections that wait to be accepted
 STOP_SECONDS = 2.0  # after which open connections are left behind
 CLOSE_SECONDS = 0.5  # for pages to answer that they close
 MAX_BODY = 20_000_000  # bytes
@@ -55,8 +56,14 @@ class WebServer:
         port, scheme = self._socket.getsockname()[1], "https" if listening.tls else "http"
         self.url = url_of(listening.address, port, scheme)  # to open, without the token
         names = host_names(listening.address, listening.names)
-        hosts = frozenset(with_ports(names, port, scheme))
-        self._app = application(context, Access(hosts, scheme, listening.token))
+        hosts, further = (
+            with_ports(each, port, scheme)
+            for each in (names, {name.lower() for name in listening.names})
+        )
+        origins = {f"{scheme}://{host}" for host in hosts}
+        origins |= {f"https://{host}" for host in further}  # a proxy may add TLS
+        access = Access(frozenset(hosts), frozenset(origins), scheme, listening.token)
+        self._app = application(context, access)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="web", daemon=True)
@@ -83,12 +90,23 @@ class WebServer:
             logger=LOGGER,
         )
         await runner.setup()
-        await web.SockSite(runner, self._socket, ssl_context=self._tls, backlog=BACKLOG).start()
+        assert runner.server is not None
+        door = Door(runner.server)
+        listening = await self._loop.create_server(
+            door,
+            sock=self._socket,
+            ssl=self._tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=HEAD_SECONDS if self._tls else None,
+        )
+        sweeping = asyncio.create_task(door.sweep(self._app[ASKED]))
         self._context.hub.attach(self._loop)
         try:
             await self._stop.wait()
         finally:
             self._context.hub.attach(None)
+            listening.close()
+            sweeping.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await runner.cleanup()
@@ -102,6 +120,7 @@ def application(context: Context, access: Access) -> web.Application:
         app.add_routes(part.routes(context))
     app.add_routes([web.static("/static", STATIC)])
     app[SOCKETS] = set()
+    app[ASKED] = set()
     app.on_shutdown.append(_close_sockets)
     return app
 
@@ -120,7 +139,13 @@ def listen(address: Address) -> socket.socket:
         family, *_, place = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+        both = address.everywhere and family is socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            place[:2],
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=both,
+        )
     except OSError as error:
         raise UserError(_why_not(address, error)) from None
 

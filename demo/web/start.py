@@ -1,6 +1,7 @@
 """From options to a server: its address, token and certificate."""
 
 import os
+import re
 import secrets
 import ssl
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from demo.web.addresses import machine_address, parse_address
 from demo.web.context import Context
 from demo.web.server import Listening, WebServer
 
+NAME_PATTERN = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?")
 TOKEN_BYTES = 24
 MIN_TOKEN, MAX_TOKEN = 8, 1000  # characters
 
@@ -30,6 +32,9 @@ def start_server(
             f"--serve {options.serve}: other machines need a token: give --token-file FILE or the "
             f"environment variable {TOKEN_VARIABLE}, or let --make-token make one"
         )
+    for name in options.serve_name:
+        if not NAME_PATTERN.fullmatch(name):
+            raise UserError(f"--serve-name {name}: give a name, or NAME:PORT")
     listening = Listening(address, token, options.serve_name, _tls(options))
     server = WebServer(context, listening)
     ending = ""

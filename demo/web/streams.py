@@ -19,7 +19,10 @@ REPEAT_SECONDS = 1.0  # after which the last picture is sent again: players give
 def routes(context: Context) -> list[web.RouteDef]:
     """The streams of a run."""
     streams = Streams(context)
-    return [web.get("/stream.mjpg", streams.mjpeg), web.get("/api/events", streams.events)]
+    return [
+        web.get("/stream.mjpg", streams.mjpeg, allow_head=False),
+        web.get("/api/events", streams.events, allow_head=False),
+    ]
 
 
 class Streams:
@@ -117,6 +120,6 @@ def _source(request: web.Request, context: Context) -> str:
 
 def _width(request: web.Request) -> int:
     given = request.query.get("width", str(WIDTHS[-1]))
-    if not given.isascii() or not given.isdigit() or not int(given):
+    if not given.isascii() or not given.isdigit() or len(given) > 9 or not int(given):
         raise web.HTTPBadRequest(text="width: give a number of pixels")
     return width_for(int(given), len(WIDTHS) - 1)

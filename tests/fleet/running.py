@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 from tests.imports import ROOT
 from tests.synthetic import Broadcast
 
-SECONDS = 30.0  # to wait at most, on a busy machine
+SECONDS = 60.0  # to wait at most, on a busy machine
 
 
 class Fleet:

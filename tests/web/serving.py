@@ -96,6 +96,7 @@ def served(
     token: str | None = None,
     names: tuple[str, ...] = ("cam",),
     tls: ssl.SSLContext | None = None,
+    further: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """A server of sources with these names."""
     hub = Hub()
@@ -110,7 +111,7 @@ def served(
         raise AssertionError("this test has no pipelines")
 
     context = Context(hub, Pictures(), view, no_pipeline)
-    server = WebServer(context, Listening(Address("127.0.0.1", 0), token, (), tls))
+    server = WebServer(context, Listening(Address("127.0.0.1", 0), token, further, tls))
     try:
         yield Served(server, hub, summary, view)
     finally:

@@ -6,6 +6,7 @@ import socket
 import aiohttp
 import pytest
 
+from demo.web import door
 from tests.web.serving import served
 
 TOKEN = "correct-horse-battery"
@@ -59,6 +60,15 @@ def test_requests_of_other_sites_are_refused(open_server, path, headers):
     assert b"other sites" in body
 
 
+def test_a_proxy_may_add_tls_to_the_names_that_were_given():
+    with served(further=("cam.example:443",)) as run:
+        for host in ("cam.example", "cam.example:443"):
+            headers = {"Host": host, "Origin": "https://cam.example"}
+            assert run.get("/api/sources", headers)[0] == 200
+        headers = {"Host": "cam.example", "Origin": f"https://127.0.0.1:{run.port}"}
+        assert run.get("/api/sources", headers)[0] == 403
+
+
 def test_a_socket_of_another_site_is_refused(open_server):
     async def connect():
         async with aiohttp.ClientSession() as client:
@@ -88,10 +98,12 @@ def test_a_link_of_another_site_opens_a_page_and_nothing_else(open_server):
         {},
         {"Authorization": "Bearer wrong"},
         {"Authorization": f"Basic {TOKEN}"},
-        {"Cookie": "agestream=wrong"},
+        {"Cookie": "agestream-{port}=wrong"},
+        {"Cookie": f"agestream={TOKEN}"},
     ],
 )
 def test_nothing_is_served_without_the_token(locked_server, path, headers):
+    headers = {name: value.format(port=locked_server.port) for name, value in headers.items()}
     status, answered, body = locked_server.get(path, headers)
     assert status == 401
     assert b"?token=TOKEN" in body
@@ -100,19 +112,53 @@ def test_nothing_is_served_without_the_token(locked_server, path, headers):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Authorization": f"Bearer {TOKEN}"}, {"Cookie": f"agestream={TOKEN}"}]
+    "headers",
+    [
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": f"bearer {TOKEN}"},
+        {"Cookie": f"agestream-PORT={TOKEN}"},
+    ],
 )
 def test_the_token_opens_everything(locked_server, headers):
+    headers = {n: value.replace("PORT", str(locked_server.port)) for n, value in headers.items()}
     assert locked_server.get("/api/sources", headers)[0] == 200
 
 
 def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(locked_server):
-    status, headers, _ = locked_server.get(f"/?token={TOKEN}&source=cam")
-    assert (status, headers["Location"]) == (303, "/?source=cam")
+    status, headers, body = locked_server.get(f"/?token={TOKEN}&source=cam&b=%22%3E")
+    assert status == 200  # with a redirect, a link in a mail would not bring the cookie along
+    assert b'content="0;url=/?source=cam&amp;b=%22%3E"' in body
     cookie = headers["Set-Cookie"]
-    assert cookie.startswith(f"agestream={TOKEN};")
+    assert cookie.startswith(f"agestream-{locked_server.port}={TOKEN};")
     assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
     assert locked_server.get(f"/api/sources?token={TOKEN}")[0] == 200
+
+
+def test_a_token_with_a_plus_can_be_in_the_address():
+    with served(token="ab+cd/ef+gh==") as run:
+        assert run.get("/api/sources?token=ab+cd/ef+gh==")[0] == 200
+        assert run.get("/api/sources?token=ab%2Bcd/ef%2Bgh%3D%3D")[0] == 200
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server ends it within its time-out of 5 seconds."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_connections_that_do_not_ask_are_few_and_short(monkeypatch):
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 5)
+    monkeypatch.setattr(door, "HEAD_SECONDS", 1.0)
+    with served() as run:
+        idle = [socket.create_connection(("127.0.0.1", run.port), 5) for _ in range(20)]
+        idle[0].sendall(b"GET / HTTP/1.1\r\n")
+        assert all(map(is_closed, idle[5:]))  # at once
+        assert is_closed(idle[0])  # after a second or two
+        assert run.get("/api/sources")[0] == 200
+        for each in idle:
+            each.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/api/sources", "/nothing", "/static/style.css"])

@@ -147,6 +147,8 @@ def test_events_and_the_state_of_the_run_are_told():
         '{"type": "view"}',
         '{"type": "view", "widths": {"cam": "wide"}}',
         '{"type": "quit"}',
+        '{"type": "view", "widths": {"cam": 1e999}}',
+        "[" * 4000,
         "x" * 5000,
         b"\x00\x01",
     ],

@@ -34,7 +34,7 @@ def answered(options: Options) -> set[tuple[str, str]]:
 
         summary = Summary(None, "test", False, lambda: 0)
         context = Context(Hub(), Pictures(), RunView(options, summary), unused)
-        return application(context, Access(frozenset(), "http"))
+        return application(context, Access(frozenset(), frozenset(), "http"))
 
     router = asyncio.run(made()).router
     return {

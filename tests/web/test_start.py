@@ -18,6 +18,7 @@ from demo.errors import UserError
 from demo.options import Options
 from demo.web import start
 from demo.web.addresses import Address, host_names, parse_address, url_of, with_ports
+from demo.web.server import listen
 from tests.imports import ROOT
 from tests.web.serving import served
 
@@ -54,7 +55,10 @@ def test_the_names_of_a_server():
     assert {"127.0.0.1", socket.gethostname().lower()} <= host_names(Address("0.0.0.0", 1))
     assert with_ports({"a"}, 8000, "http") == {"a:8000"}
     assert with_ports({"a"}, 443, "https") == {"a", "a:443"}
-    assert with_ports({"a", "b:80", "[::1]"}, 8000, "http") == {"a:8000", "b:80", "[::1]:8000"}
+    assert with_ports({"a:443"}, 8000, "http") == {"a", "a:443"}
+    assert with_ports({"a", "b:80", "[::1]"}, 8000, "http") == {
+        *("a:8000", "b:80", "b", "[::1]:8000")
+    }
     assert url_of(Address("::1", 0), 8000, "https") == "https://[::1]:8000/"
     assert url_of(Address("0.0.0.0", 0), 8000, "http") == "http://127.0.0.1:8000/"
 
@@ -110,11 +114,25 @@ def test_https_with_a_certificate(tmp_path):
         )
         connection.request("GET", "/?token=a-long-token")
         answer = connection.getresponse()
-        assert answer.status == 303
+        assert answer.status == 200
         assert "Secure" in answer.headers["Set-Cookie"].split("; ")
         connection.close()
     with pytest.raises(UserError, match="no certificate with its key"):
         start._tls(Options(tls_cert=cert))
+
+
+def test_a_name_that_is_none_is_one_line():
+    done = run_stream("--serve", "0", "--serve-name", "https://cam.example/")
+    assert done.returncode == 2
+    assert "give a name, or NAME:PORT" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_all_addresses_are_those_of_both_families():
+    with listen(Address("::", 0)) as door:
+        port = door.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), 5).close()
 
 
 def test_the_command_line_gives_the_options_of_the_server():

@@ -49,7 +49,8 @@ def test_a_stream_shows_the_overlay():
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [("?source=b", 404), ("?width=0", 400), ("?width=wide", 400)]
+    ("query", "status"),
+    [("?source=b", 404), ("?width=0", 400), ("?width=wide", 400), (f"?width={'9' * 5000}", 400)],
 )
 def test_a_stream_that_cannot_be(query, status):
     with served() as run:

@@ -34,6 +34,8 @@ TURNS = {  # by orientation
     7: Turn(transposed=True, mirrored=True, flipped=True),
     8: Turn(transposed=True, flipped=True),
 }
+MAX_SCANS = 100  # of a JPEG; programs write about 10, and each one takes as long as all pixels
+START_OF_SCAN = b"\xff\xda"  # within the data of a scan, 255 is followed by 0
 
 _PILLOW_LIMIT = Lock()
 
@@ -112,6 +114,8 @@ def open_checked(
                 f"{name} has {width}x{height} pixels, more than {most // 1_000_000} million: "
                 f"make it smaller{'' if low_memory else ', or a JPEG'}"
             )
+        if isinstance(content, bytes) and content.count(START_OF_SCAN) > MAX_SCANS:
+            raise UserError(f"{name} has more than {MAX_SCANS} scans: save it anew")
         yield picture
 
 
