@@ -141,15 +141,21 @@ def _failed(ledger: Ledger, job: Job, folder: Path, error: Exception) -> Record:
                 _ATTEMPT.give_back()
             raise _output_error(ledger.out, reason) from None
         _ATTEMPT.job = None
-        line = str(error) if isinstance(error, AgeStreamError) else _line(error)
-        if not folder.is_dir():
-            return {"state": "failed", "attempts": _ATTEMPT.attempts, "error": line, **about(job)}
+        known = isinstance(error, AgeStreamError)
+        line = str(error) if known else _line(error)
         record = {
-            **ledger.set_attempts(job, _ATTEMPT.attempts, "failed", line),
-            "traceback": "" if isinstance(error, AgeStreamError) else traceback.format_exc(),
+            "state": "failed",
+            "attempts": _ATTEMPT.attempts,
+            "error": line,
+            "traceback": "" if known else traceback.format_exc(),
+            **about(job),
         }
-        with suppress(OSError):
+        if not folder.is_dir():
+            return record
+        try:
             ledger.write(job.key, record)
+        except OSError as unwritten:
+            raise _output_error(ledger.out, str(unwritten.strerror)) from None
         return record
 
 
