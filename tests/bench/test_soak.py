@@ -119,7 +119,8 @@ def test_an_unknown_plot_format_is_refused_before_the_run(tmp_path, capsys):
 @needs_proc
 def test_the_report_is_printed_though_the_plot_fails(tmp_path, capsys, monkeypatch):
     half = dict.fromkeys(soak.LABELS, 0.0)
-    counts = dict.fromkeys(("seconds", "frames", "dropped", "people", "recorded_seconds"), 0)
+    names = ("seconds", "frames", "dropped", "people", "recorded_seconds", "viewers")
+    counts = dict.fromkeys(names, 0)
     report = {"clip": "a.mp4", "faults": [], "interrupted": False, "samples": {}, **counts}
 
     def full(samples: dict, path: Path) -> None:

@@ -99,8 +99,10 @@ def test_a_camera_of_a_killed_node_is_back_on_another_one(
 
 
 def test_an_address_without_a_cluster_is_one_line(
-    write_cameras: Callable, capsys: pytest.CaptureFixture[str]
+    write_cameras: Callable, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
     path = write_cameras(a="source = 0")
     command = [str(path), "--engine", "ray", "--address", "127.0.0.1:9"]
     assert main([*command, "--out", str(path.parent / "out")]) == 2
