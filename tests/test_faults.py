@@ -143,6 +143,7 @@ def be_nobody() -> None:
         libc.capset(header, sets)
 
 
+@pytest.mark.slow
 @posix
 def test_a_process_killed_at_20_random_moments_loses_two_seconds_at_most(
     tmp_path, long_clip, command

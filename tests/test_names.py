@@ -79,6 +79,7 @@ def test_text_of_all_languages_is_printable_as_it_is():
     assert printable(text) == text
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_is_taken_in_every_option(astronaut, clip, tmp_path):
     manifest = load_manifest("ssrnet-joint")
     record = json.loads((WEIGHTS / "ssrnet-joint.json").read_text())

@@ -136,6 +136,7 @@ def check_once(out: Path) -> None:
     assert list((out / ".unfinished").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_killed_driver_is_resumed_and_every_job_is_done_once(cluster, clips, tmp_path):
     driver = cluster.start(clips, tmp_path)
@@ -151,6 +152,7 @@ def test_a_killed_driver_is_resumed_and_every_job_is_done_once(cluster, clips, t
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_jobs_of_a_killed_worker_and_of_a_killed_node_are_done(cluster, clips, tmp_path):
     driver = cluster.start(clips, tmp_path)

@@ -56,6 +56,7 @@ def test_the_latency_of_a_second_is_the_median_from_capture_to_picture():
     assert sample.second == pytest.approx(1.2, abs=0.04)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_ten_seconds_of_a_looped_clip_leak_nothing_and_are_recorded_in_full(clip, tmp_path):
     report = soak.soak(str(clip), 10.0, lambda line: None)

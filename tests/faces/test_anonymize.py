@@ -147,6 +147,7 @@ def test_a_face_that_moves_leaves_no_trail():
     assert (image[125, 166:206] == MASK).all()
 
 
+@pytest.mark.slow
 def test_no_pixel_of_any_face_of_the_clip_is_left_uncovered():
     """Against the search that photos get, with the package's thresholds, in every eighth frame."""
     thorough = Mtcnn(None, False)

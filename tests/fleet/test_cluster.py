@@ -75,6 +75,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     process.wait(30)
 
 
+@pytest.mark.slow
 def test_a_camera_of_a_killed_node_is_back_on_another_one(
     cluster: Callable[[], str], fleet: Callable, people_camera: Callable
 ) -> None:

@@ -28,6 +28,7 @@ from tests.fleet.running import (
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 and Ctrl-C as on POSIX systems")
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_back_and_the_others_lose_nothing(
     fleet: Callable, people_camera: Callable
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_killed_process_is_back_and_the_others_lose_nothing(
     assert {row["state"] for row in started.rows().values()} == {"stopped"}
 
 
+@pytest.mark.slow
 def test_a_fleet_whose_driver_is_killed_ends_and_keeps_its_rows(
     fleet: Callable, people_camera: Callable
 ) -> None:
@@ -78,6 +80,7 @@ def test_a_fleet_whose_driver_is_killed_ends_and_keeps_its_rows(
     assert len(both) == len(set(both))
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_not_there_waits_and_the_others_run(
     fleet: Callable, people_camera: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,11 +28,13 @@ def stderr_of(*arguments: str) -> list[str]:
     return done.stderr.replace("\r", "\n").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["convert", "crossval", "train"])
 def test_a_command_starts_without_a_line_on_standard_error(command: str) -> None:
     assert stderr_of("-m", f"models.{command}", "-h") == []
 
 
+@pytest.mark.slow
 def test_an_export_prints_nothing_but_its_progress_bar(tmp_path: Path) -> None:
     lines = [line for line in stderr_of("-c", EXPORT.format(folder=str(tmp_path))) if line]
     assert lines

@@ -181,6 +181,7 @@ def test_a_folder_of_10000_photos_is_read_one_by_one(tmp_path):
     assert last.text.startswith("skipped 1 of 10001 photos: ")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_200_faces_are_all_found_in_bounded_memory(tmp_path, astronaut):
     face = cv2.resize(astronaut[20:220, 120:320], (60, 60), interpolation=cv2.INTER_AREA)

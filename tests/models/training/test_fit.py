@@ -44,6 +44,7 @@ def copy_after(monkeypatch: pytest.MonkeyPatch, epoch: int, folder: Path, copy: 
     monkeypatch.setattr(Checkpoint, "on_epoch_end", end_and_copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "last"),
     [({}, 1), ({"freeze": ("features", "0"), "ema": 0.0, "optimizer": "sgd"}, 1)],
@@ -108,6 +109,7 @@ def test_stored_settings_keep_their_names(tiny: str, faces: Chips, tmp_path: Pat
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_events_are_those_of_the_last_training(tiny: str, faces: Chips, tmp_path: Path) -> None:
     training, found = Training(tiny, replace(RECIPE, epochs=1)), []
     for _ in range(2):
@@ -228,6 +230,7 @@ print(sorted(sizes))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_every_batch(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
     root = Path(__file__).parents[3]

@@ -42,6 +42,7 @@ def trained(folder, name, *arguments):
     return load_manifest(str(folder / f"{name}.json"))
 
 
+@pytest.mark.slow
 def test_training_writes_a_model_that_runs_live(data, tmp_path):
     manifest = trained(tmp_path, "ssrnet-joint", "--data", data, "--epochs", 1)
     assert manifest.input == InputSpec(crop_fraction=0.75)
@@ -233,6 +234,7 @@ def test_how_often_a_data_set_is_given_is_a_setting(tiny, data, tmp_path, capsys
     assert "was trained with data = " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["tiny.json", "tiny.weights.h5"])
 def test_a_manifest_has_the_data_of_its_start(tiny, data, tmp_path, monkeypatch, capsys, file):
     other = tmp_path / "other"
