@@ -85,6 +85,7 @@ def test_the_same_command_does_what_is_missing_and_what_has_changed(sources, out
     assert len(records(out)) == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_an_attempt_of_its_job_alone(sources, out):
     process = start(sources, "--out", out, "--workers", 2)
     (note,) = until(lambda: [n for n in at_work(out) if "long" in n["name"]])
@@ -95,6 +96,7 @@ def test_a_worker_that_is_killed_costs_an_attempt_of_its_job_alone(sources, out)
     assert sorted(record["attempts"] for record in records(out)) == [1, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_worker_is_a_dead_letter_until_it_is_tried_again(sources, out):
     process = start(sources, "--out", out, "--workers", 1)
     killed = set()
@@ -117,6 +119,7 @@ def test_a_file_that_kills_its_worker_is_a_dead_letter_until_it_is_tried_again(s
     check_complete(out)
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_loses_no_finished_job_and_no_attempt(sources, out):
     random.seed(7)
     for _ in range(2):

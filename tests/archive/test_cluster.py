@@ -167,6 +167,7 @@ def test_jobs_of_a_killed_worker_and_of_a_killed_node_are_done(cluster, clips, t
     assert CLIPS + 1 <= sum(attempts.values()) <= CLIPS + 3  # the node had one job or two
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_runs_without_an_address_and_gives_what_the_local_engine_does(clips, tmp_path):
     from pyarrow import parquet

@@ -109,6 +109,7 @@ def test_outputs_without_labels_are_not_in_the_manifest(tiny, data, tmp_path):
     assert np.isnan(males).all()
 
 
+@pytest.mark.slow
 def test_a_training_resumes_with_the_same_data_in_the_same_order_and_the_same_teachers(
     tiny, data, tmp_path, capsys
 ):
