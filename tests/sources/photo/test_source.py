@@ -1,3 +1,4 @@
+import io
 import threading
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def test_a_photo_has_the_same_pixels_from_a_file_and_from_its_bytes(astronaut, t
     photo.putalpha(200) if suffix in (".png", ".tif") else None
     photo.save(path, exif=exif)
     assert (decode_photo(path.read_bytes(), "upload") == read_photo(path)).all()
+
+
+def test_an_upload_of_a_thousand_scans_is_refused_before_they_are_decoded():
+    """Each scan of a progressive JPEG takes as long as all of its pixels."""
+    picture = Image.new("RGB", (64, 64), "gray")
+    file = io.BytesIO()
+    picture.save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    scan = content[content.rindex(b"\xff\xda") : content.rindex(b"\xff\xd9")]
+    assert decode_photo(content, "upload").shape == (64, 64, 3)
+    with pytest.raises(UserError, match="has more than 100 scans: save it anew"):
+        decode_photo(content[:-2] + 1000 * scan + b"\xff\xd9", "upload")
 
 
 def test_bytes_beyond_the_limits_are_refused_before_they_are_decoded(astronaut):
