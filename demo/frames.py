@@ -1,5 +1,6 @@
 """The currency of the application: frames in, faces out."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
@@ -19,6 +20,10 @@ class Frame:
     captured: float = float("nan")  # time.monotonic() of its capture; nan for files
     shot: int = 1  # from 1; a cut in edited video begins the next one. A pipeline counts them
     last: bool = False  # no frame of its source follows, as far as that is known
+
+    def moment(self, now: float) -> float:
+        """time.monotonic() of its capture; `now` for a frame of a file."""
+        return now if math.isnan(self.captured) else self.captured
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ def face_records(faces: Faces) -> list[dict[str, Any]]:
             "id": int(faces.ids[row]),
             "box": [round(float(v), 1) for v in faces.boxes[row]],
             "score": round(float(faces.scores[row]), 4),
-            "age": _number(faces.ages[row], 2),
-            "age_low": _number(faces.age_low[row], 1),
-            "age_high": _number(faces.age_high[row], 1),
-            "male": _number(faces.male_probs[row], 4),
+            "age": rounded(faces.ages[row], 2),
+            "age_low": rounded(faces.age_low[row], 1),
+            "age_high": rounded(faces.age_high[row], 1),
+            "male": rounded(faces.male_probs[row], 4),
         }
         for row in range(len(faces))
     ]
@@ -111,5 +111,6 @@ def to_supervision(faces: Faces) -> "supervision.Detections":
     )
 
 
-def _number(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if np.isfinite(value) else None
+def rounded(value: float | None, digits: int) -> float | None:
+    """A value with so many digits; None where it is not known, also for nan."""
+    return None if value is None or not np.isfinite(value) else round(float(value), digits)

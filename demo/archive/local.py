@@ -3,11 +3,10 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from demo.archive.jobs import Job
 from demo.archive.ledger import RunError
 from demo.archive.options import ArchiveOptions
 from demo.archive.work import abandon, prepare_worker, work
+from demo.signals import interrupts_blocked
 
 Pool = Any  # a ProcessPool: some of its methods have no types
 WAIT_SECONDS = 0.5  # at most, between two looks at the backlog
@@ -40,7 +40,7 @@ def run_locally(
         while True:
             while len(running) < workers and (job := backlog.take()):
                 pool = idle.pop() if idle else _new_pool(context)
-                with _signals_blocked():
+                with interrupts_blocked():
                     running[pool.schedule(work, (job, options))] = job, pool
             if not running:
                 break
@@ -111,19 +111,6 @@ def _outcome(job: Job, future: "Future[Any]") -> Outcome:
         return Outcome(job, None, f"its worker process died ({how})")
     except Exception as error:  # of the pool: `work` itself raises nothing else
         return Outcome(job, None, f"its worker process died ({type(error).__name__})")
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Let a process that starts here not see Ctrl-C, which the terminal sends to all."""
-    if sys.platform == "win32":
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _start_worker() -> None:

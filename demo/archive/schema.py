@@ -1,6 +1,7 @@
 """The columns of the data set. A table in demo/README.md explains them."""
 
 SCHEMA_VERSION = 1  # "agestream.schema" of every part; raise it with every change of the columns
+CLOCK = "timestamp[ms, UTC]"
 # the columns of the CSV log: equal names and values
 FACES = {
     "source": "string",

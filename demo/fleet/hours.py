@@ -3,14 +3,11 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from demo.archive.ledger import sync_folder
-from demo.fleet.schema import arrow_schema
+from demo.archive.tables import arrow_schema, arrow_table
 from models.files import writable_folder
-
-if TYPE_CHECKING:
-    import pyarrow
 
 UNFINISHED = ".unfinished"  # folder of files before they have their names
 PARTS = "parts"  # folder whose file names are the part numbers that are taken
@@ -69,7 +66,7 @@ class HourFiles:
                     with parquet.ParquetFile(before) as old:
                         for group in range(old.num_row_groups):
                             writer.write_table(old.read_row_group(group, use_threads=False))
-                writer.write_table(self._table(rows))
+                writer.write_table(arrow_table(rows, self._schema))
             with unfinished.open("r+b") as file:
                 os.fsync(file.fileno())
             unfinished.replace(path)
@@ -77,13 +74,3 @@ class HourFiles:
             unfinished.unlink(missing_ok=True)
             raise
         sync_folder(self._folder)
-
-    def _table(self, rows: Rows) -> "pyarrow.Table":
-        import pyarrow
-
-        columns = zip(*rows, strict=True)
-        arrays = [
-            pyarrow.array(column, field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        return pyarrow.Table.from_arrays(arrays, schema=self._schema)

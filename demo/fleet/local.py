@@ -2,9 +2,7 @@
 
 import multiprocessing
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,6 +12,7 @@ from demo.fleet.engines import CameraProcess
 from demo.fleet.report import Report
 from demo.fleet.worker import watch
 from demo.options import Options
+from demo.signals import interrupts_blocked
 
 
 class LocalEngine:
@@ -43,7 +42,7 @@ class LocalProcess:
         self._last = Report()
         self._process = context.Process(target=watch, args=(other, threads, likely), name="camera")
         self._process.daemon = True
-        with _interrupts_blocked():
+        with interrupts_blocked():
             self._process.start()
         other.close()  # its end is here once that of the process is closed
 
@@ -76,19 +75,6 @@ class LocalProcess:
         self._process.kill()
         self._process.join()
         self._connection.close()
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Let a process that starts here not see Ctrl-C, which the terminal sends to all."""
-    if sys.platform == "win32":
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _ended(report: Report, code: int | None) -> Report:

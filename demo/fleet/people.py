@@ -1,39 +1,26 @@
 """The people of a camera, each in the hour in which that person came."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from demo.archive.people import SeenPerson, estimates_of
 from demo.frames import Faces
-from demo.sinks.presence import AWAY_SECONDS, MAX_FRAME_SECONDS, gender_of
+from demo.sinks.presence import AWAY_SECONDS, MAX_FRAME_SECONDS
 
 
-@dataclass(eq=False)
-class _Person:
+@dataclass(eq=False, kw_only=True)
+class _Person(SeenPerson):
     """One id of a camera's process."""
 
     id: int
     hour: str  # in which the first frame was
-    first: float  # seconds of the source
     first_wall: float  # seconds since 1970, UTC
-    last: float
     last_wall: float
-    seconds: float = 0.0  # in view
-    frames: int = 0
-    age: float = math.nan  # the last known values
-    age_low: float = math.nan
-    age_high: float = math.nan
-    male: float = math.nan
 
-    def row(self, source: str, part: int) -> list[Any]:
+    def fleet_row(self, source: str, part: int) -> list[Any]:
         """The values of FLEET_PEOPLE."""
-        male = _rounded(self.male, 4)
-        return [
-            *(source, self.id, round(self.first, 4), round(self.last, 4), round(self.seconds, 3)),
-            *(self.frames, _rounded(self.age, 2), _rounded(self.age_low, 1)),
-            *(_rounded(self.age_high, 1), male, gender_of(male)),
-            *(round(self.first_wall * 1e3), round(self.last_wall * 1e3), part),
-        ]
+        walls = (round(self.first_wall * 1e3), round(self.last_wall * 1e3))
+        return [*self.row(source, self.id), *walls, part]
 
 
 class HourPeople:
@@ -66,21 +53,15 @@ class HourPeople:
             person.seconds += length
             self._changed.add(person.hour)
         self._time = time
-        rows = zip(
-            *(faces.ids.tolist(), faces.ages.tolist(), faces.age_low.tolist()),
-            *(faces.age_high.tolist(), faces.male_probs.tolist()),
-            strict=True,
-        )
         self._seen = [
             self._see(number, estimates, (time, wall, hour))
-            for number, *estimates in rows
-            if number >= 1
+            for number, estimates in estimates_of(faces)
         ]
 
     def take(self, hour: str, source: str, part: int) -> dict[str, list[list[Any]]]:
         """All rows of each hour that changed since the last call; `hour` is now."""
         rows = {
-            each: [p.row(source, part) for p in self._hours[each].values()]
+            each: [p.fleet_row(source, part) for p in self._hours[each].values()]
             for each in sorted(self._changed)
         }
         self._changed.clear()
@@ -96,18 +77,12 @@ class HourPeople:
         time, wall, hour = times
         person = self._known.get(number)
         if person is None:
-            person = _Person(number, hour, time, wall, time, wall)
+            person = _Person(
+                id=number, hour=hour, first=time, last=time, first_wall=wall, last_wall=wall
+            )
             self._known[number] = self._hours.setdefault(hour, {})[number] = person
             self.count += 1
-        person.last, person.frames = time, person.frames + 1
+        person.see(time, estimates)
         person.last_wall = max(person.last_wall, wall)  # the system's clock may be set back
-        age, low, high, male = estimates
-        if math.isfinite(age):
-            person.age, person.age_low, person.age_high = age, low, high
-        person.male = male if math.isfinite(male) else person.male
         self._changed.add(person.hour)
         return person
-
-
-def _rounded(value: float, digits: int) -> float | None:
-    return round(value, digits) if math.isfinite(value) else None

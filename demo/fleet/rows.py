@@ -65,8 +65,7 @@ class RowStore:
         """Take a frame. Raises UserError if earlier rows could not be written."""
         self._raise_error()
         now = time.monotonic()
-        captured = frame.captured if frame.captured == frame.captured else now  # nan for files
-        wall = time.time() - now + captured
+        wall = time.time() - now + frame.moment(now)
         hour, added = hour_of(wall), [round(wall * 1e3), self._part]
         rows = [[*row, *added] for row in csv_rows(frame, faces)]
         with self._lock:

@@ -102,10 +102,11 @@ class VisitStore:
             self._failed = True
             raise UserError(f"cannot store to {self._path}: the disk does not respond")
         now = time.monotonic()
-        moment = frame.captured if frame.captured == frame.captured else now  # nan for files
         since_1970 = time.time() - now
         source, dropped = frame.source, self._dropped(frame.source)
-        self._waiting.append(Sighting(source, frame.time, moment, since_1970, dropped, faces))
+        self._waiting.append(
+            Sighting(source, frame.time, frame.moment(now), since_1970, dropped, faces)
+        )
 
     @property
     def written(self) -> bool:

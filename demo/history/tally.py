@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from demo.frames import Faces
 from demo.history.schema import BANDS
+from demo.records import rounded
 from demo.sinks.presence import AWAY_SECONDS, MAX_FRAME_SECONDS, gender_of
 from demo.sinks.words import AGE_BAR_YEARS, AGE_BARS, GENDERS
 
@@ -51,10 +52,10 @@ class Visit:
     @property
     def row(self) -> tuple[Any, ...]:
         """The values of VISIT_COLUMNS."""
-        estimates = (_rounded(v, 1) for v in (self.age, self.age_low, self.age_high))
+        estimates = (rounded(v, 1) for v in (self.age, self.age_low, self.age_high))
         return (
             *(self.id, self.source, round(self.first_seen, 3), round(self.last_seen, 3)),
-            *(round(self.seconds, 3), self.frames, *estimates, _rounded(self.male, 4), self.gender),
+            *(round(self.seconds, 3), self.frames, *estimates, rounded(self.male, 4), self.gender),
         )
 
 
@@ -202,7 +203,3 @@ def _count_last_frame(view: _View) -> None:
     for visit in view.seen:
         visit.seconds += view.length
         visit.changed = True
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, digits)

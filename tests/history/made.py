@@ -74,6 +74,19 @@ def database(path: Path, visits: list[Visit], minutes: list[Minute]) -> Path:
     return path
 
 
+def three_visits(path: Path) -> Path:
+    """A database of two visits on the first of January 2026 with a minute, and of one on the second
+    from another source."""
+    seen = [
+        visit(1, "2026-01-01T10:00:00", 20.0, 34.0, 0.1),
+        visit(2, "2026-01-01T11:00:00", 90.0, 61.0, 0.9),
+        visit(3, "2026-01-02T10:00:00", 20.0, None),
+    ]
+    seen[2].source = "=1+1.mp4"
+    minute = Minute(int(local("2026-01-01T11:00:00")), "0", 1500, 4, 2, set(seen[:2]))
+    return database(path, seen, [minute])
+
+
 def rows(path: Path, query: str) -> list[tuple]:
     """What a query gives, by SQLite alone."""
     with closing(sqlite3.connect(path)) as opened:

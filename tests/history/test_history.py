@@ -11,23 +11,14 @@ import pytest
 from demo.build import build_run
 from demo.errors import UserError
 from demo.history.__main__ import main
-from demo.history.tally import Minute
 from demo.options import Options
-from tests.history.made import database, local, visit
+from tests.history.made import three_visits
 from tests.imports import ROOT
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Three visits and a minute."""
-    seen = [
-        visit(1, "2026-01-01T10:00:00", 20.0, 34.0, 0.1),
-        visit(2, "2026-01-01T11:00:00", 90.0, 61.0, 0.9),
-        visit(3, "2026-01-02T10:00:00", 20.0, None),
-    ]
-    seen[2].source = "=1+1.mp4"
-    minute = Minute(int(local("2026-01-01T11:00:00")), "0", 1500, 4, 2, set(seen[:2]))
-    return database(tmp_path / "visits.db", seen, [minute])
+    return three_visits(tmp_path / "visits.db")
 
 
 def test_the_command_prints_a_table_with_bars(path, capsys):

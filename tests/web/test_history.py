@@ -7,24 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from demo.history.tally import Minute
 from demo.options import Options
 from demo.web import history as module
-from tests.history.made import database, local, visit
+from tests.history.made import three_visits
 from tests.web.serving import served
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Two visits on the first of January 2026, one on the second, of another source."""
-    seen = [
-        visit(1, "2026-01-01T10:00:00", 20.0, 34.0, 0.1),
-        visit(2, "2026-01-01T11:00:00", 90.0, 61.0, 0.9),
-        visit(3, "2026-01-02T10:00:00", 20.0, None),
-    ]
-    seen[2].source = "=1+1.mp4"
-    minute = Minute(int(local("2026-01-01T11:00:00")), "0", 1500, 4, 2, set(seen[:2]))
-    return database(tmp_path / "visits.db", seen, [minute])
+    return three_visits(tmp_path / "visits.db")
 
 
 def test_hours_days_and_weeks_come_as_json_with_the_newest_visits(path):
