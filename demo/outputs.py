@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from demo.display.window import Window
 from demo.display.x11 import display_exists
 from demo.errors import UserError
 from demo.events import Event, Notify
-from demo.history.store import VisitStore
 from demo.options import Options
 from demo.sinks.audio import audio_of
 from demo.sinks.base import Sink
@@ -24,6 +23,9 @@ from demo.sources.base import Source
 from demo.sources.video import VideoSource
 from models.printable import printable
 
+if TYPE_CHECKING:
+    from demo.history.store import VisitStore
+
 
 class Outputs(NamedTuple):
     """What a run writes."""
@@ -31,7 +33,7 @@ class Outputs(NamedTuple):
     recorder: PhotoRecorder | VideoRecorder | SwitchedRecorder | None
     log: Log | None
     summary: Summary
-    store: VisitStore | None
+    store: "VisitStore | None"
 
 
 def make_outputs(
@@ -58,7 +60,7 @@ def make_sinks(
     return sinks
 
 
-def _store(options: Options, sources: Sequence[Source]) -> VisitStore | None:
+def _store(options: Options, sources: Sequence[Source]) -> "VisitStore | None":
     """Keeps the visits of all sources."""
     if options.store is None:
         if options.keep_days is not None:
@@ -68,6 +70,8 @@ def _store(options: Options, sources: Sequence[Source]) -> VisitStore | None:
         raise UserError(f"--store {options.store}: there is no source to watch: give -s")
     if sources[0].photos:
         raise UserError("--store keeps how long people are in view: remove it for photos")
+    from demo.history.store import VisitStore
+
     dropped = {source.name: source for source in sources}
     return VisitStore(options.store, options.keep_days, lambda name: dropped[name].dropped)
 

@@ -1,7 +1,6 @@
 """The picture of a run: the newest frame of its source with the overlay, or tiles of several."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from demo.display.overlay import annotate, with_notice
 from demo.display.tiles import grid, letterbox_faces, tile_shape
 from demo.frames import Analysis, Frame
 from demo.images import letterbox
+from demo.sources.base import title_of
 from demo.sources.schedule import Schedule
 
 
@@ -16,7 +16,7 @@ class _Tile:
     """The newest frame of a source; its picture is drawn when it is first asked for."""
 
     def __init__(self, name: str, shape: tuple[int, int] | None) -> None:
-        self._title = name if "://" in name else Path(name).name
+        self._title = title_of(name)
         self._shape = shape  # height and width; None: as large as the frame
         self._analysis: Analysis | None = None
         self._caption = ""

@@ -17,12 +17,12 @@ class SwitchedRecorder:
     realtime = False
 
     def __init__(self, recorder: VideoRecorder) -> None:
-        self.on = True
         self._recorder = recorder
+        self._on = True
         self._last: float | None = None  # time of the last recorded picture, seconds
         self._length = 0.0  # seconds, of the picture before the last
         self._cut = 0.0  # seconds left out so far
-        self._was_on = True
+        self._stopped = False  # since the last recorded picture
 
     def __enter__(self) -> Self:
         self._recorder.__enter__()
@@ -32,10 +32,16 @@ class SwitchedRecorder:
         self._recorder.__exit__(*exception)
 
     @property
-    def wanted(self) -> bool:
+    def on(self) -> bool:
         """Whether it is switched on."""
-        self._was_on &= self.on
-        return self.on
+        return self._on
+
+    @on.setter
+    def on(self, on: bool) -> None:
+        self._stopped |= not on
+        self._on = on
+
+    wanted = on
 
     @property
     def path(self) -> Path:
@@ -51,9 +57,9 @@ class SwitchedRecorder:
         """Record a picture. Raises UserError if an earlier one could not be written."""
         if self._last is not None:
             length = picture.time - self._last
-            if self._was_on:
-                self._length = length
-            else:
+            if self._stopped:
                 self._cut += max(length - self._length, 0.0)
-        self._was_on, self._last = True, picture.time
+            else:
+                self._length = length
+        self._stopped, self._last = False, picture.time
         self._recorder.write(replace(picture, time=picture.time - self._cut))

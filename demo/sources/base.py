@@ -86,6 +86,11 @@ class Source(Protocol):
         ...
 
 
+def title_of(name: str) -> str:
+    """The name of a source in short: of a file without its folder."""
+    return name if "://" in name else Path(name).name
+
+
 def mark_last(seen: Iterator[Frame | NoFrame | Event]) -> Iterator[Frame | NoFrame | Event]:
     """What a file's `watch` yields, with `Frame.last` set: each frame waits for the next one."""
     held: Frame | None = None

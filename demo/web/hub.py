@@ -90,7 +90,7 @@ class Hub:
         if self._watchers:
             self._call(self._wake)
         if self._listeners:
-            self._call(self._deliver, "frame", frame_record(frame, faces))
+            self._call(self._deliver_frame, frame, faces)
 
     def notify(self, event: Event) -> None:
         """Take an event, from any thread."""
@@ -148,6 +148,9 @@ class Hub:
     def _wake(self) -> None:
         for due in self._watchers:
             due.set()
+
+    def _deliver_frame(self, frame: Frame, faces: Faces) -> None:
+        self._deliver("frame", frame_record(frame, faces))
 
     def _deliver(self, kind: str, message: dict[str, Any]) -> None:
         for listener in self._listeners:

@@ -14,7 +14,7 @@ from demo import __version__
 from demo.display.overlay import id_colour
 from demo.frames import Faces
 from demo.records import frame_record
-from demo.sources.base import Source
+from demo.sources.base import Source, title_of
 from demo.web.context import SOCKETS, Context, page
 from demo.web.hub import Newest, event_record
 from demo.web.pictures import WIDTHS, width_for
@@ -217,8 +217,8 @@ def colours(faces: Faces) -> dict[str, str]:
 
 def source_record(source: Source) -> dict[str, Any]:
     """A source as plain values."""
-    title = source.name if "://" in source.name else source.name.replace("\\", "/").split("/")[-1]
-    return {"name": source.name, "title": title, "live": source.live, "fps": source.fps}
+    name, title = source.name, title_of(source.name)
+    return {"name": name, "title": title, "live": source.live, "fps": source.fps}
 
 
 def recording_record(context: Context) -> dict[str, Any] | None:
